@@ -1,0 +1,165 @@
+/**
+ * The source port: what the runtime needs of a broker, whatever it is. Kafka and Shoal implement it in
+ * `sources/kafka/`; `memory-source.ts` is the real thing over memory that tests inject faults into.
+ *
+ * Membership, heartbeats and fetching are the source's; lanes, handlers, tracking and the decision what to commit are
+ * the runtime's. They meet in few calls:
+ *
+ *   source ──assigned──▶ runtime ──(start offsets are in the assignment)
+ *   source ──records───▶ runtime ──pause/resume one partition──▶ source
+ *   runtime ──commit───▶ source
+ *   source ──revoked───▶ runtime: drains, commits, resolves ──▶ source releases. Heartbeats go on meanwhile.
+ *   source ──lost──────▶ runtime: drops at once, commits nothing
+ *
+ * Every assignment of a partition carries an `epoch`, unique within the process and rising: work of an older epoch
+ * changes nothing. After `revoked` resolved or `lost` was called, no records of that epoch are delivered.
+ */
+
+export interface Source {
+  readonly name: string
+  readonly capabilities: SourceCapabilities
+  /** Joins the group and begins to deliver. Rejects when the broker cannot be reached within the source's own limit or refuses for good. */
+  open(context: SourceContext): Promise<SourceSession>
+}
+
+/** What a broker can do; the types of the public API carry the same facts, so that asking for more is a compile error. */
+export interface SourceCapabilities {
+  readonly kind: 'kafka' | 'memory' | 'redis-streams' | 'rabbitmq'
+  readonly transactions: boolean
+  /** Positions can be reset and lag counted in records. */
+  readonly offsets: boolean
+  /** What finished beyond the committed position survives a restart. */
+  readonly completionMemory: boolean
+  readonly nativeDelay: boolean
+}
+
+export interface SourceContext {
+  readonly group: string
+  readonly events: SourceEvents
+  /** How long a revoke may wait for `events.revoked`, milliseconds; the source takes the group's rebalance timeout less a margin when that is shorter. */
+  readonly drainTimeoutMs: number
+}
+
+export interface SourceEvents {
+  /** Partitions that this member owns from now on. Records may follow in the same turn. */
+  assigned(assignments: readonly Assignment[]): void
+  /** Finish what has started, commit it, drop the rest. The source waits for the promise, at most `drainTimeoutMs`, then releases. */
+  revoked(partitions: readonly OwnedPartition[]): Promise<void>
+  /** Gone already: another member may have them. Drop everything, commit nothing. */
+  lost(partitions: readonly OwnedPartition[]): void
+  records(batch: SourceBatch): void
+  /** Every record there is was delivered; once per arrival at the end. */
+  endOfPartition(partition: OwnedPartition, offset: number): void
+  /** Something that the operator should know and that needs no decision: a reset, records that retention took, a slow broker. */
+  notice(notice: SourceNotice): void
+  /** The session is over and cannot be mended: fenced, refused, or the reset policy says stop. */
+  failed(error: Error): void
+}
+
+export interface OwnedPartition {
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+}
+
+export interface Assignment extends OwnedPartition {
+  /** What the group had committed, with its metadata; null when nothing was. */
+  readonly committed: { readonly offset: number; readonly metadata: string } | null
+  /** Where delivery begins. */
+  readonly startOffset: number
+}
+
+export interface SourceBatch extends OwnedPartition {
+  /** In order of offset; there may be gaps (compaction, transaction markers), also before the first and after the last. */
+  readonly records: readonly SourceRecord[]
+  /** Bytes of memory that these records keep alive, shared buffers included. */
+  readonly byteLength: number
+  /** The position after the batch, gaps at its end included: what may be committed when all of it is done. */
+  readonly nextOffset: number
+  /** The end of the partition as the broker told it with this batch. */
+  readonly endOffset: number
+}
+
+export interface SourceRecord {
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  /** How often the broker has handed this record out, this time included, where it counts. */
+  readonly deliveryCount?: number
+}
+
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export type SourceNotice =
+  | {
+      readonly kind: 'joined'
+      readonly memberId: string
+      readonly generation: number
+      readonly protocol: string
+    }
+  | {
+      readonly kind: 'offset-reset'
+      readonly topic: string
+      readonly partition: number
+      readonly from: number | null
+      readonly to: number
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'records-skipped'
+      readonly topic: string
+      readonly partition: number
+      readonly count: number
+      readonly reason: string
+    }
+  | {
+      readonly kind: 'disconnected' | 'reconnected'
+      readonly address: string
+      readonly reason: string
+    }
+  | { readonly kind: 'heartbeat-failed'; readonly reason: string }
+
+export interface SourceSession {
+  /** Who this member is in the group, for logs; changes when it has to join anew. */
+  readonly memberId: string
+  /** Stops, or goes on with, delivering one partition; what is under way may still arrive. The others flow on. */
+  pause(partition: OwnedPartition): void
+  resume(partition: OwnedPartition): void
+  /**
+   * Commits positions, one request for all of them. `retry`: nothing is known to be stored (a rebalance, a timeout), try
+   * again later. `stale`: the partition is no longer this epoch's; forget it. One call at a time.
+   */
+  commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]>
+  /** Appends a record with acks=all; resolves when the broker has it. For dead letters. */
+  produce(record: OutgoingRecord): Promise<void>
+  /**
+   * Whether a handler may start: false once so much of the session timeout passed without an answered heartbeat (a stalled
+   * event loop, a lost broker) that the partitions may belong to somebody else.
+   */
+  ownershipIsFresh(): boolean
+  /** Leaves the group after the runtime committed; does not call `revoked`. Idempotent. */
+  close(): Promise<void>
+}
+
+export interface CommitPosition extends OwnedPartition {
+  readonly offset: number
+  readonly metadata: string
+}
+
+export interface CommitResult extends OwnedPartition {
+  readonly outcome: 'committed' | 'retry' | 'stale'
+}
+
+export interface OutgoingRecord {
+  readonly topic: string
+  /** The partition; null lets the key decide. */
+  readonly partition: number | null
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+}

@@ -1,0 +1,8 @@
+export * from './assert.ts'
+export * from './bytes.ts'
+export * from './clock.ts'
+export * from './errors.ts'
+export * from './logger.ts'
+export * from './network.ts'
+export * from './random.ts'
+export { VirtualClock, type VirtualClockOptions } from './virtual-clock.ts'
