@@ -15,9 +15,10 @@
  * changes nothing. After `revoked` resolved or `lost` was called, no records of that epoch are delivered.
  */
 
-export interface Source {
+/** A source carries what its broker can do in its type: `Source<{ kind: 'kafka', transactions: true, … }>`. */
+export interface Source<C extends SourceCapabilities = SourceCapabilities> {
   readonly name: string
-  readonly capabilities: SourceCapabilities
+  readonly capabilities: C
   /** Joins the group and begins to deliver. Rejects when the broker cannot be reached within the source's own limit or refuses for good. */
   open(context: SourceContext): Promise<SourceSession>
 }
@@ -43,8 +44,11 @@ export interface SourceContext {
 export interface SourceEvents {
   /** Partitions that this member owns from now on. Records may follow in the same turn. */
   assigned(assignments: readonly Assignment[]): void
-  /** Finish what has started, commit it, drop the rest. The source waits for the promise, at most `drainTimeoutMs`, then releases. */
-  revoked(partitions: readonly OwnedPartition[]): Promise<void>
+  /**
+   * Finish what has started, commit it, drop the rest. The source waits for the promise, at most `drainTimeoutMs`, then
+   * releases. `limitMs` says how long it will wait when that is shorter (the group's rebalance timeout).
+   */
+  revoked(partitions: readonly OwnedPartition[], limitMs?: number): Promise<void>
   /** Gone already: another member may have them. Drop everything, commit nothing. */
   lost(partitions: readonly OwnedPartition[]): void
   records(batch: SourceBatch): void
@@ -67,6 +71,11 @@ export interface Assignment extends OwnedPartition {
   readonly committed: { readonly offset: number; readonly metadata: string } | null
   /** Where delivery begins. */
   readonly startOffset: number
+  /**
+   * The generation (member epoch) of the group that this assignment belongs to: rises over all members and restarts, so
+   * handlers can hand it on as a fencing token. Left out where the broker has none.
+   */
+  readonly generation?: number
 }
 
 export interface SourceBatch extends OwnedPartition {
@@ -123,6 +132,8 @@ export type SourceNotice =
       readonly reason: string
     }
   | { readonly kind: 'heartbeat-failed'; readonly reason: string }
+  /** A subscribed topic does not exist (yet); its partitions are picked up when it does. */
+  | { readonly kind: 'topic-missing'; readonly topic: string }
 
 export interface SourceSession {
   /** Who this member is in the group, for logs; changes when it has to join anew. */

@@ -11,7 +11,7 @@
 
 export interface FileStore {
   /** Opens a file for reading and writing, making it (size 0) when asked and absent. @throws ENOENT otherwise. */
-  open(path: string, options: { readonly create: boolean }): Promise<StoredFile>
+  open(path: string, options: OpenOptions): Promise<StoredFile>
   /** The names in a folder, in no order; empty when it does not exist. */
   list(folder: string): Promise<readonly StoredName[]>
   makeFolder(path: string): Promise<void>
@@ -26,6 +26,12 @@ export interface FileStore {
    * @throws ShoalError SHOAL_FOLDER_LOCKED, with the holder's pid in the message and in `details.pid`.
    */
   lock(): Promise<{ release(): Promise<void> }>
+}
+
+export interface OpenOptions {
+  readonly create: boolean
+  /** Requests wait for this file's syncs: they get a thread of their own, not a place in the queue of everybody's I/O. */
+  readonly syncsOften?: boolean
 }
 
 export interface StoredName {

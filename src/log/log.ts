@@ -28,6 +28,16 @@ export interface LogStoreOptions {
   readonly flushIntervalMs?: number
   /** Journal bytes after which a checkpoint is taken and the journal trimmed; default 256 MiB. */
   readonly checkpointBytes?: number
+  /** A checkpoint is taken when nothing was written for so long, milliseconds; default 30,000. */
+  readonly checkpointIdleMs?: number
+  /** Size beyond which the journal goes on in a new file; default 64 MiB. */
+  readonly journalFileBytes?: number
+  /** Space kept for commits and other metadata on a full disk, bytes; default 4 MiB. */
+  readonly reserveBytes?: number
+  /** Most segment and index files kept open; default 1,000. */
+  readonly maxOpenFiles?: number
+  /** Memory for the newest batches and indexes of all partitions, bytes; default 64 MiB. */
+  readonly memoryBytes?: number
   /** State machines whose records and snapshots live in the journal; replayed in full before `open` resolves. */
   readonly machines: readonly StateMachine[]
   /** Told once when the store cannot go on (a failed sync, a broken invariant): the instance that owns it must end. */
@@ -86,6 +96,8 @@ export interface PartitionLogConfig {
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   /** `cleanup.policy`: records of a compacted topic need a key. */
   readonly cleanupPolicy: 'delete' | 'compact' | 'compact,delete'
+  /** `message.timestamp.after.max.ms`: how far a timestamp may be ahead of the clock; -1 (the default here) does not limit. */
+  readonly timestampAfterMaxMs?: number
 }
 
 export interface PartitionLog {

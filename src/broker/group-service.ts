@@ -1,0 +1,225 @@
+/**
+ * The group coordinator, alive: a journal under it, timers beside it, answers parked until the disk has what they rest on.
+ *
+ * A request is decided, journaled and replayed in one turn. Its reply leaves after the flush that covers everything replayed
+ * before, its own records or not: an answer may rest on an earlier record that a crash could still take away.
+ *
+ * **A stalled process expires nobody.** While there are timers, a beat measures the event loop. A beat or timer that comes
+ * much too late means that the process stood still (a busy handler of the host, a sleeping laptop) and that heartbeats
+ * may wait unread in the sockets: every deadline moves by the time that was lost. Also without a stall, a deadline that
+ * is due waits one turn, in which what the sockets hold is read.
+ *
+ *   heartbeat in the socket ─▶ timer due ─▶ one turn: heartbeat handled, timer replaced ─▶ nothing expires
+ */
+
+import type { Clock, Timer, Timers } from '../core/index.ts'
+import { ShoalError } from '../core/index.ts'
+import type {
+  GroupCoordinator,
+  GroupDecision,
+  GroupRequest,
+  GroupResponse,
+  Now,
+  ReplyToken,
+  TimerCommand,
+  TimerRequest,
+} from '../group/index.ts'
+import { decodeGroupRecord, encodeGroupRecord } from '../group/index.ts'
+import type { LogStore, StateMachine } from '../log/index.ts'
+
+const MACHINE = 'groups'
+/** How often the event loop is measured while deadlines run. */
+const BEAT_MS = 500
+/** Lateness above which the process counts as having stood still. */
+const STALL_MS = 500
+
+/** The coordinator as a machine of the journal. */
+export function groupMachine(coordinator: GroupCoordinator): StateMachine {
+  return {
+    name: MACHINE,
+    replay: (bytes) => coordinator.replay(decodeGroupRecord(bytes)),
+    *snapshot() {
+      for (const record of coordinator.snapshot()) yield encodeGroupRecord(record)
+    },
+  }
+}
+
+export interface GroupServiceOptions {
+  readonly coordinator: GroupCoordinator
+  readonly logs: Pick<LogStore, 'appendMetadata' | 'flushed'>
+  readonly clock: Clock
+  readonly timers: Timers
+  /** Ends the instance: a flush failed, or the coordinator broke an invariant. */
+  readonly fail: (error: Error) => void
+}
+
+/** The requests that are answered. */
+export type AskedRequest = Extract<GroupRequest, { readonly replyTo: ReplyToken }>
+/** A request as a handler makes it: the token is the service's. */
+type WithoutToken<Request> = Request extends unknown ? Omit<Request, 'replyTo'> : never
+export type ResponseTo<Kind extends AskedRequest['kind']> = Extract<
+  GroupResponse,
+  { readonly kind: Kind }
+>
+
+interface Waiting {
+  readonly resolve: (response: GroupResponse) => void
+  readonly reject: (error: Error) => void
+}
+
+interface Deadline {
+  readonly request: TimerRequest
+  readonly dueMs: number
+  readonly timer: Timer
+}
+
+export class GroupService {
+  readonly #options: GroupServiceOptions
+  readonly #waiting = new Map<ReplyToken, Waiting>()
+  readonly #deadlines = new Map<string, Deadline>()
+  #lastToken = 0
+  #beat: Timer | null = null
+  #beatDueMs = 0
+  #closed: Error | null = null
+
+  constructor(options: GroupServiceOptions) {
+    this.#options = options
+  }
+
+  /** Call once, when the journal is replayed: sessions begin anew. */
+  start(): void {
+    const { coordinator } = this.#options
+    this.#guard(() => this.#set(coordinator.start(this.#now())))
+  }
+
+  /** The coordinator's answer, as soon as it may leave. Rejects when the service closes before. */
+  request<Kind extends AskedRequest['kind']>(
+    request: WithoutToken<Extract<AskedRequest, { readonly kind: Kind }>>,
+  ): Promise<ResponseTo<Kind>> {
+    const replyTo = ++this.#lastToken
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== null) return reject(this.#closed)
+      // The coordinator answers a request with a response of the same kind.
+      this.#waiting.set(replyTo, { resolve: resolve as Waiting['resolve'], reject })
+      this.#handle({ ...request, replyTo } as unknown as AskedRequest)
+    })
+  }
+
+  /** The answer to a question that changes nothing, as soon as it may leave. */
+  async ask<Answer>(question: (coordinator: GroupCoordinator) => Answer): Promise<Answer> {
+    if (this.#closed !== null) throw this.#closed
+    const answer = question(this.#options.coordinator)
+    await this.#options.logs.flushed()
+    return answer
+  }
+
+  /** The topic's committed offsets go with it. */
+  topicDeleted(topic: string): void {
+    if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic })
+  }
+
+  /** Stops the timers and turns away who still waits. Idempotent. */
+  close(): void {
+    if (this.#closed !== null) return
+    this.#closed = new ShoalError('SHOAL_CLOSED', 'the broker closed')
+    this.#beat?.cancel()
+    for (const { timer } of this.#deadlines.values()) timer.cancel()
+    this.#deadlines.clear()
+    for (const { reject } of this.#waiting.values()) reject(this.#closed)
+    this.#waiting.clear()
+  }
+
+  #handle(request: GroupRequest): void {
+    this.#guard(() => this.#carryOut(this.#options.coordinator.handle(request, this.#now())))
+  }
+
+  #carryOut({ records, replies, timers }: GroupDecision): void {
+    const { coordinator, logs, fail } = this.#options
+    if (records.length > 0) logs.appendMetadata(MACHINE, records.map(encodeGroupRecord))
+    for (const record of records) coordinator.replay(record)
+    this.#set(timers)
+    if (replies.length === 0) return
+    logs.flushed().then(() => {
+      for (const { to, response } of replies) this.#release(to, response)
+    }, fail)
+  }
+
+  #release(token: ReplyToken, response: GroupResponse): void {
+    const waiting = this.#waiting.get(token)
+    this.#waiting.delete(token)
+    waiting?.resolve(response)
+  }
+
+  #set(commands: readonly TimerCommand[]): void {
+    for (const command of commands) {
+      if (command.kind === 'cancel') this.#cancel(command.key)
+      else this.#schedule(command.key, command.delayMs, command.request)
+    }
+  }
+
+  #schedule(key: string, delayMs: number, request: TimerRequest): void {
+    this.#cancel(key)
+    const { clock, timers } = this.#options
+    const deadline: Deadline = {
+      request,
+      dueMs: clock.monotonicMs() + delayMs,
+      timer: timers.schedule(delayMs, () => this.#due(key, deadline)),
+    }
+    this.#deadlines.set(key, deadline)
+    if (this.#beat === null && request.kind === 'session-expired') this.#scheduleBeat()
+  }
+
+  #cancel(key: string): void {
+    this.#deadlines.get(key)?.timer.cancel()
+    this.#deadlines.delete(key)
+  }
+
+  #due(key: string, deadline: Deadline): void {
+    this.#noticeStall()
+    // Input first: what the sockets hold is read before the next turn, and may replace or cancel this deadline.
+    this.#options.timers.soon(() => {
+      if (this.#closed !== null || this.#deadlines.get(key) !== deadline) return
+      this.#deadlines.delete(key)
+      this.#handle(deadline.request)
+    })
+  }
+
+  #scheduleBeat(): void {
+    const { clock, timers } = this.#options
+    this.#beatDueMs = clock.monotonicMs() + BEAT_MS
+    this.#beat = timers.schedule(BEAT_MS, () => {
+      this.#noticeStall()
+      this.#beat = null
+      if (this.#hasSessions()) this.#scheduleBeat()
+    })
+  }
+
+  #hasSessions(): boolean {
+    for (const { request } of this.#deadlines.values())
+      if (request.kind === 'session-expired') return true
+    return false
+  }
+
+  #noticeStall(): void {
+    if (this.#beat === null) return
+    const nowMs = this.#options.clock.monotonicMs()
+    const lateMs = nowMs - this.#beatDueMs
+    if (lateMs <= STALL_MS) return
+    this.#beatDueMs = nowMs + BEAT_MS
+    this.#handle({ kind: 'stalled', durationMs: lateMs })
+  }
+
+  #now(): Now {
+    const { clock } = this.#options
+    return { wallMs: clock.wallMs(), monotonicMs: clock.monotonicMs() }
+  }
+
+  /** A decision that throws broke an invariant: nothing that follows could be trusted. */
+  #guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.#options.fail(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+}

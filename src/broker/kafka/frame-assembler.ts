@@ -1,0 +1,126 @@
+/**
+ * Cuts a stream of chunks into frames: `size int32 · size bytes`.
+ *
+ *   chunk  ├─ frame ─┤├─ frame ─┤├─ fra     slices of the chunk, nothing copied
+ *   chunk  me ─┤├─ frame ─┤                 copied once into a buffer of its own
+ *
+ * Pulled, not pushed: `next` answers one frame at a time, so whoever cannot take another leaves the bytes where they are.
+ * A claimed size buys nothing: it is checked when its four bytes are there, and the buffer of a frame that comes in
+ * pieces grows with what has arrived, at most GROWTH times that. Frames belong to whoever gets them.
+ */
+
+import { EMPTY_BYTES } from '../../core/index.ts'
+import { FRAME_LENGTH_BYTES } from '../../protocol/index.ts'
+
+/** The smallest frame that has a request header: api key, version, correlation id. */
+export const SMALLEST_FRAME_BYTES = 8
+
+const SMALLEST_BUFFER_BYTES = 4_096
+const GROWTH = 2
+
+export type NextFrame =
+  | { readonly kind: 'frame'; readonly bytes: Uint8Array }
+  /** There is no whole frame yet. */
+  | { readonly kind: 'incomplete' }
+  | { readonly kind: 'refused'; readonly size: number }
+
+const INCOMPLETE: NextFrame = { kind: 'incomplete' }
+
+export class FrameAssembler {
+  readonly #maxFrameBytes: number
+  /** Chunks not looked at yet, the first from `#position` on. */
+  #chunks: Uint8Array[] = []
+  #position = 0
+  /** The size before the frame, and how many of its bytes are there. */
+  readonly #head = new Uint8Array(FRAME_LENGTH_BYTES)
+  #headBytes = 0
+  #size = 0
+  /** The frame that comes in pieces, and how much of it is there. */
+  #partial: Uint8Array | null = null
+  #partialBytes = 0
+
+  constructor(maxFrameBytes: number) {
+    this.#maxFrameBytes = maxFrameBytes
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length > 0) this.#chunks.push(chunk)
+  }
+
+  /** Bytes that have arrived for a frame that is not whole, its size included; 0 between frames. */
+  get partialBytes(): number {
+    return this.#headBytes + this.#partialBytes
+  }
+
+  /** Memory held for it. */
+  get heldBytes(): number {
+    return this.#partial?.length ?? 0
+  }
+
+  /** What has arrived of the frame that is not whole, without its size. */
+  get partial(): Uint8Array {
+    return this.#partial?.subarray(0, this.#partialBytes) ?? EMPTY_BYTES
+  }
+
+  /** Whether there are bytes that `next` has not looked at. */
+  get waiting(): boolean {
+    return this.#chunks.length > 0
+  }
+
+  next(): NextFrame {
+    while (this.#headBytes < FRAME_LENGTH_BYTES) {
+      const chunk = this.#chunks[0]
+      if (chunk === undefined) return INCOMPLETE
+      this.#head[this.#headBytes++] = chunk[this.#position] ?? 0
+      this.#skip(chunk, 1)
+      if (this.#headBytes === FRAME_LENGTH_BYTES) this.#size = readSize(this.#head)
+    }
+    if (this.#size < SMALLEST_FRAME_BYTES || this.#size > this.#maxFrameBytes)
+      return { kind: 'refused', size: this.#size }
+    return this.#takeFrame()
+  }
+
+  #takeFrame(): NextFrame {
+    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+      const missing = this.#size - this.#partialBytes
+      const available = Math.min(missing, chunk.length - this.#position)
+      const piece = chunk.subarray(this.#position, this.#position + available)
+      this.#skip(chunk, available)
+      if (this.#partial === null && available === this.#size) return this.#frame(piece)
+      this.#keep(piece)
+      if (this.#partial !== null && this.#partialBytes === this.#size)
+        return this.#frame(this.#partial)
+    }
+    return INCOMPLETE
+  }
+
+  #keep(piece: Uint8Array): void {
+    const needed = this.#partialBytes + piece.length
+    if (this.#partial === null || this.#partial.length < needed) {
+      const capacity = Math.max(SMALLEST_BUFFER_BYTES, needed * GROWTH)
+      const larger = Buffer.allocUnsafeSlow(Math.min(this.#size, capacity))
+      if (this.#partial !== null) larger.set(this.#partial.subarray(0, this.#partialBytes))
+      this.#partial = larger
+    }
+    this.#partial.set(piece, this.#partialBytes)
+    this.#partialBytes = needed
+  }
+
+  #frame(bytes: Uint8Array): NextFrame {
+    this.#partial = null
+    this.#partialBytes = 0
+    this.#headBytes = 0
+    return { kind: 'frame', bytes }
+  }
+
+  #skip(chunk: Uint8Array, bytes: number): void {
+    this.#position += bytes
+    if (this.#position < chunk.length) return
+    this.#chunks.shift()
+    this.#position = 0
+  }
+}
+
+function readSize(head: Uint8Array): number {
+  return ((head[0] ?? 0) << 24) | ((head[1] ?? 0) << 16) | ((head[2] ?? 0) << 8) | (head[3] ?? 0)
+}

@@ -1,0 +1,86 @@
+/**
+ * The things that have configs, by Kafka's numbers, and changing them: shared by AlterConfigs and IncrementalAlterConfigs.
+ *
+ * A broker is asked for by its id, or by '' for the cluster's default: with one node both are the same settings, of which
+ * those that are defaults of topics can change while it runs. Groups have no configs of their own yet.
+ */
+
+import type { KafkaErrorName } from '../../../protocol/index.ts'
+import type { BrokerContext } from '../../context.ts'
+import { NODE_ID } from '../../context.ts'
+import { topicNameProblem } from '../../topics/topic-name.ts'
+import type { ConfigChanges } from '../../topics/topic-table.ts'
+
+export const ResourceType = { topic: 2, broker: 4, group: 32 } as const
+
+export interface Resource {
+  readonly resourceType: number
+  readonly resourceName: string
+}
+
+export interface ResourceProblem {
+  readonly errorCode: KafkaErrorName
+  readonly errorMessage: string
+}
+
+/** Why a resource cannot be asked for; null when it is there. */
+export function resourceProblem(
+  context: BrokerContext,
+  { resourceType, resourceName }: Resource,
+): ResourceProblem | null {
+  switch (resourceType) {
+    case ResourceType.topic: {
+      if (context.topics.table.byName(resourceName) !== undefined) return null
+      const problem = topicNameProblem(resourceName)
+      return problem === null
+        ? {
+            errorCode: 'UNKNOWN_TOPIC_OR_PARTITION',
+            errorMessage: `The topic '${resourceName}' does not exist.`,
+          }
+        : { errorCode: 'INVALID_TOPIC_EXCEPTION', errorMessage: problem }
+    }
+    case ResourceType.broker:
+      if (resourceName === '' || resourceName === String(NODE_ID)) return null
+      return {
+        errorCode: 'INVALID_REQUEST',
+        errorMessage: `Unexpected broker id, expected ${NODE_ID} or empty string, but received ${resourceName}`,
+      }
+    case ResourceType.group:
+      return null
+    default:
+      return {
+        errorCode: 'INVALID_REQUEST',
+        errorMessage: `resources of type ${resourceType} have no configs here`,
+      }
+  }
+}
+
+/** Changes one resource, or with `validateOnly` says whether it could be. */
+export function alterResource(
+  context: BrokerContext,
+  resource: Resource,
+  changes: ConfigChanges,
+  validateOnly: boolean,
+) {
+  const { resourceType, resourceName } = resource
+  const outcome =
+    resourceProblem(context, resource) ?? change(context, resource, changes, validateOnly)
+  return { resourceType, resourceName, ...outcome }
+}
+
+function change(
+  context: BrokerContext,
+  { resourceType, resourceName }: Resource,
+  changes: ConfigChanges,
+  validateOnly: boolean,
+): { readonly errorCode: KafkaErrorName; readonly errorMessage: string | null } {
+  if (resourceType === ResourceType.group)
+    return { errorCode: 'INVALID_CONFIG', errorMessage: 'groups have no configs here yet' }
+  const { errorCode, errorMessage } = context.topics.decide(
+    resourceType === ResourceType.topic
+      ? { kind: 'configure-topic', name: resourceName, changes }
+      : { kind: 'configure-broker', changes },
+    validateOnly,
+  )
+  return { errorCode, errorMessage }
+}

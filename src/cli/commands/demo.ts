@@ -1,0 +1,71 @@
+/**
+ * `demo`, also `npm start`: the whole thing in one process. A throw-away broker, the consumer service of the examples on
+ * it, one task to begin with, and the address to send more to.
+ */
+
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { Broker } from '../../broker/index.ts'
+import { messageOf, ShoalError } from '../../core/index.ts'
+import { KafkaProducer } from '../../sources/kafka/index.ts'
+import type { Io } from '../io.ts'
+import { createLogger } from '../log.ts'
+import { runService } from '../service/run-service.ts'
+import { loadServiceModule } from '../service/service-module.ts'
+
+const TOPIC = 'Scenario-Execute'
+const GROUP = 'your-consumer-group'
+const PREFERRED_PORT = 9092
+const SAMPLE =
+  '{"scenario": "run-analysis", "parameters": {"analysisType": "quick", "threshold": 10}, "timestamp": 1673456734}'
+const WORKER = resolve(import.meta.dirname, '../../../examples/04-consumer-service/worker.ts')
+
+interface DemoFlags {
+  readonly kafkaPort?: string
+}
+
+export function addDemo(program: Command, io: Io): void {
+  program
+    .command('demo')
+    .description('a throw-away broker and the example service on it, in one process')
+    .option(
+      '--kafka-port <port>',
+      `port for Kafka clients, 0 takes a free one; default ${PREFERRED_PORT}, or a free one when it is taken`,
+    )
+    .action((flags: DemoFlags) => demo(io, flags))
+}
+
+async function demo(io: Io, flags: DemoFlags): Promise<void> {
+  const logger = createLogger(io, { format: 'text' })
+  const module = await loadServiceModule(io.cwd, WORKER)
+  await using broker = await openBroker(io, flags)
+  const brokers = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
+  io.err(
+    `Broker on ${brokers} (thrown away at the end). Send tasks from another terminal:\n` +
+      `  echo '${SAMPLE}' | npm run -s shoal -- produce ${TOPIC} -b ${brokers}\n` +
+      `Ctrl-C finishes the tasks that run, commits them and leaves.\n`,
+  )
+  await using producer = await KafkaProducer.open({ brokers })
+  await producer.send({
+    topic: TOPIC,
+    partition: null,
+    key: null,
+    value: new TextEncoder().encode(SAMPLE),
+    headers: [],
+  })
+  const settings = { brokers, groupId: GROUP, topics: [TOPIC] }
+  await Promise.race([runService({ settings, module, logger, stop: io.stop }), broker.failed])
+}
+
+/** The usual port where it is free, so that every example works as printed; a free one otherwise, said aloud. */
+async function openBroker(io: Io, flags: DemoFlags): Promise<Broker> {
+  const settings = { 'group.initial.rebalance.delay.ms': '0' }
+  const open = (port: number) =>
+    Broker.open({ data: null, kafka: { host: '127.0.0.1', port }, settings })
+  if (flags.kafkaPort !== undefined) return open(Number(flags.kafkaPort))
+  return open(PREFERRED_PORT).catch((error: unknown) => {
+    if (!(error instanceof ShoalError) || error.code !== 'SHOAL_INVALID_ARGUMENT') throw error
+    io.err(`Port ${PREFERRED_PORT} is taken (${messageOf(error)}); taking a free one.\n`)
+    return open(0)
+  })
+}

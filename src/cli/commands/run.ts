@@ -1,0 +1,67 @@
+/**
+ * `run worker.ts`: a service from one module and `.env`.
+ *
+ * Stays in the foreground; SIGTERM and Ctrl-C finish what has started, commit it and leave the group. A second signal
+ * ends the process at once.
+ */
+
+import { availableParallelism } from 'node:os'
+import type { Command } from 'commander'
+import { withBackend } from '../backend.ts'
+import type { Io } from '../io.ts'
+import { createLogger, type LogFormat } from '../log.ts'
+import { runService } from '../service/run-service.ts'
+import { loadServiceModule } from '../service/service-module.ts'
+import { serviceSettings, type ServiceFlags } from '../service/service-settings.ts'
+import { readEnvironment } from '../settings-file.ts'
+
+interface RunFlags extends ServiceFlags {
+  readonly env: string
+  readonly concurrency?: string
+  readonly logFormat: LogFormat
+}
+
+export function addRun(program: Command, io: Io): void {
+  withBackend(program.command('run'))
+    .description('run a service: one module that handles the records of a topic')
+    .argument('<module>', 'the module; it exports handle(message, ctx)')
+    .option(
+      '--env <file>',
+      'file with KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID and KAFKA_TOPIC',
+      '.env',
+    )
+    .option('-g, --group <id>', 'the consumer group; default KAFKA_GROUP_ID')
+    .option('-t, --topic <topics>', 'the topic, or several with commas; default KAFKA_TOPIC')
+    .option(
+      '--concurrency <count>',
+      `how many records at a time; default what the module says, else the cores (${availableParallelism()} here)`,
+    )
+    .option('--log-format <format>', 'text or json', 'text')
+    .addHelpText('after', runHelp)
+    .action((path: string, flags: RunFlags) => run(io, path, flags))
+}
+
+async function run(io: Io, path: string, flags: RunFlags): Promise<void> {
+  const settings = serviceSettings(flags, await readEnvironment(io, flags.env))
+  const module = await loadServiceModule(io.cwd, path)
+  const logger = createLogger(io, { format: flags.logFormat })
+  const concurrency = flags.concurrency === undefined ? undefined : Number(flags.concurrency)
+  await runService({
+    settings,
+    module,
+    logger,
+    stop: io.stop,
+    ...(concurrency === undefined ? {} : { concurrency }),
+  })
+}
+
+const runHelp = `
+The module:
+  export async function handle(message, ctx, { log }) {
+    log(\`working on \${message.id}\`)
+  }
+  export const options = { order: 'key', concurrency: 16 }    // optional: the runtime's options
+  export const schema = z.object({ id: z.string() })          // optional: any Standard Schema
+
+A value that is not JSON, or not what the schema says, goes to TOPIC.dlq with its bytes; so does a record whose handler
+failed three times. Nothing is committed before it is done.`

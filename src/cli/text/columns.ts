@@ -1,0 +1,32 @@
+/**
+ * Tables of left-aligned cells, joined by one space, as Kafka's tools print them.
+ *
+ * Each column is at least its minimum wide, at least as wide as its widest cell when it grows, and a `rest` column ends
+ * the line without padding. Missing values are the caller's: `-`.
+ */
+
+export interface Column<Row> {
+  readonly title: string
+  readonly cell: (row: Row) => string
+  /** Minimum width; `rest` is printed as it is and ends the line. */
+  readonly width: number | 'rest'
+  /** Whether a longer cell widens the column; default false: it only pushes the rest of its line. */
+  readonly grows?: boolean
+}
+
+/** The header line and one line a row, without line ends. */
+export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+  const widths = columns.map((column) => widthOf(column, rows))
+  const line = (cells: readonly string[]) =>
+    cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(' ')
+  return [
+    line(columns.map((column) => column.title)),
+    ...rows.map((row) => line(columns.map((column) => column.cell(row)))),
+  ]
+}
+
+function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {
+  if (column.width === 'rest') return 0
+  if (column.grows !== true) return column.width
+  return rows.reduce((width, row) => Math.max(width, column.cell(row).length), column.width)
+}

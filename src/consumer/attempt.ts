@@ -1,0 +1,169 @@
+/**
+ * One execution of a handler: the context the handler sees, and its place in the list of what runs.
+ *
+ * Everything a handler may never ask for (signal, headers, key as text) is made when it first asks: most records are
+ * handled without, and an `AbortController` alone costs more than the rest of the dispatch.
+ */
+
+import type { Duration } from './duration.ts'
+import { ShoalError } from '../core/index.ts'
+import { parseDuration } from './duration.ts'
+import type { AbortCause, Ctx, FencingToken } from './options.ts'
+import type { RecordHeader, SourceRecord } from './source.ts'
+import type { WorkItem } from './work-item.ts'
+import { originOf } from './dead-letter.ts'
+
+/** What an execution needs of the engine. */
+export interface AttemptHost {
+  readonly group: string
+  nowMs(): number
+  /** The deadline of an execution moved. */
+  deadlineMoved(deadlineMs: number): void
+}
+
+const utf8 = new TextDecoder()
+
+export class Attempt implements Ctx {
+  readonly #item: WorkItem
+  readonly #host: AttemptHost
+  readonly attempt: number
+  /** When it began and when its time is up; monotonic. */
+  readonly startedMs: number
+  deadlineMs: number
+  /** Set once its result no longer counts. */
+  cause: AbortCause | null = null
+  /** Its slot and its lane were taken back, though it still runs. */
+  detached = false
+  /** Neighbours in the list of what runs. */
+  before: Attempt | null = null
+  after: Attempt | null = null
+  #controller: AbortController | null = null
+  #headers: ReadonlyMap<string, Uint8Array> | null = null
+
+  constructor(item: WorkItem, host: AttemptHost, startedMs: number, deadlineMs: number) {
+    this.#item = item
+    this.#host = host
+    this.attempt = item.attempts
+    this.startedMs = startedMs
+    this.deadlineMs = deadlineMs
+  }
+
+  get item(): WorkItem {
+    return this.#item
+  }
+
+  get topic(): string {
+    return this.#item.partition.topic
+  }
+
+  get partition(): number {
+    return this.#item.partition.partition
+  }
+
+  get offset(): number {
+    return this.#item.record.offset
+  }
+
+  get keyBytes(): Uint8Array | null {
+    return this.#item.record.key
+  }
+
+  get key(): string | null {
+    return keyText(this.#item.record)
+  }
+
+  get headers(): ReadonlyMap<string, Uint8Array> {
+    return (this.#headers ??= headerMap(this.#item.record.headers))
+  }
+
+  get timestamp(): Date {
+    return new Date(this.#item.record.timestampMs)
+  }
+
+  get id(): string {
+    const { topic, partition, offset } = originOf(this.#item)
+    return `${topic}/${partition}/${offset}`
+  }
+
+  get redelivered(): boolean {
+    return this.attempt > 1 || (this.#item.record.deliveryCount ?? 1) > 1
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.cause !== null && !this.#controller.signal.aborted) this.#controller.abort(this.cause)
+    return this.#controller.signal
+  }
+
+  get fencingToken(): FencingToken {
+    const { topic, partition, generation } = this.#item.partition
+    return { group: this.#host.group, topic, partition, epoch: generation }
+  }
+
+  async extend(by: Duration): Promise<void> {
+    const byMs = parseDuration(by)
+    if (byMs === undefined)
+      throw new ShoalError('SHOAL_INVALID_ARGUMENT', `extend(${String(by)}): not a duration`)
+    if (this.cause !== null) return
+    this.deadlineMs = this.#host.nowMs() + byMs
+    this.#host.deadlineMoved(this.deadlineMs)
+  }
+
+  /** Tells the handler that its result no longer counts. The first cause stays. */
+  abort(cause: AbortCause): void {
+    if (this.cause !== null) return
+    this.cause = cause
+    this.#controller?.abort(cause)
+  }
+}
+
+/** What runs, oldest first: an intrusive list, so that adding and removing cost nothing. */
+export class RunningList {
+  #first: Attempt | null = null
+  #last: Attempt | null = null
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  get oldest(): Attempt | null {
+    return this.#first
+  }
+
+  add(attempt: Attempt): void {
+    attempt.before = this.#last
+    if (this.#last === null) this.#first = attempt
+    else this.#last.after = attempt
+    this.#last = attempt
+    this.#length++
+  }
+
+  remove(attempt: Attempt): void {
+    if (attempt.before === null) this.#first = attempt.after
+    else attempt.before.after = attempt.after
+    if (attempt.after === null) this.#last = attempt.before
+    else attempt.after.before = attempt.before
+    attempt.before = null
+    attempt.after = null
+    this.#length--
+  }
+
+  *[Symbol.iterator](): Generator<Attempt> {
+    for (let attempt = this.#first; attempt !== null; ) {
+      const next: Attempt | null = attempt.after
+      yield attempt
+      attempt = next
+    }
+  }
+}
+
+export function keyText(record: SourceRecord): string | null {
+  return record.key === null ? null : utf8.decode(record.key)
+}
+
+export function headerMap(headers: readonly RecordHeader[]): ReadonlyMap<string, Uint8Array> {
+  const map = new Map<string, Uint8Array>()
+  for (const { key, value } of headers) if (value !== null) map.set(key, value)
+  return map
+}

@@ -1,0 +1,481 @@
+/**
+ * Starts handlers and deals with how they end.
+ *
+ * A handler starts when an item is ready, a slot is free, nobody holds the dispatcher and the ownership of its partition
+ * is fresh. Handlers that return without a promise run in one loop that waits for nothing; the loop yields to I/O after
+ * a slice of time, so heartbeats and fetches are never starved by work that is free.
+ *
+ *   start ──▶ returned ──▶ verdict ──▶ done
+ *     │        threw, aborted, asked ──▶ decide ──▶ retry (waits, its slot is free) │ dead letter │ skip │ stop
+ *     └─ time is up: abort, and after a grace its slot and lane are taken back (detached)
+ *
+ * Invariants: at most one execution per lane, whatever epoch it belongs to; a result counts only while its partition
+ * is ours; slots in use <= concurrency. Not here: partitions, budgets and commits (`engine.ts`).
+ */
+
+import { ShoalError, messageOf } from '../core/index.ts'
+import { Alarm } from './alarm.ts'
+import { Attempt, RunningList } from './attempt.ts'
+import type { AttemptHost } from './attempt.ts'
+import { backoffMs } from './decide.ts'
+import type { Decision, Failure } from './decide.ts'
+import type { DelayQueue } from './delay-queue.ts'
+import type { EngineParts } from './engine-parts.ts'
+import type { ReadyQueue } from './lanes.ts'
+import { LetterWriter } from './letter-writer.ts'
+import type { AbortCause } from './options.ts'
+import { isThenable, thrown, verdictOf } from './outcome.ts'
+import type { Verdict } from './outcome.ts'
+import type { PartitionWork } from './partition-work.ts'
+import type { Settings } from './resolve-options.ts'
+import type { OutgoingRecord } from './source.ts'
+import { telemetry } from './telemetry.ts'
+import type { WorkItem } from './work-item.ts'
+
+/** How long handlers are started in one go before I/O gets its turn. */
+const SLICE_MS = 10
+/** How often ownership is looked at while handlers start, and how soon again when it was in doubt. */
+const FRESHNESS_MS = 50
+/** How long a handler may go on after its signal aborted before its slot is taken back. */
+const GRACE_MS = 5_000
+
+const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
+
+export interface DispatcherHost {
+  /** The record is done: it may be committed past. */
+  done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void
+  /** Given back although its partition is still ours: it is drained, or the consumer stops. */
+  abandoned(item: WorkItem): void
+  /** An execution ended after its partition was gone. */
+  late(item: WorkItem): void
+  /** The record failed for good, with nowhere to go. */
+  gaveUp(item: WorkItem, error: ShoalError): void
+  /** Something that must not happen did. */
+  broken(error: unknown): void
+  ownershipIsFresh(): boolean
+  produce(record: OutgoingRecord): Promise<void>
+}
+
+export class Dispatcher implements AttemptHost {
+  readonly #settings: Settings
+  readonly #parts: EngineParts
+  readonly #host: DispatcherHost
+  readonly #letters: LetterWriter
+  readonly #ready: ReadyQueue
+  readonly #delayed: DelayQueue
+  readonly #running = new RunningList()
+  readonly #wakeDelayed: Alarm
+  readonly #sweep: Alarm
+  readonly #lookAgain: Alarm
+  #slots = 0
+  #held = true
+  #pumping = false
+  #nowMs = 0
+  /** When this turn of the event loop began to start handlers; null: none has started in it. */
+  #sliceMs: number | null = null
+  #checkedMs = Number.NEGATIVE_INFINITY
+  #inDoubt = false
+  #lettersWaiting = 0
+  #detached = 0
+  #retried = 0
+
+  constructor(settings: Settings, parts: EngineParts, host: DispatcherHost) {
+    const { clock, timers } = settings
+    this.#settings = settings
+    this.#parts = parts
+    this.#host = host
+    this.#letters = new LetterWriter(settings, parts, (record) => host.produce(record))
+    this.#ready = parts.createReady()
+    this.#delayed = parts.createDelays()
+    this.#wakeDelayed = new Alarm(clock, timers, () => this.#takeDue())
+    this.#sweep = new Alarm(clock, timers, () => this.#sweepDeadlines())
+    this.#lookAgain = new Alarm(clock, timers, () => this.pump())
+  }
+
+  get group(): string {
+    return this.#settings.group
+  }
+
+  get retried(): number {
+    return this.#retried
+  }
+
+  get inDoubt(): boolean {
+    return this.#inDoubt
+  }
+
+  /** What waits, and what goes on although nobody waits for it. */
+  get waiting(): { readonly retries: number; readonly letters: number; readonly detached: number } {
+    return {
+      retries: this.#delayed.length - this.#lettersWaiting,
+      letters: this.#lettersWaiting,
+      detached: this.#detached,
+    }
+  }
+
+  get oldestStartedMs(): number | undefined {
+    return this.#running.oldest?.startedMs
+  }
+
+  nowMs(): number {
+    return this.#settings.clock.monotonicMs()
+  }
+
+  /** The moment in which the execution that ends now is dealt with: one look at the clock serves a whole record. */
+  get momentMs(): number {
+    return this.#nowMs
+  }
+
+  /** Starts nothing until `go`; what runs goes on. */
+  hold(): void {
+    this.#held = true
+  }
+
+  go(): void {
+    this.#held = false
+    this.pump()
+  }
+
+  /** Queues a record behind those of its lane. Call `pump` after a batch. */
+  add(item: WorkItem): void {
+    const { lanes } = item.partition
+    if (lanes === null || lanes.append(item)) this.#ready.push(item)
+  }
+
+  /** Forgets what has not started of a partition. */
+  drop(partition: PartitionWork): void {
+    const gone = (item: WorkItem) => item.partition === partition
+    this.#ready.remove(gone)
+    this.#delayed.remove(gone)
+    partition.lanes?.dropInactive()
+    this.#lettersWaiting = 0
+    for (const item of this.#delayed.values()) if (item.letter !== null) this.#lettersWaiting++
+  }
+
+  /** Tells the handlers of a partition (of all when null) that their result no longer counts. */
+  abort(partition: PartitionWork | null, cause: AbortCause): void {
+    for (const attempt of this.#running)
+      if (partition === null || attempt.item.partition === partition)
+        this.#abortOne(attempt, cause)
+  }
+
+  /** Starts what may start. */
+  pump(): void {
+    if (this.#pumping || this.#held || this.#ready.length === 0) return
+    this.#pumping = true
+    try {
+      this.#nowMs = this.nowMs()
+      this.#openSlice()
+      while (this.#slots < this.#settings.concurrency && this.#mayStart()) {
+        const item = this.#ready.shift()
+        if (item === null) break
+        if (item.letter === null) this.#start(item)
+        else this.#writeLetter(item)
+        this.#nowMs = this.nowMs()
+      }
+    } catch (error) {
+      this.#host.broken(error)
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  close(): void {
+    this.hold()
+    for (const alarm of [this.#wakeDelayed, this.#sweep, this.#lookAgain]) alarm.cancel()
+  }
+
+  // --- starting ---
+
+  /** Handlers that never wait would keep the event loop to themselves: every turn has a slice, then I/O comes first. */
+  #openSlice(): void {
+    if (this.#sliceMs !== null) return
+    this.#sliceMs = this.#nowMs
+    this.#settings.timers.soon(() => {
+      this.#sliceMs = null
+      this.pump()
+    })
+  }
+
+  #mayStart(): boolean {
+    if (this.#held || this.#nowMs - (this.#sliceMs ?? this.#nowMs) >= SLICE_MS) return false
+    if (this.#nowMs - this.#checkedMs < FRESHNESS_MS) return true
+    const fresh = this.#host.ownershipIsFresh()
+    if (fresh) this.#checkedMs = this.#nowMs
+    else this.#lookAgain.by(this.#nowMs + FRESHNESS_MS)
+    if (fresh === this.#inDoubt) this.#doubt(!fresh)
+    return fresh
+  }
+
+  #doubt(inDoubt: boolean): void {
+    this.#inDoubt = inDoubt
+    const words = inDoubt
+      ? 'no answered heartbeat lately: no handler starts'
+      : 'heartbeats are answered again: handlers start'
+    this.#settings.logger.log('warn', words, { group: this.group })
+    const kind = inDoubt ? 'paused' : 'resumed'
+    telemetry.pause.publish({ group: this.group, kind, partition: null, reason: 'ownership' })
+  }
+
+  #start(item: WorkItem): void {
+    this.#occupy(item)
+    item.attempts++
+    const deadlineMs = this.#nowMs + this.#settings.timeoutMs
+    const attempt = new Attempt(item, this, this.#nowMs, deadlineMs)
+    this.#running.add(attempt)
+    let result: unknown
+    try {
+      result = this.#execute(item, attempt)
+    } catch (error) {
+      this.#settle(attempt, thrown(error))
+      return
+    }
+    if (!isThenable(result)) {
+      this.#settle(attempt, verdictOf(result))
+      return
+    }
+    this.#sweep.by(deadlineMs)
+    Promise.resolve(result).then(
+      (outcome: unknown) => this.#settleLater(attempt, verdictOf(outcome)),
+      (error: unknown) => this.#settleLater(attempt, thrown(error)),
+    )
+  }
+
+  #execute(item: WorkItem, attempt: Attempt): unknown {
+    const value = this.#read(item)
+    return value instanceof Promise
+      ? value.then((read) => (attempt.cause === null ? this.#handle(read, attempt) : undefined))
+      : this.#handle(value, attempt)
+  }
+
+  #read(item: WorkItem): unknown {
+    const { decoded } = item
+    const { read } = this.#settings
+    if (decoded === null) return read === null ? item.record.value : read(item.record.value)
+    if ('error' in decoded) throw decoded.error
+    // Once: a handler may change what it was given, and the next attempt must see the record as it is.
+    item.decoded = null
+    return decoded.value
+  }
+
+  #handle(value: unknown, attempt: Attempt): unknown {
+    const { handle, group } = this.#settings
+    if (!telemetry.handle.hasSubscribers) return handle(value, attempt)
+    const event = { group, ctx: attempt }
+    return telemetry.handle.tracePromise(async () => handle(value, attempt), event)
+  }
+
+  // --- ending ---
+
+  #settleLater(attempt: Attempt, verdict: Verdict): void {
+    try {
+      this.#nowMs = this.nowMs()
+      this.#settle(attempt, verdict)
+      this.pump()
+    } catch (error) {
+      this.#host.broken(error)
+    }
+  }
+
+  /** An execution ended. */
+  #settle(attempt: Attempt, verdict: Verdict): void {
+    const { item, cause } = attempt
+    if (attempt.detached) {
+      this.#detached--
+      if (item.partition.state === 'gone') this.#host.late(item)
+      return
+    }
+    this.#running.remove(attempt)
+    this.#vacate(item)
+    // What a handler returns after its signal aborted may be the abort itself, swallowed: it does not count as done.
+    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause })
+    else if (cause !== null || item.partition.state === 'gone') this.#giveBack(item)
+    else if (verdict.kind === 'handled' || verdict.kind === 'skipped')
+      this.#done(item, verdict.kind)
+    else this.#failed(attempt, verdict)
+  }
+
+  #failed(attempt: Attempt, failure: Failure): void {
+    const { item } = attempt
+    if (item.partition.state === 'gone') return this.#giveBack(item)
+    const wallMs = this.#settings.clock.wallMs()
+    if (item.firstFailureMs === 0) item.firstFailureMs = wallMs
+    const decision = this.#decide(item, failure)
+    switch (decision.kind) {
+      case 'retry':
+        return this.#retry(attempt, decision.afterMs, failure)
+      case 'skip':
+        return this.#done(item, 'skipped')
+      case 'stop':
+        return this.#stop(item, `${decision.reason}: ${decision.error}`, errorOf(failure))
+      case 'dead-letter': {
+        const { reason, error } = decision
+        item.letter = { reason, error, failedMs: wallMs, failures: 0 }
+        this.#writeLetter(item)
+        item.partition.ended()
+      }
+    }
+  }
+
+  #decide(item: WorkItem, failure: Failure): Decision {
+    const { retry, random } = this.#settings
+    try {
+      return this.#parts.decide(failure, item.attempts, retry, random.next())
+    } catch (error) {
+      return { kind: 'stop', reason: 'the retry policy threw', error: messageOf(error) }
+    }
+  }
+
+  #retry(attempt: Attempt, afterMs: number, failure: Failure): void {
+    this.#retried++
+    if (telemetry.retry.hasSubscribers)
+      telemetry.retry.publish({
+        group: this.group,
+        ctx: attempt,
+        afterMs,
+        error: errorOf(failure) ?? failure.kind,
+      })
+    this.#delay(attempt.item, afterMs)
+  }
+
+  /** Its head place in the lane stays, its slot is free. A partition that drains waits for no retries. */
+  #delay(item: WorkItem, afterMs: number): void {
+    if (item.partition.state !== 'open') return this.#giveBack(item)
+    if (item.letter !== null) this.#lettersWaiting++
+    this.#delayed.push(item, this.nowMs() + afterMs)
+    this.#wakeDelayed.by(this.#delayed.nextDueMs ?? Number.POSITIVE_INFINITY)
+    item.partition.ended()
+  }
+
+  #takeDue(): void {
+    const nowMs = this.nowMs()
+    for (let item = this.#delayed.shift(nowMs); item !== null; item = this.#delayed.shift(nowMs)) {
+      if (item.letter !== null) this.#lettersWaiting--
+      this.#ready.push(item)
+    }
+    this.#wakeDelayed.by(this.#delayed.nextDueMs ?? Number.POSITIVE_INFINITY)
+    this.pump()
+  }
+
+  #writeLetter(item: WorkItem): void {
+    const { letter } = item
+    if (letter === null) return
+    this.#occupy(item)
+    try {
+      const topic = this.#letters.topicFor(item)
+      void this.#letters
+        .write(item, letter, topic)
+        .then((written) => this.#letterSettled(item, letter.failures, written))
+    } catch (error) {
+      this.#vacate(item)
+      this.#stop(item, messageOf(error), error)
+    }
+  }
+
+  #letterSettled(item: WorkItem, failures: number, written: boolean): void {
+    try {
+      this.#nowMs = this.nowMs()
+      this.#vacate(item)
+      const chance = this.#settings.random.next()
+      if (item.partition.state === 'gone') this.#giveBack(item)
+      else if (written) this.#done(item, 'deadLettered')
+      else this.#delay(item, backoffMs(LETTER_RETRY, failures, undefined, chance))
+      this.pump()
+    } catch (error) {
+      this.#host.broken(error)
+    }
+  }
+
+  #stop(item: WorkItem, why: string, cause: unknown): void {
+    const { id, topic, partition } = item.partition
+    const { offset } = item.record
+    const error = new ShoalError(
+      'SHOAL_HANDLER_FAILED',
+      `${id} offset ${offset} failed for good after ${item.attempts} attempts (${why}): mend the handler, or give the consumer a deadLetter topic`,
+      { cause, details: { group: this.group, topic, partition, offset } },
+    )
+    // Its lane is not released: what comes after it must not overtake it, and everything is dropped now.
+    this.#host.gaveUp(item, error)
+    item.partition.ended()
+  }
+
+  #done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void {
+    this.#release(item)
+    this.#host.done(item, how)
+    item.partition.ended()
+  }
+
+  #giveBack(item: WorkItem): void {
+    this.#release(item)
+    if (item.partition.state === 'gone') this.#host.late(item)
+    else this.#host.abandoned(item)
+    item.partition.ended()
+  }
+
+  /** Each `occupy` is answered by one `vacate` and one `partition.ended()`. */
+  #occupy(item: WorkItem): void {
+    item.active = true
+    item.partition.active++
+    this.#slots++
+  }
+
+  #vacate(item: WorkItem): void {
+    item.active = false
+    this.#slots--
+  }
+
+  /** The lane goes on, maybe with a record of a later epoch that waited behind this one. */
+  #release(item: WorkItem): void {
+    const next = item.partition.lanes?.advance(item) ?? null
+    if (next !== null) this.#ready.push(next)
+  }
+
+  // --- time limits ---
+
+  deadlineMoved(deadlineMs: number): void {
+    this.#sweep.by(deadlineMs)
+  }
+
+  #abortOne(attempt: Attempt, cause: AbortCause): void {
+    attempt.abort(cause)
+    attempt.deadlineMs = this.nowMs() + GRACE_MS
+    this.#sweep.by(attempt.deadlineMs)
+  }
+
+  #sweepDeadlines(): void {
+    const nowMs = this.nowMs()
+    let nextMs = Number.POSITIVE_INFINITY
+    for (const attempt of this.#running) {
+      if (attempt.deadlineMs <= nowMs) {
+        if (attempt.cause === null) this.#abortOne(attempt, 'timeout')
+        else this.#detach(attempt, attempt.cause)
+      }
+      if (!attempt.detached) nextMs = Math.min(nextMs, attempt.deadlineMs)
+    }
+    this.#sweep.by(nextMs)
+    this.pump()
+  }
+
+  /** A handler that ignores its signal: others must not wait for it for ever. */
+  #detach(attempt: Attempt, cause: AbortCause): void {
+    const { item } = attempt
+    attempt.detached = true
+    this.#detached++
+    this.#running.remove(attempt)
+    this.#vacate(item)
+    this.#settings.logger.log('error', 'a handler goes on although its signal aborted', {
+      group: this.group,
+      partition: item.partition.id,
+      offset: item.record.offset,
+      cause,
+    })
+    if (cause === 'timeout') return this.#failed(attempt, { kind: 'aborted', cause })
+    this.#release(item)
+    if (item.partition.state !== 'gone') this.#host.abandoned(item)
+    item.partition.ended()
+  }
+}
+
+function errorOf(failure: Failure): unknown {
+  return failure.kind === 'threw' || failure.kind === 'invalid' ? failure.error : undefined
+}

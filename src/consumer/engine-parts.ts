@@ -1,0 +1,34 @@
+/**
+ * The parts of the engine that decide, made by functions: the simulation replaces one at a time by a broken one and
+ * must notice.
+ */
+
+import { decide } from './decide.ts'
+import type { Decide } from './decide.ts'
+import { DelayQueue } from './delay-queue.ts'
+import { LaneTable, ReadyQueue } from './lanes.ts'
+import type { LaneLimits } from './lanes.ts'
+import { OffsetTracker } from './offset-tracker.ts'
+import type { OutgoingRecord } from './source.ts'
+
+export interface EngineParts {
+  readonly decide: Decide
+  createTracker(startOffset: number): OffsetTracker
+  createLanes(limits: LaneLimits): LaneTable
+  createReady(): ReadyQueue
+  createDelays(): DelayQueue
+  /** Resolves only when the broker has the letter. */
+  writeLetter(
+    letter: OutgoingRecord,
+    produce: (record: OutgoingRecord) => Promise<void>,
+  ): Promise<void>
+}
+
+export const engineParts: EngineParts = {
+  decide,
+  createTracker: (startOffset) => new OffsetTracker(startOffset),
+  createLanes: (limits) => new LaneTable(limits),
+  createReady: () => new ReadyQueue(),
+  createDelays: () => new DelayQueue(),
+  writeLetter: (letter, produce) => produce(letter),
+}

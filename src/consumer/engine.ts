@@ -1,0 +1,468 @@
+/**
+ * One member at work: takes what the source delivers, hands it to the dispatcher, keeps the books, commits.
+ *
+ *   source ─records─▶ epoch check ─▶ tracker, budget ─▶ lanes ─▶ dispatcher ─▶ handler
+ *                                        ▲                            │ done
+ *   source ◀─commit── commit loop ◀── tracker.finish ◀────────────────┘
+ *
+ * A partition that is revoked drains: what waits is dropped, what runs may finish, what finished is committed, then the
+ * source may give it away. One that is lost is dropped at once. Stopping is the same for all partitions together.
+ * Invariant: a position is committed only when every record below it was handled, skipped, or is in the dead letters.
+ */
+
+import { ShoalError, messageOf } from '../core/index.ts'
+import { Budget } from './budget.ts'
+import { CommitLedger } from './commit-ledger.ts'
+import { CommitLoop } from './commit-loop.ts'
+import { Deadline } from './deadline.ts'
+import { Dispatcher } from './dispatcher.ts'
+import type { DispatcherHost } from './dispatcher.ts'
+import type { EngineParts } from './engine-parts.ts'
+import { assessHealth } from './health.ts'
+import { Intake } from './intake.ts'
+import type { LaneTable } from './lanes.ts'
+import type { Health, Report } from './options.ts'
+import { PartitionWork, partitionId } from './partition-work.ts'
+import type { Settings } from './resolve-options.ts'
+import type {
+  Assignment,
+  OutgoingRecord,
+  OwnedPartition,
+  SourceBatch,
+  SourceEvents,
+  SourceNotice,
+  SourceSession,
+} from './source.ts'
+import { telemetry } from './telemetry.ts'
+import type { RebalanceEvent } from './telemetry.ts'
+import { Watch } from './watch.ts'
+import type { WorkItem } from './work-item.ts'
+
+/** Of the time a revoke may take, this much is kept for the commit, at most a fifth of it. */
+const COMMIT_MARGIN_MS = 5_000
+/** How long aborted handlers get to clean up when the consumer stops. */
+const ABORT_GRACE_MS = 1_000
+const LAST_COMMIT_MS = 5_000
+const LEAVE_MS = 10_000
+
+export class Engine implements SourceEvents, DispatcherHost {
+  readonly #settings: Settings
+  readonly #parts: EngineParts
+  readonly #partitions = new Map<string, PartitionWork>()
+  /** Lanes by partition; kept while handlers of a former epoch run. */
+  readonly #lanes = new Map<string, LaneTable>()
+  readonly #dispatcher: Dispatcher
+  readonly #budget: Budget
+  readonly #intake: Intake
+  readonly #ledger = new CommitLedger()
+  readonly #commits: CommitLoop
+  readonly #watch: Watch
+  readonly #ended = Promise.withResolvers<Report>()
+  readonly #counts = {
+    delivered: 0,
+    handled: 0,
+    failed: 0,
+    deadLettered: 0,
+    skipped: 0,
+    abandoned: 0,
+    late: 0,
+  }
+  readonly finished: Promise<Report>
+  #session: SourceSession | null = null
+  #pausedWhy: string | null = null
+  #failure: ShoalError | null = null
+  #stopping: Deadline | null = null
+  #progressMs: number
+
+  constructor(settings: Settings, parts: EngineParts) {
+    const { clock, timers, random, logger, group } = settings
+    this.#settings = settings
+    this.#parts = parts
+    this.#progressMs = clock.monotonicMs()
+    this.#budget = new Budget(settings.budget)
+    this.#dispatcher = new Dispatcher(settings, parts, this)
+    this.#intake = new Intake(settings, this.#dispatcher)
+    this.#commits = new CommitLoop({
+      group,
+      ledger: this.#ledger,
+      everyMs: settings.commitEveryMs,
+      records: settings.commitRecords,
+      clock,
+      timers,
+      random,
+      logger,
+      commit: (positions) => this.#open().commit(positions),
+    })
+    this.#watch = new Watch({ group, clock, timers, logger, health: () => this.health() })
+    this.finished = this.#ended.promise.then((report) => {
+      if (this.#failure !== null) throw this.#failure
+      return report
+    })
+    // Whoever looks at `finished` sees the failure; a process must not end because nobody looks.
+    this.finished.catch(() => {})
+  }
+
+  /** Resolves with the report once it has stopped, for whatever reason. */
+  get ended(): Promise<Report> {
+    return this.#ended.promise
+  }
+
+  /** How long the source may wait for `revoked`. */
+  get drainTimeoutMs(): number {
+    return this.#settings.rebalanceDrainMs + COMMIT_MARGIN_MS
+  }
+
+  /** The source is open: what it delivered meanwhile may start. */
+  begin(session: SourceSession): void {
+    this.#session = session
+    if (this.#failure !== null) return void this.drain(0)
+    this.#watch.begin()
+    for (const work of this.#partitions.values()) if (work.usage.paused) session.pause(work)
+    this.#dispatcher.go()
+    this.#commits.soon()
+  }
+
+  // --- what the source tells ---
+
+  assigned(assignments: readonly Assignment[]): void {
+    for (const assignment of assignments) {
+      const former = this.#partitions.get(partitionId(assignment))
+      if (former !== undefined) this.#lose(former)
+      const work = this.#create(assignment)
+      this.#partitions.set(work.id, work)
+      this.#ledger.track(work, assignment)
+      if (this.#stopping !== null) this.#drain(work)
+    }
+    this.#tell('assigned', assignments)
+    if (this.#session !== null) this.#commits.soon()
+  }
+
+  records(batch: SourceBatch): void {
+    const work = this.#partitions.get(partitionId(batch))
+    // Whatever was under way when an epoch ended belongs to its next owner.
+    if (work === undefined || work.epoch !== batch.epoch || work.state !== 'open') return
+    try {
+      if (this.#budget.records === 0) this.#progressMs = this.#nowMs()
+      const taken = this.#intake.take(work, batch)
+      work.progressMs = this.#nowMs()
+      this.#counts.delivered += taken
+      if (taken > 0) this.#budget.take(work.usage, taken, batch.byteLength)
+      else this.#commitWhenIdle()
+      this.#pauseIfFull(work)
+      this.#dispatcher.pump()
+    } catch (error) {
+      this.broken(error)
+    }
+  }
+
+  async revoked(
+    partitions: readonly OwnedPartition[],
+    limitMs = this.drainTimeoutMs,
+  ): Promise<void> {
+    const works = this.#owned(partitions)
+    this.#tell('revoking', works)
+    const { clock, timers, rebalanceDrainMs } = this.#settings
+    const marginMs = Math.min(COMMIT_MARGIN_MS, limitMs / 5)
+    const endMs = this.#nowMs() + limitMs
+    const deadline = new Deadline(clock, timers, Math.min(rebalanceDrainMs, limitMs - marginMs))
+    for (const work of works) this.#drain(work)
+    await deadline.before(Promise.all(works.map((work) => work.quiet())))
+    deadline.cancel()
+    const ours = works.filter((work) => work.state !== 'gone')
+    for (const work of ours) this.#leave(work)
+    const lastMs = Math.max(this.#nowMs(), endMs - marginMs / 2)
+    if (ours.length > 0) await this.#commits.flush(lastMs, ours)
+    for (const work of ours) this.#forget(work)
+    this.#tell('released', ours)
+  }
+
+  lost(partitions: readonly OwnedPartition[]): void {
+    const works = this.#owned(partitions)
+    this.#tell('lost', works)
+    for (const work of works) this.#lose(work)
+    this.#dispatcher.pump()
+  }
+
+  endOfPartition(partition: OwnedPartition, offset: number): void {
+    if (telemetry.partitionEnd.hasSubscribers)
+      telemetry.partitionEnd.publish({ group: this.#settings.group, partition, offset })
+  }
+
+  notice(notice: SourceNotice): void {
+    const { kind, ...facts } = notice
+    const level = kind === 'joined' || kind === 'reconnected' ? 'info' : 'warn'
+    this.#settings.logger.log(level, `source: ${kind}`, { group: this.#settings.group, ...facts })
+  }
+
+  failed(error: Error): void {
+    this.#fail(
+      error instanceof ShoalError
+        ? error
+        : new ShoalError('SHOAL_REQUEST_FAILED', messageOf(error), { cause: error }),
+    )
+  }
+
+  // --- what the dispatcher tells ---
+
+  done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void {
+    const work = item.partition
+    const { chunk } = item
+    work.tracker.finish(item.ordinal)
+    this.#counts[how]++
+    work.progressMs = this.#dispatcher.momentMs
+    this.#progressMs = work.progressMs
+    chunk.remaining--
+    this.#release(work, 1, chunk.remaining === 0 && work.state === 'open' ? chunk.byteLength : 0)
+    this.#commits.completed()
+    this.#commitWhenIdle()
+  }
+
+  abandoned(item: WorkItem): void {
+    this.#counts.abandoned++
+    this.#release(item.partition, 1, 0)
+  }
+
+  late(item: WorkItem): void {
+    this.#counts.late++
+    const { id } = item.partition
+    if (!this.#partitions.has(id) && this.#lanes.get(id)?.size === 0) this.#lanes.delete(id)
+  }
+
+  gaveUp(item: WorkItem, error: ShoalError): void {
+    this.#counts.failed++
+    this.#release(item.partition, 1, 0)
+    this.#fail(error)
+  }
+
+  broken(error: unknown): void {
+    this.#fail(
+      error instanceof ShoalError
+        ? error
+        : new ShoalError('SHOAL_INVARIANT', `the consumer broke: ${messageOf(error)}`, {
+            cause: error,
+          }),
+    )
+  }
+
+  ownershipIsFresh(): boolean {
+    return this.#session?.ownershipIsFresh() ?? false
+  }
+
+  produce(record: OutgoingRecord): Promise<void> {
+    return this.#open().produce(record)
+  }
+
+  // --- what the user asks ---
+
+  pause(why: string): void {
+    this.#pausedWhy = why
+    this.#dispatcher.hold()
+    this.#tellPause('paused', null, 'user')
+  }
+
+  resume(): void {
+    this.#pausedWhy = null
+    if (this.#stopping === null) this.#dispatcher.go()
+    this.#tellPause('resumed', null, 'user')
+  }
+
+  /** Resolves with the report once it has stopped, also when a failure stopped it. */
+  drain(withinMs: number): Promise<Report> {
+    if (this.#stopping === null) {
+      this.#stopping = new Deadline(this.#settings.clock, this.#settings.timers, withinMs)
+      void this.#shutDown(this.#stopping)
+    } else this.#stopping.shorten(withinMs)
+    return this.#ended.promise
+  }
+
+  report(): Report {
+    return {
+      ...this.#counts,
+      retried: this.#dispatcher.retried,
+      committed: this.#ledger.committed(),
+    }
+  }
+
+  health(): Health {
+    const nowMs = this.#nowMs()
+    const { retries, letters, detached } = this.#dispatcher.waiting
+    const works = [...this.#partitions.values()].filter(
+      ({ state, usage }) => state === 'open' && !usage.paused && usage.records === 0,
+    )
+    return assessHealth({
+      stuckAfterMs: this.#settings.stuckAfterMs,
+      pausedWhy: this.#pausedWhy,
+      failed: this.#failure?.message ?? null,
+      ownershipInDoubt: this.#dispatcher.inDoubt,
+      noProgressMs: nowMs - this.#progressMs,
+      buffered: this.#budget.records,
+      oldestInFlightMs: nowMs - (this.#dispatcher.oldestStartedMs ?? nowMs),
+      retrying: retries,
+      lettersWaiting: letters,
+      commitFailures: this.#commits.failures,
+      commitPendingMs: this.#commits.pendingMs(nowMs),
+      detached,
+      starved: works.map(({ id, endOffset, tracker, progressMs }) => ({
+        id,
+        waiting: endOffset - tracker.nextOffset,
+        forMs: endOffset > tracker.nextOffset ? nowMs - progressMs : 0,
+      })),
+    })
+  }
+
+  // --- stopping ---
+
+  #fail(error: ShoalError): void {
+    if (this.#failure !== null) return
+    this.#failure = error
+    const { group, logger, shutdownDrainMs } = this.#settings
+    logger.log('error', 'the consumer stops', { group, code: error.code, error: error.message })
+    if (this.#session !== null) void this.drain(shutdownDrainMs)
+  }
+
+  /** Every step is taken even when the one before it failed: a member that does not leave blocks its group. */
+  async #shutDown(deadline: Deadline): Promise<void> {
+    const { clock, timers } = this.#settings
+    this.#dispatcher.hold()
+    const works = [...this.#partitions.values()]
+    for (const work of works) this.#drain(work)
+    const quiet = Promise.all(works.map((work) => work.quiet()))
+    await deadline.before(quiet)
+    deadline.cancel()
+    if (works.some((work) => work.active > 0)) {
+      this.#dispatcher.abort(null, 'shutdown')
+      const grace = new Deadline(clock, timers, ABORT_GRACE_MS)
+      await grace.before(quiet)
+      grace.cancel()
+    }
+    for (const work of this.#partitions.values()) this.#leave(work)
+    await this.#step('commit', async () => {
+      await this.#commits.flush(this.#nowMs() + LAST_COMMIT_MS)
+    })
+    this.#commits.close()
+    await this.#step('leave the group', async () => {
+      const limit = new Deadline(clock, timers, LEAVE_MS)
+      await limit.before(this.#session?.close() ?? Promise.resolve())
+      limit.cancel()
+    })
+    for (const work of [...this.#partitions.values()]) this.#forget(work)
+    this.#dispatcher.close()
+    this.#watch.close()
+    this.#ended.resolve(this.report())
+  }
+
+  async #step(what: string, take: () => Promise<void>): Promise<void> {
+    try {
+      await take()
+    } catch (error) {
+      const { group, logger } = this.#settings
+      logger.log('error', `stopping: could not ${what}`, { group, error: messageOf(error) })
+    }
+  }
+
+  // --- the life of a partition ---
+
+  #create(assignment: Assignment): PartitionWork {
+    const { order, perKey, random } = this.#settings
+    const id = partitionId(assignment)
+    let lanes = this.#lanes.get(id) ?? null
+    if (lanes === null && order !== 'none') {
+      const seed = Math.floor(random.next() * 2 ** 32)
+      lanes = this.#parts.createLanes({
+        seed,
+        perKey: order === 'partition' ? Number.POSITIVE_INFINITY : perKey,
+      })
+      this.#lanes.set(id, lanes)
+    }
+    const tracker = this.#parts.createTracker(assignment.startOffset)
+    return new PartitionWork(assignment, tracker, lanes, this.#nowMs())
+  }
+
+  /** Takes nothing more; what waits is given back, what runs may finish. */
+  #drain(work: PartitionWork): void {
+    if (work.state !== 'open') return
+    work.state = 'draining'
+    const waiting = work.usage.records - work.active
+    this.#dispatcher.drop(work)
+    this.#counts.abandoned += waiting
+    this.#release(work, waiting, work.usage.bytes)
+  }
+
+  /** From now on nothing that still runs counts. */
+  #leave(work: PartitionWork): void {
+    if (work.state === 'gone') return
+    this.#drain(work)
+    this.#counts.abandoned += work.usage.records
+    this.#release(work, work.usage.records, 0)
+    work.leave()
+    this.#dispatcher.abort(work, 'revoked')
+  }
+
+  #lose(work: PartitionWork): void {
+    this.#leave(work)
+    this.#forget(work)
+  }
+
+  #forget(work: PartitionWork): void {
+    this.#ledger.forget(work)
+    if (this.#partitions.get(work.id) === work) this.#partitions.delete(work.id)
+    if (work.lanes?.size === 0 && !this.#partitions.has(work.id)) this.#lanes.delete(work.id)
+  }
+
+  #owned(partitions: readonly OwnedPartition[]): PartitionWork[] {
+    return partitions.flatMap((partition) => {
+      const work = this.#partitions.get(partitionId(partition))
+      return work?.epoch === partition.epoch ? [work] : []
+    })
+  }
+
+  // --- limits and small things ---
+
+  #pauseIfFull(work: PartitionWork): void {
+    if (work.usage.paused || !this.#budget.mustPause(work.usage, work.pressure())) return
+    work.usage.paused = true
+    this.#session?.pause(work)
+    this.#tellPause('paused', work, 'buffer')
+  }
+
+  #release(work: PartitionWork, records: number, bytes: number): void {
+    const reopened = this.#budget.release(work.usage, records, bytes)
+    if (reopened) for (const each of this.#partitions.values()) this.#resumeIfRoom(each)
+    else if (work.usage.paused) this.#resumeIfRoom(work)
+  }
+
+  #resumeIfRoom(work: PartitionWork): void {
+    const { usage } = work
+    if (!usage.paused || work.state !== 'open') return
+    if (!this.#budget.mayResume(usage, work.pressure())) return
+    usage.paused = false
+    work.progressMs = this.#nowMs()
+    this.#session?.resume(work)
+    this.#tellPause('resumed', work, 'buffer')
+  }
+
+  #commitWhenIdle(): void {
+    if (this.#budget.records === 0) this.#commits.soon()
+  }
+
+  #open(): SourceSession {
+    if (this.#session === null)
+      throw new ShoalError('SHOAL_CLOSED', 'the consumer is not in its group yet')
+    return this.#session
+  }
+
+  #nowMs(): number {
+    return this.#settings.clock.monotonicMs()
+  }
+
+  #tellPause(kind: 'paused' | 'resumed', partition: PartitionWork | null, reason: 'buffer' | 'user'): void {
+    if (telemetry.pause.hasSubscribers)
+      telemetry.pause.publish({ group: this.#settings.group, kind, partition, reason })
+  }
+
+  #tell(kind: RebalanceEvent['kind'], partitions: readonly OwnedPartition[]): void {
+    const { group, logger } = this.#settings
+    logger.log('info', `partitions ${kind}`, { group, partitions: partitions.map(partitionId) })
+    telemetry.rebalance.publish({ group, kind, partitions })
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * The consumer runtime: `import { consumer } from 'shoal'`.
+ */
+
+export { consumer } from './consumer.ts'
+export { parseDuration, type Duration } from './duration.ts'
+export { MemoryBroker } from './memory-broker.ts'
+export type * from './memory-broker.ts'
+export * from './options.ts'
+export { json } from './payload.ts'
+export * from './source.ts'
+export { telemetry } from './telemetry.ts'
+export type * from './telemetry.ts'

@@ -1,0 +1,71 @@
+/**
+ * Turns a delivered batch into work items: gives each record its ordinal in the tracker and its lane.
+ *
+ * The lane is the key's bytes, or what `order.by` says of the value: then the payload is read here, once, and handed to
+ * the first execution. A payload that cannot be read has no order to keep: it goes through the lane of the records
+ * without a key, to the dead letters.
+ */
+
+import { ShoalError } from '../core/index.ts'
+import { Attempt } from './attempt.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Order } from './options.ts'
+import { InvalidPayload } from './payload.ts'
+import type { PartitionWork } from './partition-work.ts'
+import type { Settings } from './resolve-options.ts'
+import type { SourceBatch } from './source.ts'
+import { WorkItem } from './work-item.ts'
+
+type By = Exclude<Order<unknown>, string>['by']
+
+const utf8 = new TextEncoder()
+
+export class Intake {
+  readonly #settings: Settings
+  readonly #dispatcher: Dispatcher
+
+  constructor(settings: Settings, dispatcher: Dispatcher) {
+    this.#settings = settings
+    this.#dispatcher = dispatcher
+  }
+
+  /** How many records of the batch were taken; one that was delivered before in this epoch is not taken again. */
+  take(work: PartitionWork, batch: SourceBatch): number {
+    const { order } = this.#settings
+    const { tracker } = work
+    const by = typeof order === 'object' ? order.by.bind(order) : null
+    const chunk = { byteLength: batch.byteLength, remaining: 0 }
+    for (const record of batch.records) {
+      if (record.offset < tracker.nextOffset) continue
+      const item = new WorkItem(record, work, chunk, tracker.deliver(record.offset))
+      if (by !== null) this.#readLane(item, by)
+      else if (order === 'key') item.laneKey = record.key
+      chunk.remaining++
+      this.#dispatcher.add(item)
+    }
+    tracker.endBatch(batch.nextOffset)
+    work.endOffset = batch.endOffset
+    return chunk.remaining
+  }
+
+  #readLane(item: WorkItem, by: By): void {
+    const { read } = this.#settings
+    try {
+      const value = read === null ? item.record.value : read(item.record.value)
+      if (value instanceof Promise)
+        throw new ShoalError(
+          'SHOAL_INVALID_ARGUMENT',
+          'order.by needs a schema that checks at once: this one answers with a promise',
+        )
+      item.decoded = { value }
+      const nowMs = this.#dispatcher.nowMs()
+      const lane = by(value, new Attempt(item, this.#dispatcher, nowMs, nowMs))
+      item.laneKey = lane === null ? null : utf8.encode(lane)
+    } catch (error) {
+      if (error instanceof ShoalError && error.code === 'SHOAL_INVALID_ARGUMENT') throw error
+      item.decoded = {
+        error: error instanceof InvalidPayload ? error : new InvalidPayload('order.by threw', error),
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Writes dead letters and tells of each write, done or not.
+ *
+ * A letter goes to another topic than its record came from, or nowhere: a consumer of dead letters whose own dead
+ * letters went to the same topic would turn in a circle for ever.
+ */
+
+import { ShoalError, messageOf } from '../core/index.ts'
+import { deadLetterOf, originOf } from './dead-letter.ts'
+import type { EngineParts } from './engine-parts.ts'
+import type { Settings } from './resolve-options.ts'
+import type { OutgoingRecord } from './source.ts'
+import { telemetry } from './telemetry.ts'
+import type { Letter, WorkItem } from './work-item.ts'
+
+export class LetterWriter {
+  readonly #settings: Settings
+  readonly #parts: EngineParts
+  readonly #produce: (record: OutgoingRecord) => Promise<void>
+
+  constructor(
+    settings: Settings,
+    parts: EngineParts,
+    produce: (record: OutgoingRecord) => Promise<void>,
+  ) {
+    this.#settings = settings
+    this.#parts = parts
+    this.#produce = produce
+  }
+
+  /** @throws ShoalError SHOAL_INVALID_ARGUMENT when there is no topic that the letter may go to. */
+  topicFor(item: WorkItem): string {
+    const from = item.partition.topic
+    const topic = this.#settings.deadLetterTopic?.(from)
+    if (typeof topic !== 'string' || topic === '' || topic === from)
+      throw new ShoalError(
+        'SHOAL_INVALID_ARGUMENT',
+        `deadLetter: records of ${from} cannot go to '${String(topic)}'`,
+      )
+    return topic
+  }
+
+  /** True when the broker has it. Never rejects. */
+  async write(item: WorkItem, letter: Letter, topic: string): Promise<boolean> {
+    const { group, clock } = this.#settings
+    const record = deadLetterOf(item, {
+      group,
+      topic,
+      reason: letter.reason,
+      error: letter.error,
+      attempts: item.attempts,
+      firstFailureMs: item.firstFailureMs,
+      lastFailureMs: letter.failedMs,
+    })
+    const startedMs = clock.monotonicMs()
+    try {
+      await this.#parts.writeLetter(record, this.#produce)
+    } catch (error) {
+      letter.failures++
+      this.#tell(item, letter, topic, error)
+      return false
+    }
+    this.#tell(item, letter, topic, null, clock.monotonicMs() - startedMs)
+    return true
+  }
+
+  #tell(
+    item: WorkItem,
+    letter: Letter,
+    topic: string,
+    error: unknown,
+    durationMs?: number,
+  ): void {
+    const { group, logger } = this.#settings
+    const origin = originOf(item)
+    const id = `${origin.topic}/${origin.partition}/${origin.offset}`
+    const facts = { group, id, topic, reason: letter.reason }
+    if (error === null) logger.log('warn', 'a record went to the dead letters', facts)
+    else
+      logger.log('error', 'a dead letter was not written, its key waits', {
+        ...facts,
+        error: messageOf(error),
+        failures: letter.failures,
+      })
+    if (telemetry.deadLetter.hasSubscribers)
+      telemetry.deadLetter.publish({
+        ...facts,
+        kind: error === null ? 'written' : 'failed',
+        error,
+        durationMs,
+      })
+  }
+}

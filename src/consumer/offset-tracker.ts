@@ -1,0 +1,123 @@
+/**
+ * Which records of one partition are done, and how far a commit may go.
+ *
+ * Records finish out of order, commits must not: the committed offset is that of the first record still open, or, when
+ * all are done, the position after everything delivered, gaps at the end included (compaction and transaction markers
+ * leave holes; without them the lag would never reach 0).
+ *
+ *   ordinal    41  42  43  44  45          every delivered record gets the next ordinal: holes cost nothing
+ *   offset    100 101 107 108 109  ⋯ 115   next offset 116
+ *   open        ·   ·   1   ·   1          a ring of bits; committable = 107
+ *
+ * Invariants: committable <= every open offset; it never moves back. Ordinals wrap at 32 bits, compared by difference.
+ * Pure: the engine calls `deliver` and `finish`, the commit loop `committable`.
+ */
+
+import { assertInvariant } from '../core/index.ts'
+
+const SMALLEST = 64
+/** A ring larger than this is given back when everything is done. */
+const KEPT = 1 << 16
+
+export class OffsetTracker {
+  #capacity = SMALLEST
+  #open = new Uint32Array(SMALLEST >>> 5)
+  #offsets = new Float64Array(SMALLEST)
+  /** The first open ordinal, or `#next` when there is none. */
+  #first = 0
+  #next = 0
+  #nextOffset: number
+  #openCount = 0
+
+  constructor(startOffset: number) {
+    this.#nextOffset = startOffset
+  }
+
+  /** The position after everything delivered. */
+  get nextOffset(): number {
+    return this.#nextOffset
+  }
+
+  get openCount(): number {
+    return this.#openCount
+  }
+
+  /** Records from the first open one to the last delivered one. */
+  get span(): number {
+    return (this.#next - this.#first) | 0
+  }
+
+  /** Takes note of a record; gives the ordinal that `finish` wants. */
+  deliver(offset: number): number {
+    assertInvariant(offset >= this.#nextOffset, 'an offset was delivered twice or out of order')
+    if (this.span === this.#capacity) this.#resize(this.#capacity * 2)
+    const ordinal = this.#next
+    const index = ordinal & (this.#capacity - 1)
+    this.#offsets[index] = offset
+    this.#open[index >>> 5] = this.#word(index >>> 5) | (1 << (index & 31))
+    this.#next = (ordinal + 1) | 0
+    this.#nextOffset = offset + 1
+    this.#openCount++
+    return ordinal
+  }
+
+  /** A batch ended: nothing below `nextOffset` is left to be delivered. */
+  endBatch(nextOffset: number): void {
+    if (nextOffset > this.#nextOffset) this.#nextOffset = nextOffset
+  }
+
+  finish(ordinal: number): void {
+    const index = ordinal & (this.#capacity - 1)
+    const word = this.#word(index >>> 5)
+    const bit = 1 << (index & 31)
+    assertInvariant((word & bit) !== 0, 'a record finished twice')
+    this.#open[index >>> 5] = word & ~bit
+    this.#openCount--
+    if (ordinal === this.#first) this.#skipDone()
+  }
+
+  /** What may be committed now. */
+  committable(): number {
+    if (this.#first === this.#next) return this.#nextOffset
+    return this.#offsets[this.#first & (this.#capacity - 1)] as number
+  }
+
+  /** Moves `#first` to the next open record, a word at a time: bits beyond `#next` are 0, so it may overshoot and is cut back. */
+  #skipDone(): void {
+    let left = this.span
+    let first = this.#first
+    while (left > 0) {
+      const index = first & (this.#capacity - 1)
+      const rest = this.#word(index >>> 5) >>> (index & 31)
+      const step = Math.min(left, rest === 0 ? 32 - (index & 31) : trailingZeros(rest))
+      if (step === 0) break
+      first = (first + step) | 0
+      left -= step
+    }
+    this.#first = first
+    if (left === 0 && this.#capacity > KEPT) this.#resize(SMALLEST)
+  }
+
+  #resize(capacity: number): void {
+    const open = new Uint32Array(capacity >>> 5)
+    const offsets = new Float64Array(capacity)
+    for (let left = this.span, ordinal = this.#first; left > 0; left--, ordinal = (ordinal + 1) | 0) {
+      const from = ordinal & (this.#capacity - 1)
+      const to = ordinal & (capacity - 1)
+      offsets[to] = this.#offsets[from] as number
+      if ((this.#word(from >>> 5) & (1 << (from & 31))) !== 0)
+        open[to >>> 5] = (open[to >>> 5] as number) | (1 << (to & 31))
+    }
+    this.#capacity = capacity
+    this.#open = open
+    this.#offsets = offsets
+  }
+
+  #word(index: number): number {
+    return this.#open[index] as number
+  }
+}
+
+function trailingZeros(word: number): number {
+  return 31 - Math.clz32(word & -word)
+}

@@ -1,0 +1,247 @@
+/**
+ * What a user declares, and what a handler is given and may answer: the types of the public API.
+ *
+ * Policy and handler are separate: the handler is a plain function of a typed value and a context, and what happens when
+ * it fails is said beside it. Checked once, at the edge, by `resolve-options.ts`.
+ */
+
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Clock, Logger, Random, Timers } from '../core/index.ts'
+import type { Duration } from './duration.ts'
+import type { Source } from './source.ts'
+
+/** Where a record comes from and what came with it. */
+export interface Meta {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** The key as text (UTF-8); `keyBytes` has it as it travelled. */
+  readonly key: string | null
+  readonly keyBytes: Uint8Array | null
+  /** The last value of each header. */
+  readonly headers: ReadonlyMap<string, Uint8Array>
+  readonly timestamp: Date
+}
+
+/** Why a handler's signal aborted. What the handler returns afterwards no longer counts. */
+export type AbortCause = 'timeout' | 'revoked' | 'shutdown'
+
+/**
+ * Who owns the record now. A service behind the handler that remembers the highest epoch it saw can refuse a zombie: a
+ * process that was paused, lost its partition and woke up.
+ */
+export interface FencingToken {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  /** Rises with every assignment of the partition; over restarts and members where the broker counts generations. */
+  readonly epoch: number
+}
+
+/** What a handler gets beside the value. */
+export interface Ctx extends Meta {
+  /**
+   * `topic/partition/offset` of the record's first delivery, also after a redrive from the dead letters: an idempotency
+   * key for downstream calls.
+   */
+  readonly id: string
+  /** Which execution this is, the first one included; counts anew after a restart. */
+  readonly attempt: number
+  /** The broker says that it handed this record out before, or this is not the first attempt. */
+  readonly redelivered: boolean
+  /** Aborts with an `AbortCause` as its reason. */
+  readonly signal: AbortSignal
+  readonly fencingToken: FencingToken
+  /** Gives the handler this much time from now, instead of what was left. */
+  extend(by: Duration): Promise<void>
+}
+
+/**
+ * What a handler says by returning: nothing means done. A throw is a failed attempt. `retry` asks for another attempt
+ * after a while and counts as one; `deadLetter` and `skip` end the record with a reason.
+ */
+export type Outcome = void | { retry: Duration } | { deadLetter: string } | { skip: string }
+
+/** Which records may not overtake each other; everything else runs side by side. */
+export type Order<T> = 'none' | 'partition' | 'key' | { readonly by: (value: T, meta: Meta) => string | null }
+
+export type Backoff =
+  | {
+      readonly kind: 'fixed' | 'exponential'
+      readonly base: Duration
+      /** Longest wait; default 30 s. */
+      readonly max?: Duration
+      /** Growth per attempt; default 2. */
+      readonly factor?: number
+      /** `full`: anywhere between nothing and the wait (default); `equal`: at least half of it. */
+      readonly jitter?: 'none' | 'full' | 'equal'
+    }
+  | ((attempt: number, error: unknown) => Duration)
+
+export interface Retry {
+  /** Executions in all, the first one included; default 5. */
+  readonly attempts?: number
+  /** Default: exponential from 200 ms to 30 s, full jitter. */
+  readonly backoff?: Backoff
+  /** False: this error will not go away, do not try again. */
+  readonly when?: (error: unknown) => boolean
+  /** What happens after the last attempt; default `dead-letter` when there is a topic for it, else `stop`. */
+  readonly then?: 'dead-letter' | 'stop' | 'skip'
+}
+
+/** Limits of what waits in memory. A full partition is paused at 100 % and goes on at 70 %, the others flow on. */
+export interface Buffer {
+  /** Records of all partitions; default 100,000. */
+  readonly records?: number
+  /** Bytes of all partitions; default 64 MiB. */
+  readonly bytes?: number
+  /** One partition; default 10,000 records, 16 MiB. */
+  readonly perPartition?: { readonly records?: number; readonly bytes?: number }
+  /** Records of one key; default 4,000. Past it the key's partition pauses. */
+  readonly perKey?: number
+  /**
+   * Records of one partition from the oldest unfinished one to the newest delivered; default 100,000. What finished
+   * beyond the oldest unfinished one is delivered again after a crash.
+   */
+  readonly window?: number
+}
+
+/** What every declaration has, whatever its payload. */
+export interface ConsumerOptions<T> {
+  /** The consumer group. */
+  readonly group: string
+  readonly source: Source
+  /** Default `key`. Records without a key keep their order within their partition. */
+  readonly order?: Order<T>
+  /** Handlers that run at once; default 100. */
+  readonly concurrency?: number
+  readonly buffer?: Buffer
+  /** How long one execution may take before its signal aborts and it counts as failed; default 5 minutes. */
+  readonly timeout?: Duration
+  readonly retry?: Retry
+  /**
+   * Where records go that cannot be handled; a function chooses by the topic they came from. Default: nowhere, so the
+   * consumer stops rather than lose one.
+   */
+  readonly deadLetter?: string | ((topic: string) => string) | false
+  /** When positions are committed: at the latest after `every` (1 s) or this many records (1,000), at once when idle. */
+  readonly commit?: { readonly every?: Duration; readonly records?: number }
+  /** How long running handlers may go on when their partition moves to another member; default 20 s. */
+  readonly rebalance?: { readonly drain?: Duration }
+  /** How long running handlers may go on when the consumer stops (by its signal or `await using`); default 20 s. */
+  readonly shutdown?: { readonly drain?: Duration }
+  /** Records wait and none finished for this long: `health()` says `stuck`; default 1 minute. */
+  readonly stuckAfter?: Duration
+  readonly handle: (value: T, ctx: Ctx) => Promise<Outcome> | Outcome
+  /** Default: none. */
+  readonly logger?: Logger
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly random?: Random
+}
+
+/** What a service whose group and source come from elsewhere (`shoal run`) may still decide. */
+export type ServiceOptions = Omit<ConsumerOptions<unknown>, 'group' | 'source' | 'handle'> & {
+  readonly decode?: Decode
+}
+
+/** How the bytes of a value become what the schema, or the handler, sees. A null value stays null. */
+export type Decode = 'json' | 'text' | 'bytes'
+
+/** Values checked by a schema: zod, valibot, arktype or anything else that speaks Standard Schema. */
+export interface WithSchema<S extends StandardSchemaV1> extends ConsumerOptions<
+  StandardSchemaV1.InferOutput<S>
+> {
+  readonly schema: S
+  /** What the schema is given; default `json`. */
+  readonly decode?: Decode
+}
+
+export interface WithoutSchema<D extends Decode> extends ConsumerOptions<Decoded[D]> {
+  readonly schema?: undefined
+  readonly decode?: D
+}
+
+/** A declaration put together at run time: whether there is a schema is not known, so the handler gets `unknown`. */
+export interface UntypedOptions extends ConsumerOptions<unknown> {
+  readonly schema?: StandardSchemaV1
+  readonly decode?: Decode
+}
+
+/** What a handler without a schema gets. */
+export interface Decoded {
+  json: unknown
+  text: string | null
+  bytes: Uint8Array | null
+}
+
+export interface Consumer {
+  /**
+   * Joins the group and begins. Rejects when the source cannot be opened. Each call is a member of its own, so one
+   * process can hold several. An aborted `signal` stops it like `drain()`.
+   */
+  start(options?: { readonly signal?: AbortSignal }): Promise<Running>
+  /** The declaration with its defaults filled in, and what it guarantees in words. */
+  describe(): ConsumerDescription
+}
+
+export interface ConsumerDescription {
+  readonly group: string
+  readonly source: string
+  readonly order: 'none' | 'partition' | 'key' | 'by'
+  readonly concurrency: number
+  readonly attempts: number
+  readonly afterLastAttempt: 'dead-letter' | 'stop' | 'skip'
+  readonly guarantees: readonly string[]
+}
+
+/** A consumer at work. `await using` drains it. */
+export interface Running extends AsyncDisposable {
+  /**
+   * Settles when the consumer has stopped: with its report after a drain; rejects with SHOAL_HANDLER_FAILED when a record
+   * failed and the policy is to stop, or with the source's error when its session ended for good.
+   */
+  readonly finished: Promise<Report>
+  /** Starts no more handlers; membership and running handlers go on. */
+  pause(why: string): void
+  resume(): void
+  /**
+   * Stops: running handlers get until the deadline, then their signal aborts; what finished is committed, the group is
+   * left. What waited, for its turn or for a retry, is not committed: its next owner gets it. A second call with a
+   * shorter deadline shortens the first.
+   */
+  drain(deadline?: Duration): Promise<Report>
+  /** What happened so far. */
+  report(): Report
+  health(): Health
+}
+
+export interface Health {
+  readonly status: 'ok' | 'degraded' | 'stuck'
+  readonly reasons: readonly string[]
+  /** Age of the longest running execution. */
+  readonly oldestInFlightMs: number
+  /** Keys that wait for a retry or for a dead-letter write. */
+  readonly blockedKeys: number
+}
+
+/**
+ * What became of every record that was delivered to this member: once it has stopped,
+ * `delivered = handled + deadLettered + skipped + failed + abandoned`.
+ */
+export interface Report {
+  readonly delivered: number
+  readonly handled: number
+  /** Records that failed for good with nowhere to go: the reason why the consumer stopped. */
+  readonly failed: number
+  readonly deadLettered: number
+  readonly skipped: number
+  /** Given back unfinished, by a rebalance or the end: their next owner gets them again. */
+  readonly abandoned: number
+  /** Executions that failed and were, or will be, tried again. */
+  readonly retried: number
+  /** Executions that ended after their partition was gone: not committed. */
+  readonly late: number
+  /** The last committed offset by `topic/partition`. */
+  readonly committed: Readonly<Record<string, number>>
+}

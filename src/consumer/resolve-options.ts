@@ -1,0 +1,263 @@
+/**
+ * From what a user declared to what the engine works with: every option checked once, every default filled in.
+ *
+ * All problems are told in one SHOAL_INVALID_ARGUMENT, each with its option and the value that would do.
+ */
+
+import type { StandardSchemaV1 } from '@standard-schema/spec'
+import type { Clock, Logger, Random, Timers } from '../core/index.ts'
+import {
+  ShoalError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  unreachable,
+} from '../core/index.ts'
+import type { BudgetLimits } from './budget.ts'
+import type { RetryPolicy } from './decide.ts'
+import { parseDuration } from './duration.ts'
+import type {
+  Backoff,
+  ConsumerDescription,
+  ConsumerOptions,
+  Ctx,
+  Decode,
+  Order,
+} from './options.ts'
+import { payloadReader } from './payload.ts'
+import type { PayloadReader } from './payload.ts'
+import type { Source } from './source.ts'
+
+/** A declaration whose payload type nobody needs any more. */
+export interface AnyOptions extends ConsumerOptions<never> {
+  readonly schema?: StandardSchemaV1 | undefined
+  readonly decode?: Decode | undefined
+}
+
+export interface Settings {
+  readonly group: string
+  readonly source: Source
+  readonly order: Order<unknown>
+  readonly concurrency: number
+  readonly budget: BudgetLimits
+  readonly perKey: number
+  readonly timeoutMs: number
+  readonly retry: RetryPolicy
+  readonly deadLetterTopic: ((topic: string) => string) | null
+  readonly commitEveryMs: number
+  readonly commitRecords: number
+  readonly rebalanceDrainMs: number
+  readonly shutdownDrainMs: number
+  readonly stuckAfterMs: number
+  readonly read: PayloadReader | null
+  readonly handle: (value: unknown, ctx: Ctx) => unknown
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+}
+
+const DEFAULT_BACKOFF: Backoff = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' }
+
+const MIB = 1024 * 1024
+
+export function resolveOptions(options: AnyOptions): Settings {
+  const check = new OptionCheck()
+  const { retry = {}, buffer = {}, deadLetter = false } = options
+  check.text('group', options.group)
+  check.that(
+    typeof options.source?.open === 'function',
+    'source: not a source, use kafka({ … }) or another one',
+  )
+  check.that(typeof options.handle === 'function', 'handle: not a function')
+  checkChoices(check, options)
+  const backoff = retry.backoff ?? DEFAULT_BACKOFF
+  checkBackoff(check, backoff)
+  const hasDeadLetters = deadLetter !== false
+  if (retry.then === 'dead-letter' && !hasDeadLetters)
+    check.that(false, "retry.then: 'dead-letter' needs the option deadLetter to say where to")
+
+  const settings: Settings = {
+    group: options.group,
+    source: options.source,
+    order: (options.order ?? 'key') as unknown as Order<unknown>,
+    concurrency: check.count('concurrency', options.concurrency, 100),
+    budget: {
+      records: check.count('buffer.records', buffer.records, 100_000),
+      bytes: check.count('buffer.bytes', buffer.bytes, 64 * MIB),
+      partitionRecords: check.count(
+        'buffer.perPartition.records',
+        buffer.perPartition?.records,
+        10_000,
+      ),
+      partitionBytes: check.count(
+        'buffer.perPartition.bytes',
+        buffer.perPartition?.bytes,
+        16 * MIB,
+      ),
+      window: check.count('buffer.window', buffer.window, 100_000),
+    },
+    perKey: check.count('buffer.perKey', buffer.perKey, 4_000),
+    timeoutMs: check.duration('timeout', options.timeout, 5 * 60_000),
+    retry: {
+      attempts: check.count('retry.attempts', retry.attempts, 5),
+      backoff,
+      when: retry.when ?? (() => true),
+      then: retry.then ?? (hasDeadLetters ? 'dead-letter' : 'stop'),
+      hasDeadLetters,
+    },
+    deadLetterTopic: deadLetterTopicOf(check, deadLetter),
+    commitEveryMs: check.duration('commit.every', options.commit?.every, 1_000),
+    commitRecords: check.count('commit.records', options.commit?.records, 1_000),
+    rebalanceDrainMs: check.duration('rebalance.drain', options.rebalance?.drain, 20_000),
+    shutdownDrainMs: check.duration('shutdown.drain', options.shutdown?.drain, 20_000),
+    stuckAfterMs: check.duration('stuckAfter', options.stuckAfter, 60_000),
+    read: readerOf(options),
+    handle: options.handle as unknown as Settings['handle'],
+    logger: options.logger ?? silentLogger,
+    clock: options.clock ?? systemClock,
+    timers: options.timers ?? systemTimers,
+    random: options.random ?? systemRandom,
+  }
+  check.done()
+  return settings
+}
+
+export function describeSettings(settings: Settings): ConsumerDescription {
+  const { group, source, concurrency, retry } = settings
+  const order = typeof settings.order === 'string' ? settings.order : 'by'
+  return {
+    group,
+    source: source.name,
+    order,
+    concurrency,
+    attempts: retry.attempts,
+    afterLastAttempt: retry.then,
+    guarantees: [
+      'at least once: a position is committed only when every record below it is done',
+      orderGuarantee(order),
+      `after a crash, what finished in the last ${settings.commitEveryMs} ms and what finished beyond the oldest unfinished record is delivered again`,
+      'after a drain that ran to its end nothing is delivered again',
+      afterGuarantee(retry.then),
+    ],
+  }
+}
+
+function orderGuarantee(order: ConsumerDescription['order']): string {
+  switch (order) {
+    case 'none':
+      return 'no order: any record may overtake any other'
+    case 'partition':
+      return 'records of a partition are handled one after the other, retries included'
+    case 'key':
+      return 'records of a key are handled one after the other, retries included; records without a key one after the other in their partition'
+    case 'by':
+      return 'records for which order.by says the same are handled one after the other within their partition, retries included'
+    default:
+      return unreachable(order)
+  }
+}
+
+function afterGuarantee(then: ConsumerDescription['afterLastAttempt']): string {
+  switch (then) {
+    case 'dead-letter':
+      return 'a record that fails for good is committed only after its dead letter is written'
+    case 'stop':
+      return 'a record that fails for good stops the consumer and is not committed'
+    case 'skip':
+      return 'a record that fails for good is skipped'
+    default:
+      return unreachable(then)
+  }
+}
+
+function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyOptions): void {
+  const orderIsKnown =
+    order === undefined ||
+    ['none', 'partition', 'key'].includes(order as string) ||
+    (typeof order === 'object' && order !== null && typeof order.by === 'function')
+  check.that(orderIsKnown, "order: 'none', 'partition', 'key' or { by: (value, meta) => key }")
+  check.that(
+    decode === undefined || ['json', 'text', 'bytes'].includes(decode),
+    "decode: 'json', 'text' or 'bytes'",
+  )
+  check.that(
+    retry?.then === undefined || ['dead-letter', 'stop', 'skip'].includes(retry.then),
+    "retry.then: 'dead-letter', 'stop' or 'skip'",
+  )
+  check.that(
+    retry?.when === undefined || typeof retry.when === 'function',
+    'retry.when: not a function',
+  )
+  check.that(
+    schema === undefined || typeof schema?.['~standard']?.validate === 'function',
+    'schema: not a Standard Schema (zod, valibot, arktype …)',
+  )
+}
+
+function checkBackoff(check: OptionCheck, backoff: Backoff): void {
+  if (typeof backoff === 'function') return
+  check.that(
+    backoff.kind === 'fixed' || backoff.kind === 'exponential',
+    "retry.backoff.kind: 'fixed' or 'exponential'",
+  )
+  check.duration('retry.backoff.base', backoff.base ?? 'missing', 0)
+  check.duration('retry.backoff.max', backoff.max, 0)
+  check.that(
+    backoff.factor === undefined || (Number.isFinite(backoff.factor) && backoff.factor >= 1),
+    'retry.backoff.factor: a number of at least 1',
+  )
+  check.that(
+    backoff.jitter === undefined || ['none', 'full', 'equal'].includes(backoff.jitter),
+    "retry.backoff.jitter: 'none', 'full' or 'equal'",
+  )
+}
+
+function deadLetterTopicOf(
+  check: OptionCheck,
+  deadLetter: NonNullable<AnyOptions['deadLetter']>,
+): Settings['deadLetterTopic'] {
+  if (deadLetter === false) return null
+  if (typeof deadLetter === 'function') return deadLetter
+  check.text('deadLetter', deadLetter)
+  return () => deadLetter
+}
+
+function readerOf({ schema, decode }: AnyOptions): PayloadReader | null {
+  if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') return null
+  return payloadReader(decode ?? (schema === undefined ? 'bytes' : 'json'), schema)
+}
+
+/** Collects what is wrong, so that it can be told at once. */
+class OptionCheck {
+  readonly #problems: string[] = []
+
+  that(holds: boolean, problem: string): void {
+    if (!holds) this.#problems.push(problem)
+  }
+
+  text(name: string, value: unknown): void {
+    this.that(typeof value === 'string' && value !== '', `${name}: a text that is not empty`)
+  }
+
+  count(name: string, value: number | undefined, fallback: number): number {
+    const count = value ?? fallback
+    this.that(Number.isSafeInteger(count) && count >= 1, `${name}: a whole number of at least 1`)
+    return count
+  }
+
+  duration(name: string, value: unknown, fallback: number): number {
+    const ms = value === undefined ? fallback : parseDuration(value)
+    this.that(ms !== undefined, `${name}: milliseconds, or a text like '200ms', '5s', '2m', '1h'`)
+    return ms ?? fallback
+  }
+
+  done(): void {
+    if (this.#problems.length > 0)
+      throw new ShoalError(
+        'SHOAL_INVALID_ARGUMENT',
+        `consumer: ${this.#problems.length === 1 ? '' : `${this.#problems.length} problems: `}${this.#problems.join('; ')}`,
+      )
+  }
+}

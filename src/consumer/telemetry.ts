@@ -1,0 +1,107 @@
+/**
+ * What the runtime tells whoever listens, by `node:diagnostics_channel`: no dependency, and next to no cost while
+ * nobody subscribes.
+ *
+ * `shoal:handle` is a tracing channel (start, end, asyncStart, asyncEnd, error) around each execution; the others are
+ * plain channels with one message type each.
+ */
+
+import { channel, tracingChannel } from 'node:diagnostics_channel'
+import type { TracingChannel } from 'node:diagnostics_channel'
+import type { Ctx } from './options.ts'
+import type { CommitPosition, OwnedPartition } from './source.ts'
+
+export interface HandleEvent {
+  readonly group: string
+  readonly ctx: Ctx
+}
+
+export interface CommitEvent {
+  readonly group: string
+  readonly committed: readonly CommitPosition[]
+  readonly stale: readonly CommitPosition[]
+  /** Something of it has to be sent again. */
+  readonly retry: boolean
+  readonly error: unknown
+  readonly durationMs: number
+}
+
+export interface RebalanceEvent {
+  readonly group: string
+  readonly kind: 'assigned' | 'revoking' | 'released' | 'lost'
+  readonly partitions: readonly OwnedPartition[]
+}
+
+export interface PauseEvent {
+  readonly group: string
+  readonly kind: 'paused' | 'resumed'
+  /** null: the whole consumer, by its user or because its ownership is in doubt. */
+  readonly partition: OwnedPartition | null
+  readonly reason: 'buffer' | 'user' | 'ownership'
+}
+
+export interface RetryEvent {
+  readonly group: string
+  readonly ctx: Ctx
+  readonly afterMs: number
+  readonly error: unknown
+}
+
+export interface DeadLetterEvent {
+  readonly group: string
+  readonly id: string
+  readonly kind: 'written' | 'failed'
+  readonly topic: string
+  readonly reason: string
+  /** Why the write failed; null when it did not. */
+  readonly error: unknown
+  readonly durationMs: number | undefined
+}
+
+export interface StuckEvent {
+  readonly group: string
+  readonly reasons: readonly string[]
+}
+
+export interface PartitionEndEvent {
+  readonly group: string
+  readonly partition: OwnedPartition
+  readonly offset: number
+}
+
+/** A `diagnostics_channel` channel that knows what it carries. */
+export interface EventChannel<T> {
+  readonly name: string | symbol
+  readonly hasSubscribers: boolean
+  publish(event: T): void
+  subscribe(listener: (event: T, name: string | symbol) => void): void
+  unsubscribe(listener: (event: T, name: string | symbol) => void): boolean
+}
+
+export interface Telemetry {
+  readonly handle: TracingChannel<unknown, HandleEvent>
+  readonly commit: EventChannel<CommitEvent>
+  readonly rebalance: EventChannel<RebalanceEvent>
+  readonly pause: EventChannel<PauseEvent>
+  readonly retry: EventChannel<RetryEvent>
+  readonly deadLetter: EventChannel<DeadLetterEvent>
+  readonly stuck: EventChannel<StuckEvent>
+  readonly partitionEnd: EventChannel<PartitionEndEvent>
+}
+
+/** The channels by their role; their names are `shoal:` and the role in kebab-case. */
+export const telemetry: Telemetry = {
+  handle: tracingChannel('shoal:handle'),
+  commit: events('shoal:commit'),
+  rebalance: events('shoal:rebalance'),
+  pause: events('shoal:pause'),
+  retry: events('shoal:retry'),
+  deadLetter: events('shoal:dead-letter'),
+  stuck: events('shoal:stuck'),
+  partitionEnd: events('shoal:partition-end'),
+}
+
+/** The channel of Node knows nothing of what it carries; each is published to with its own event only. */
+function events<T>(name: string): EventChannel<T> {
+  return channel(name) as unknown as EventChannel<T>
+}

@@ -1,0 +1,227 @@
+/**
+ * The hard state of a classic group: what the journal can rebuild, as a value that is never changed in place.
+ *
+ *   (none) ──generation──▶ completing ──assigned──▶ stable ──generation──▶ completing …
+ *                              └──── member-removed (disturbed: the others must join anew) ──▶ generation
+ *   a generation without members: empty. group-deleted ends it in any empty state.
+ *
+ * Invariants, asserted on every record: the generation rises by one; the leader and everyone with an assignment is a
+ * member; an instance id stands for one member.
+ * Not here: who is joining right now, who waits for what, sessions. A restart forgets those (`soft-state.ts`).
+ */
+
+import { assertInvariant, unreachable } from '../../core/index.ts'
+import type {
+  AssignedRecord,
+  GenerationRecord,
+  GroupSnapshotRecord,
+  MemberRecord,
+  MemberRemovedRecord,
+  MemberReplacedRecord,
+  OffsetsCommittedRecord,
+  RebalanceEntry,
+  RebalanceStart,
+  Stamp,
+} from '../records.ts'
+
+export interface ClassicGroup {
+  readonly groupId: string
+  readonly generation: number
+  /** Empty for a group that only ever committed offsets. */
+  readonly protocolType: string
+  readonly protocolName: string | null
+  readonly leader: string | null
+  /** In the order in which they joined. */
+  readonly members: ReadonlyMap<string, MemberRecord>
+  readonly memberIdByInstance: ReadonlyMap<string, string>
+  readonly assigned: boolean
+  /** A member was removed since the generation began: the others have to join anew. */
+  readonly disturbed: boolean
+  /** Since when nobody is in and nothing was committed; means nothing while there are members. */
+  readonly idleSince: Stamp
+  /** The rebalance that has begun and not ended. */
+  readonly rebalance: RebalanceStart | null
+  readonly timeline: readonly RebalanceEntry[]
+}
+
+/** The records that concern one classic group and not its offsets alone. */
+export type ClassicRecord =
+  | GenerationRecord
+  | AssignedRecord
+  | MemberRemovedRecord
+  | MemberReplacedRecord
+  | OffsetsCommittedRecord
+  | GroupSnapshotRecord
+
+/** How many completed rebalances a group remembers. */
+export const TIMELINE_LENGTH = 100
+
+/** A group that nobody has heard of: where `apply` starts from. */
+export function unknownGroup(groupId: string): ClassicGroup {
+  return {
+    groupId,
+    generation: 0,
+    protocolType: '',
+    protocolName: null,
+    leader: null,
+    members: new Map(),
+    memberIdByInstance: new Map(),
+    assigned: false,
+    disturbed: false,
+    idleSince: { wallMs: 0, observedMs: 0 },
+    rebalance: null,
+    timeline: [],
+  }
+}
+
+export function applyRecord(group: ClassicGroup, record: ClassicRecord): ClassicGroup {
+  switch (record.kind) {
+    case 'generation':
+      return beginGeneration(group, record)
+    case 'assigned':
+      return assign(group, record)
+    case 'member-removed':
+      return removeMember(group, record)
+    case 'member-replaced':
+      return replaceMember(group, record)
+    case 'offsets-committed':
+      return group.members.size > 0
+        ? group
+        : {
+            ...group,
+            idleSince: { wallMs: record.commitTimestampMs, observedMs: record.observedMs },
+          }
+    case 'group': {
+      const { kind: _, members, ...rest } = record
+      return { ...rest, ...indexed(members) }
+    }
+    default:
+      return unreachable(record)
+  }
+}
+
+export function snapshotOf(group: ClassicGroup): GroupSnapshotRecord {
+  const { members, memberIdByInstance: _, ...rest } = group
+  return { kind: 'group', ...rest, members: [...members.values()] }
+}
+
+function beginGeneration(group: ClassicGroup, record: GenerationRecord): ClassicGroup {
+  const { groupId, generation, protocolType, protocolName, leader, members, at } = record
+  assertInvariant(
+    generation === group.generation + 1,
+    () => `group ${groupId}: generation ${generation} follows ${group.generation}`,
+  )
+  const next = indexed(members)
+  assertInvariant(
+    leader === null ? members.length === 0 : next.members.has(leader),
+    () => `group ${groupId}: generation ${generation} has no leader among its members`,
+  )
+  const isEmpty = members.length === 0
+  return {
+    ...next,
+    groupId,
+    generation,
+    protocolType,
+    protocolName,
+    leader,
+    assigned: false,
+    disturbed: false,
+    idleSince: isEmpty ? at : group.idleSince,
+    rebalance: isEmpty ? null : record.rebalance,
+    timeline:
+      isEmpty && record.rebalance !== null && record.durationMs !== null
+        ? extended(group.timeline, record.rebalance, record.durationMs, generation)
+        : group.timeline,
+  }
+}
+
+function assign(group: ClassicGroup, record: AssignedRecord): ClassicGroup {
+  const { groupId, generation, assignments, durationMs } = record
+  assertInvariant(
+    generation === group.generation && !group.assigned && group.members.size > 0,
+    () => `group ${groupId}: an assignment for generation ${generation} at ${group.generation}`,
+  )
+  const members = new Map(group.members)
+  for (const { memberId, assignment } of assignments) {
+    const member = members.get(memberId)
+    assertInvariant(
+      member !== undefined,
+      () => `group ${groupId}: an assignment for ${memberId}, who is no member`,
+    )
+    members.set(memberId, { ...member, assignment })
+  }
+  return {
+    ...group,
+    members,
+    assigned: true,
+    rebalance: null,
+    timeline:
+      group.rebalance === null
+        ? group.timeline
+        : extended(group.timeline, group.rebalance, durationMs, generation),
+  }
+}
+
+function removeMember(group: ClassicGroup, record: MemberRemovedRecord): ClassicGroup {
+  assertInvariant(
+    group.members.has(record.memberId),
+    () => `group ${group.groupId}: removes ${record.memberId}, who is no member`,
+  )
+  const members = [...group.members.values()].filter(
+    (member) => member.memberId !== record.memberId,
+  )
+  return {
+    ...group,
+    ...indexed(members),
+    leader: group.leader === record.memberId ? null : group.leader,
+    disturbed: true,
+    idleSince: members.length === 0 ? record.at : group.idleSince,
+    rebalance: group.rebalance ?? record.rebalance,
+  }
+}
+
+function replaceMember(group: ClassicGroup, record: MemberReplacedRecord): ClassicGroup {
+  const { memberId, replacement } = record
+  const old = group.members.get(memberId)
+  assertInvariant(
+    old !== undefined && old.groupInstanceId === replacement.groupInstanceId,
+    () => `group ${group.groupId}: replaces ${memberId}, who is no member of that instance`,
+  )
+  return {
+    ...group,
+    // The same place in the order: who comes back changes nothing for the others.
+    ...indexed(
+      [...group.members.values()].map((member) => (member === old ? replacement : member)),
+    ),
+    leader: group.leader === memberId ? replacement.memberId : group.leader,
+  }
+}
+
+function indexed(
+  list: readonly MemberRecord[],
+): Pick<ClassicGroup, 'members' | 'memberIdByInstance'> {
+  const members = new Map<string, MemberRecord>()
+  const memberIdByInstance = new Map<string, string>()
+  let staticCount = 0
+  for (const member of list) {
+    members.set(member.memberId, member)
+    if (member.groupInstanceId === null) continue
+    memberIdByInstance.set(member.groupInstanceId, member.memberId)
+    staticCount++
+  }
+  assertInvariant(members.size === list.length, 'a member id stands for two members of a group')
+  assertInvariant(
+    memberIdByInstance.size === staticCount,
+    'an instance id stands for two members of a group',
+  )
+  return { members, memberIdByInstance }
+}
+
+function extended(
+  timeline: readonly RebalanceEntry[],
+  start: RebalanceStart,
+  durationMs: number,
+  generation: number,
+): readonly RebalanceEntry[] {
+  return [...timeline.slice(1 - TIMELINE_LENGTH), { ...start, durationMs, generation }]
+}

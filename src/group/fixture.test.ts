@@ -1,0 +1,296 @@
+/**
+ * A coordinator with a journal and timers over simulated time, and the door to it: `ask` decides, journals and replays as
+ * the broker does. Named as a test so that it is not shipped; it has no tests of its own.
+ */
+
+import type { GroupCoordinatorOptions, GroupDecision } from './coordinator.ts'
+import { GroupCoordinator } from './coordinator.ts'
+import type {
+  GroupRequest,
+  GroupResponse,
+  HeartbeatRequest,
+  JoinRequest,
+  JoinResponse,
+  LeaveRequest,
+  OffsetCommitRequest,
+  ReplyToken,
+  SyncRequest,
+  SyncResponse,
+  TimerRequest,
+} from './messages.ts'
+import { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
+import type { GroupRecord } from './records.ts'
+
+export const START_MS = 1_000_000
+
+/** Rebalance delay 0, so that a first join is answered at once; topic `orders` has 4 partitions, `other` 1. */
+export const options: GroupCoordinatorOptions = {
+  groupInitialRebalanceDelayMs: 0,
+  newMemberId: () => '',
+  partitionCount: (topic) => ({ orders: 4, other: 1 })[topic],
+}
+
+type Asked = Extract<GroupRequest, { readonly replyTo: ReplyToken }>
+
+export class Sim {
+  coordinator: GroupCoordinator
+  /** Everything that was recorded, in order. */
+  readonly journal: GroupRecord[] = []
+  readonly responses = new Map<ReplyToken, GroupResponse>()
+  /** Requests that nobody has answered, by their token. */
+  readonly waiting = new Map<ReplyToken, Asked>()
+  readonly timers = new Map<string, { dueMs: number; request: TimerRequest }>()
+  nowMs = 0
+  wallMs = START_MS
+  readonly #options: GroupCoordinatorOptions
+  #tokens = 0
+  #ids = 0
+
+  constructor(overrides: Partial<GroupCoordinatorOptions> = {}) {
+    this.#options = {
+      ...options,
+      newMemberId: (prefix) => `${prefix}-${++this.#ids}`,
+      ...overrides,
+    }
+    this.coordinator = new GroupCoordinator(this.#options)
+    this.#set(this.coordinator.start(this.now()))
+  }
+
+  now(): { wallMs: number; monotonicMs: number } {
+    return { wallMs: this.wallMs, monotonicMs: this.nowMs }
+  }
+
+  decide(request: GroupRequest): GroupDecision {
+    const before = JSON.stringify(this.coordinator.snapshot())
+    const decision = this.coordinator.handle(request, this.now())
+    if (JSON.stringify(this.coordinator.snapshot()) !== before)
+      throw new Error('handle changed hard state')
+    for (const record of decision.records) this.coordinator.replay(record)
+    this.journal.push(...decision.records)
+    this.#set(decision.timers)
+    for (const { to, response } of decision.replies) {
+      if (!this.waiting.delete(to))
+        throw new Error(`request ${to} is answered twice, or by nobody's wish`)
+      this.responses.set(to, response)
+    }
+    return decision
+  }
+
+  /** Asks, and answers with the token, the records and the response if it came at once. */
+  ask(request: Asked): {
+    token: ReplyToken
+    records: readonly GroupRecord[]
+    response: GroupResponse | undefined
+  } {
+    const token = ++this.#tokens
+    const asked = { ...request, replyTo: token }
+    this.waiting.set(token, asked)
+    const { records } = this.decide(asked)
+    return { token, records, response: this.responses.get(token) }
+  }
+
+  /** Lets time pass; every timer that comes due fires. */
+  advance(byMs: number): void {
+    const untilMs = this.nowMs + byMs
+    for (;;) {
+      const [next] = [...this.timers].sort(([, left], [, right]) => left.dueMs - right.dueMs)
+      if (next === undefined || next[1].dueMs > untilMs) break
+      this.timers.delete(next[0])
+      this.#moveTo(Math.max(this.nowMs, next[1].dueMs))
+      this.decide(next[1].request)
+    }
+    this.#moveTo(untilMs)
+  }
+
+  /** The process dies and comes back: waiting requests, timers and soft state are gone, what was journaled is not. */
+  restart({ from = 'journal' }: { from?: 'journal' | 'snapshot' } = {}): void {
+    const records = from === 'journal' ? this.journal : this.coordinator.snapshot()
+    const reread = Array.from(records, (record) => decodeGroupRecord(encodeGroupRecord(record)))
+    this.coordinator = new GroupCoordinator(this.#options)
+    for (const record of reread) this.coordinator.replay(record)
+    this.timers.clear()
+    this.waiting.clear()
+    this.#set(this.coordinator.start(this.now()))
+  }
+
+  join(over: Partial<JoinRequest> = {}): {
+    records: readonly GroupRecord[]
+    token: ReplyToken
+    response: JoinResponse | undefined
+  } {
+    const { response, ...rest } = this.ask(joinRequest(over))
+    return { ...rest, response: response as JoinResponse | undefined }
+  }
+
+  sync(over: Partial<SyncRequest> & Pick<SyncRequest, 'memberId' | 'generationId'>): {
+    records: readonly GroupRecord[]
+    token: ReplyToken
+    response: SyncResponse | undefined
+  } {
+    const { response, ...rest } = this.ask(syncRequest(over))
+    return { ...rest, response: response as SyncResponse | undefined }
+  }
+
+  joinAnswer(token: ReplyToken): JoinResponse | undefined {
+    return this.responses.get(token) as JoinResponse | undefined
+  }
+
+  #moveTo(nowMs: number): void {
+    this.wallMs += nowMs - this.nowMs
+    this.nowMs = nowMs
+  }
+
+  #set(commands: GroupDecision['timers']): void {
+    for (const command of commands) {
+      if (command.kind === 'cancel') this.timers.delete(command.key)
+      else
+        this.timers.set(command.key, {
+          dueMs: this.nowMs + command.delayMs,
+          request: command.request,
+        })
+    }
+  }
+}
+
+export function joinRequest(over: Partial<JoinRequest> = {}): JoinRequest {
+  return {
+    kind: 'join',
+    replyTo: 0,
+    apiVersion: 9,
+    clientId: 'client',
+    clientHost: '/127.0.0.1',
+    groupId: 'g',
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 60_000,
+    memberId: '',
+    groupInstanceId: null,
+    protocolType: 'consumer',
+    protocols: [{ name: 'range', metadata: subscription('orders') }],
+    reason: null,
+    ...over,
+  }
+}
+
+export function syncRequest(
+  over: Partial<SyncRequest> & Pick<SyncRequest, 'memberId' | 'generationId'>,
+): SyncRequest {
+  return {
+    kind: 'sync',
+    replyTo: 0,
+    groupId: 'g',
+    groupInstanceId: null,
+    protocolType: 'consumer',
+    protocolName: 'range',
+    assignments: [],
+    ...over,
+  }
+}
+
+export function heartbeatRequest(
+  over: Pick<HeartbeatRequest, 'memberId' | 'generationId'> & Partial<HeartbeatRequest>,
+): HeartbeatRequest {
+  return { kind: 'heartbeat', replyTo: 0, groupId: 'g', groupInstanceId: null, ...over }
+}
+
+export function leaveRequest(
+  ...members: readonly { memberId: string; groupInstanceId?: string | null }[]
+): LeaveRequest {
+  return {
+    kind: 'leave',
+    replyTo: 0,
+    apiVersion: 5,
+    groupId: 'g',
+    memberId: '',
+    members: members.map(({ memberId, groupInstanceId = null }) => ({
+      memberId,
+      groupInstanceId,
+      reason: null,
+    })),
+  }
+}
+
+export function commitRequest(
+  over: Partial<OffsetCommitRequest> & {
+    readonly offset?: number
+    readonly metadata?: string | null
+    readonly topic?: string
+    readonly partition?: number
+  } = {},
+): OffsetCommitRequest {
+  const { offset = 42, metadata = 'm', topic = 'orders', partition = 0, ...rest } = over
+  return {
+    kind: 'offset-commit',
+    replyTo: 0,
+    apiVersion: 9,
+    groupId: 'g',
+    generationIdOrMemberEpoch: -1,
+    memberId: '',
+    groupInstanceId: null,
+    retentionTimeMs: -1,
+    topics: [
+      {
+        name: topic,
+        partitions: [
+          {
+            partitionIndex: partition,
+            committedOffset: offset,
+            committedLeaderEpoch: 7,
+            committedMetadata: metadata,
+          },
+        ],
+      },
+    ],
+    ...rest,
+  }
+}
+
+/** A version 1 subscription of the consumer protocol, with its user data left empty. */
+export function subscription(...topics: readonly string[]): Uint8Array {
+  const names = topics.map((topic) => new TextEncoder().encode(topic))
+  const bytes = new Uint8Array(10 + names.reduce((sum, name) => sum + 2 + name.length, 0))
+  const view = new DataView(bytes.buffer)
+  view.setInt16(0, 1)
+  view.setInt32(2, names.length)
+  let position = 6
+  for (const name of names) {
+    view.setInt16(position, name.length)
+    bytes.set(name, position + 2)
+    position += 2 + name.length
+  }
+  view.setInt32(position, -1)
+  return bytes
+}
+
+export const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values)
+
+/** Members a and b (ids `client-1`, `client-2`), generation 2, a leads; assignments [1] and [2]. */
+export function stablePair(overrides: Partial<GroupCoordinatorOptions> = {}): {
+  sim: Sim
+  a: string
+  b: string
+} {
+  const sim = new Sim(overrides)
+  const a = enter(sim)
+  sim.sync({ memberId: a, generationId: 1 })
+  const b = sim.join().response!.memberId
+  const waiting = sim.join({ memberId: b })
+  sim.join({ memberId: a })
+  if (sim.joinAnswer(waiting.token)?.generationId !== 2) throw new Error('the pair did not form')
+  sim.sync({ memberId: b, generationId: 2 })
+  sim.sync({
+    memberId: a,
+    generationId: 2,
+    assignments: [
+      { memberId: a, assignment: bytes(1) },
+      { memberId: b, assignment: bytes(2) },
+    ],
+  })
+  return { sim, a, b }
+}
+
+/** A dynamic member's two joins; its id. */
+export function enter(sim: Sim, over: Partial<JoinRequest> = {}): string {
+  const { memberId } = sim.join(over).response!
+  sim.join({ ...over, memberId })
+  return memberId
+}

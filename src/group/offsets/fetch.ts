@@ -1,0 +1,47 @@
+/**
+ * OffsetFetch v1-9. Classic groups do not ask who asks: a member's id and epoch are for KIP-848 groups.
+ *
+ * What nobody committed has offset -1 and no error, also for a group or a topic that does not exist: clients take any
+ * error as a reason to stop.
+ */
+
+import type { OffsetFetchGroup, OffsetFetchGroupResult } from '../queries.ts'
+import type { CommittedOffset, TopicOffsets } from './offset-table.ts'
+
+type FetchedTopic = OffsetFetchGroupResult['topics'][number]
+
+export function fetchOffsets(
+  { groupId, topics }: OffsetFetchGroup,
+  committed: TopicOffsets,
+): OffsetFetchGroupResult {
+  return {
+    groupId,
+    errorCode: 'NONE',
+    topics:
+      topics === null
+        ? Array.from(committed, ([name, offsets]) => ({
+            name,
+            partitions: Array.from(offsets, ([index, offset]) => fetched(index, offset)),
+          }))
+        : topics.map(({ name, partitionIndexes }) => {
+            const offsets = committed.get(name)
+            return {
+              name,
+              partitions: partitionIndexes.map((index) => fetched(index, offsets?.get(index))),
+            }
+          }),
+  }
+}
+
+function fetched(
+  partitionIndex: number,
+  committed: CommittedOffset | undefined,
+): FetchedTopic['partitions'][number] {
+  return {
+    partitionIndex,
+    committedOffset: committed?.offset ?? -1,
+    committedLeaderEpoch: committed?.leaderEpoch ?? -1,
+    metadata: committed?.metadata ?? '',
+    errorCode: 'NONE',
+  }
+}

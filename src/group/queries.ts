@@ -1,0 +1,77 @@
+/**
+ * Questions that change nothing, with the fields of Kafka's message specs. The shell holds their answers back like any
+ * other reply, until everything replayed before them is flushed.
+ */
+
+import type { GroupError } from './messages.ts'
+import type { RebalanceEntry } from './records.ts'
+
+/** One group of an OffsetFetch (v0-7 carry one, v8+ several). */
+export interface OffsetFetchGroup {
+  readonly groupId: string
+  /** v9+: who asks, null for an administrator. */
+  readonly memberId: string | null
+  readonly memberEpoch: number
+  /** Null asks for everything that the group committed. */
+  readonly topics:
+    | readonly { readonly name: string; readonly partitionIndexes: readonly number[] }[]
+    | null
+}
+
+export interface OffsetFetchGroupResult {
+  readonly groupId: string
+  readonly errorCode: GroupError
+  readonly topics: readonly {
+    readonly name: string
+    readonly partitions: readonly {
+      readonly partitionIndex: number
+      /** -1 when nothing was committed. */
+      readonly committedOffset: number
+      readonly committedLeaderEpoch: number
+      readonly metadata: string
+      readonly errorCode: GroupError
+    }[]
+  }[]
+}
+
+export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
+
+export interface ListGroupsFilter {
+  /** States to keep, in any case; empty keeps all. */
+  readonly statesFilter: readonly string[]
+  readonly typesFilter: readonly string[]
+}
+
+export interface ListedGroup {
+  readonly groupId: string
+  readonly protocolType: string
+  readonly groupState: GroupState
+  readonly groupType: 'classic'
+}
+
+export interface DescribedGroup {
+  readonly groupId: string
+  /** An unknown group is GROUP_ID_NOT_FOUND from version 6 on and NONE before; its state is Dead in both. */
+  readonly errorCode: GroupError
+  readonly errorMessage: string | null
+  readonly groupState: GroupState
+  readonly protocolType: string
+  readonly protocolData: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly groupInstanceId: string | null
+    readonly clientId: string
+    readonly clientHost: string
+    /** Empty unless the group is stable. */
+    readonly memberMetadata: Uint8Array
+    readonly memberAssignment: Uint8Array
+  }[]
+}
+
+/** What Kafka's API has no word for: for the workbench. */
+export interface GroupTimeline {
+  readonly groupId: string
+  readonly generation: number
+  /** Completed rebalances, the latest last; at most 100. */
+  readonly rebalances: readonly RebalanceEntry[]
+}

@@ -1,0 +1,246 @@
+/**
+ * Group records as bytes for the journal: UTF-8 JSON that a person can read, `{"v":1,"kind":…}`, bytes in base64.
+ *
+ * Committed offsets, the bulk of the journal, are rows: `"topics":[["orders",[[0,42,7,"metadata"]]]]` (partition, offset,
+ * leader epoch, metadata). Decoding trusts nothing: what is not exactly such a record is SHOAL_STORAGE_CORRUPT, an unknown
+ * version SHOAL_FOLDER_FORMAT. Whether the bytes are those that were written is the journal's to know, by checksum.
+ */
+
+import { ShoalError, unreachable } from '../core/index.ts'
+import { Fields } from './json-fields.ts'
+import type {
+  GroupRecord,
+  MemberRecord,
+  OffsetRecord,
+  RebalanceCause,
+  RebalanceEntry,
+  RebalanceStart,
+  Stamp,
+} from './records.ts'
+
+const VERSION = 1
+
+const CAUSES: readonly RebalanceCause[] = [
+  'member_joined',
+  'member_left',
+  'session_timeout',
+  'rebalance_timeout',
+  'topic_changed',
+  'member_updated',
+]
+
+export function encodeGroupRecord(record: GroupRecord): Uint8Array {
+  return utf8.encode(JSON.stringify({ v: VERSION, ...toJson(record) }))
+}
+
+/** @throws ShoalError SHOAL_STORAGE_CORRUPT or SHOAL_FOLDER_FORMAT */
+export function decodeGroupRecord(bytes: Uint8Array): GroupRecord {
+  let json: unknown
+  try {
+    json = JSON.parse(strictUtf8.decode(bytes))
+  } catch (cause) {
+    throw new ShoalError('SHOAL_STORAGE_CORRUPT', 'a group record in the journal is not JSON', {
+      cause,
+    })
+  }
+  const fields = new Fields(json, 'group record')
+  const version = fields.integer('v')
+  if (version !== VERSION)
+    throw new ShoalError(
+      'SHOAL_FOLDER_FORMAT',
+      `a group record in the journal has version ${version}, this broker knows ${VERSION}`,
+    )
+  return fromJson(fields)
+}
+
+function toJson(record: GroupRecord): object {
+  switch (record.kind) {
+    case 'generation':
+    case 'group':
+      return { ...record, members: record.members.map(memberToJson) }
+    case 'assigned':
+      return {
+        ...record,
+        assignments: record.assignments.map(({ memberId, assignment }) => [
+          memberId,
+          base64(assignment),
+        ]),
+      }
+    case 'member-replaced':
+      return { ...record, replacement: memberToJson(record.replacement) }
+    case 'offsets-committed':
+      return {
+        ...record,
+        topics: record.topics.map(({ topic, partitions }) => [
+          topic,
+          partitions.map(({ partition, offset, leaderEpoch, metadata }) => [
+            partition,
+            offset,
+            leaderEpoch,
+            metadata,
+          ]),
+        ]),
+      }
+    case 'offsets-deleted':
+      return {
+        ...record,
+        topics: record.topics.map(({ topic, partitions }) => [topic, partitions]),
+      }
+    case 'member-removed':
+    case 'group-deleted':
+    case 'clock-observed':
+      return record
+    default:
+      return unreachable(record)
+  }
+}
+
+function fromJson(fields: Fields): GroupRecord {
+  const kind = fields.text('kind')
+  if (kind === 'clock-observed') return { kind, observedMs: fields.integer('observedMs') }
+  const groupId = fields.text('groupId')
+  switch (kind) {
+    case 'generation':
+      return {
+        kind,
+        groupId,
+        generation: fields.count('generation'),
+        protocolType: fields.text('protocolType'),
+        protocolName: fields.textOrNull('protocolName'),
+        leader: fields.textOrNull('leader'),
+        members: fields.objects('members').map(memberFromJson),
+        at: stampFromJson(fields.object('at')),
+        rebalance: startFromJson(fields.objectOrNull('rebalance')),
+        durationMs: fields.integerOrNull('durationMs'),
+      }
+    case 'assigned':
+      return {
+        kind,
+        groupId,
+        generation: fields.count('generation'),
+        assignments: fields.rows('assignments').map((row) => ({
+          memberId: row.text(0),
+          assignment: row.bytes(1),
+        })),
+        durationMs: fields.integer('durationMs'),
+      }
+    case 'member-removed':
+      return {
+        kind,
+        groupId,
+        memberId: fields.text('memberId'),
+        at: stampFromJson(fields.object('at')),
+        rebalance: rebalanceFromJson(fields.object('rebalance')),
+      }
+    case 'member-replaced':
+      return {
+        kind,
+        groupId,
+        memberId: fields.text('memberId'),
+        replacement: memberFromJson(fields.object('replacement')),
+      }
+    case 'offsets-committed':
+      return {
+        kind,
+        groupId,
+        commitTimestampMs: fields.integer('commitTimestampMs'),
+        expireTimestampMs: fields.integerOrNull('expireTimestampMs'),
+        observedMs: fields.integer('observedMs'),
+        topics: fields
+          .rows('topics')
+          .map((row) => ({ topic: row.text(0), partitions: row.rows(1).map(offsetFromJson) })),
+      }
+    case 'offsets-deleted':
+      return {
+        kind,
+        groupId,
+        topics: fields.rows('topics').map((row) => ({
+          topic: row.text(0),
+          partitions: row.fields(1).all((index, partitions) => partitions.count(index)),
+        })),
+      }
+    case 'group-deleted':
+      return { kind, groupId }
+    case 'group':
+      return {
+        kind,
+        groupId,
+        generation: fields.count('generation'),
+        protocolType: fields.text('protocolType'),
+        protocolName: fields.textOrNull('protocolName'),
+        leader: fields.textOrNull('leader'),
+        members: fields.objects('members').map(memberFromJson),
+        assigned: fields.flag('assigned'),
+        disturbed: fields.flag('disturbed'),
+        idleSince: stampFromJson(fields.object('idleSince')),
+        rebalance: startFromJson(fields.objectOrNull('rebalance')),
+        timeline: fields.objects('timeline').map(entryFromJson),
+      }
+    default:
+      return fields.fail('kind', 'a known kind')
+  }
+}
+
+function memberToJson(member: MemberRecord): object {
+  return {
+    ...member,
+    protocols: member.protocols.map(({ name, metadata }) => [name, base64(metadata)]),
+    assignment: base64(member.assignment),
+  }
+}
+
+function memberFromJson(fields: Fields): MemberRecord {
+  return {
+    memberId: fields.text('memberId'),
+    groupInstanceId: fields.textOrNull('groupInstanceId'),
+    clientId: fields.text('clientId'),
+    clientHost: fields.text('clientHost'),
+    sessionTimeoutMs: fields.integer('sessionTimeoutMs'),
+    rebalanceTimeoutMs: fields.integer('rebalanceTimeoutMs'),
+    protocols: fields
+      .rows('protocols')
+      .map((row) => ({ name: row.text(0), metadata: row.bytes(1) })),
+    assignment: fields.bytes('assignment'),
+  }
+}
+
+function offsetFromJson(row: Fields): OffsetRecord {
+  return {
+    partition: row.count(0),
+    offset: row.integer(1),
+    leaderEpoch: row.integer(2),
+    metadata: row.text(3),
+  }
+}
+
+function stampFromJson(fields: Fields): Stamp {
+  return { wallMs: fields.integer('wallMs'), observedMs: fields.integer('observedMs') }
+}
+
+function startFromJson(fields: Fields | null): RebalanceStart | null {
+  return fields === null ? null : rebalanceFromJson(fields)
+}
+
+function rebalanceFromJson(fields: Fields): RebalanceStart {
+  const cause = CAUSES.find((known) => known === fields.text('cause'))
+  return {
+    cause: cause ?? fields.fail('cause', 'a known cause'),
+    memberId: fields.text('memberId'),
+    startedMs: fields.integer('startedMs'),
+  }
+}
+
+function entryFromJson(fields: Fields): RebalanceEntry {
+  return {
+    ...rebalanceFromJson(fields),
+    durationMs: fields.integer('durationMs'),
+    generation: fields.count('generation'),
+  }
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
+const utf8 = new TextEncoder()
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })

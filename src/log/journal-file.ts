@@ -1,0 +1,111 @@
+/**
+ * One journal file being written: `journal/<number in 20 digits>.journal`.
+ *
+ * The header goes out with the first frames, so a file is never begun in vain. A write that a full disk cut short leaves no
+ * trace: the file is cut back to the last whole frame.
+ */
+
+import { byteLengthOf } from '../core/index.ts'
+import type { FileStore, StoredFile } from './file-store.ts'
+import { encodeFileHeader, encodeFrameHeader, FRAME_HEADER_BYTES } from './journal-format.ts'
+import type { PendingFrame } from './journal-round.ts'
+import { writeOrNothing } from './space-reserve.ts'
+
+export const JOURNAL_FOLDER = 'journal'
+
+export function journalPath(number: number): string {
+  return `${JOURNAL_FOLDER}/${String(number).padStart(20, '0')}.journal`
+}
+
+/** The number in a file's name; null for a name that is none of ours. */
+export function numberOfJournal(name: string): number | null {
+  const digits = /^(\d{20})\.journal$/.exec(name)?.[1]
+  return digits === undefined ? null : Number(digits)
+}
+
+export interface JournalFileOptions {
+  readonly storeId: Uint8Array
+  readonly number: number
+  /** Of the first frame that goes into it. */
+  readonly sequence: number
+  readonly syncsOften: boolean
+}
+
+export async function openJournalFile(
+  files: FileStore,
+  { storeId, number, sequence, syncsOften }: JournalFileOptions,
+): Promise<JournalFile> {
+  const handle = await files.open(journalPath(number), { create: true, syncsOften })
+  const header = encodeFileHeader({ kind: 'journal', storeId, number, sequence })
+  return new JournalFile({ files, handle, number, header })
+}
+
+export class JournalFile {
+  readonly handle: StoredFile
+  readonly #files: FileStore
+  readonly #number: number
+  readonly #header: Uint8Array
+  #position = 0
+  #isDirty = false
+  #nameIsDurable = false
+
+  constructor(options: {
+    readonly files: FileStore
+    readonly handle: StoredFile
+    readonly number: number
+    readonly header: Uint8Array
+  }) {
+    this.handle = options.handle
+    this.#files = options.files
+    this.#number = options.number
+    this.#header = options.header
+  }
+
+  /** Where the next frame goes. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** Something in it is not synced. */
+  get isDirty(): boolean {
+    return this.#isDirty
+  }
+
+  /** Writes the frames as one write; answers how many are in the file whole. */
+  async write(frames: readonly PendingFrame[], sequence: number, durable: number): Promise<number> {
+    const chunks: Uint8Array[] = this.#position === 0 ? [this.#header] : []
+    let end = this.#position + byteLengthOf(chunks)
+    const ends: number[] = []
+    for (const [index, { chunks: entries, length, entryCount }] of frames.entries()) {
+      chunks.push(
+        encodeFrameHeader(
+          { sequence: sequence + index, fileNumber: this.#number, durable, entryCount, length },
+          entries,
+        ),
+      )
+      for (const chunk of entries) chunks.push(chunk)
+      end += FRAME_HEADER_BYTES + length
+      ends.push(end)
+    }
+    this.#isDirty = true
+    const written = await writeOrNothing(this.handle, this.#position, chunks)
+    const reached = this.#position + written
+    const whole = reached === end ? frames.length : ends.filter((at) => at <= reached).length
+    if (whole === frames.length) {
+      this.#position = end
+      return whole
+    }
+    this.#position = ends[whole - 1] ?? this.#position
+    await this.handle.truncate(this.#position)
+    return whole
+  }
+
+  /** Makes everything written before the call durable, the file's name too. */
+  async sync(): Promise<void> {
+    this.#isDirty = false
+    await this.handle.sync()
+    if (this.#nameIsDurable) return
+    await this.#files.syncFolder(JOURNAL_FOLDER)
+    this.#nameIsDurable = true
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * The shared write-ahead journal, writing side: everything that the store acknowledges goes through it.
+ *
+ *   append ─▶ pending ─▶ soon: one write ─▶ one sync ─▶ mark ─▶ callbacks, then promises, in order
+ *               ▲                              │
+ *               └── what arrives meanwhile is the next round
+ *
+ * Invariants: rounds are flushed one after another in the order of the calls; a frame is acknowledged only when it and all
+ * before it are flushed under the policy; a file's name is durable before anything in it is acknowledged.
+ * A full disk rolls nothing back: the file is cut back to its last whole frame and the round waits, with `full` set, until
+ * there is space. Every other failure is final: `fail` is told once and every later call is refused.
+ */
+
+import type { Logger, Timer, Timers } from '../core/index.ts'
+import { assertInvariant, messageOf, ShoalError } from '../core/index.ts'
+import type { DurableMark } from './durable-mark.ts'
+import type { FileStore } from './file-store.ts'
+import {
+  encodeBatchHead,
+  encodeMachineHead,
+  encodePartitionEntry,
+  EntryKind,
+} from './journal-entry.ts'
+import type { JournalFile } from './journal-file.ts'
+import { JOURNAL_FOLDER, openJournalFile, numberOfJournal, journalPath } from './journal-file.ts'
+import type {
+  JournalPort,
+  JsonObject,
+  PartitionEvent,
+  PartitionKey,
+  SegmentPosition,
+} from './journal-port.ts'
+import { type JournalCut, JournalRound } from './journal-round.ts'
+import type { FlushPolicy } from './log.ts'
+import { isFull, isOutOfFiles, messageOfFull, type SpaceReserve } from './space-reserve.ts'
+
+export interface JournalOptions {
+  readonly files: FileStore
+  readonly timers: Timers
+  readonly logger: Logger
+  readonly storeId: Uint8Array
+  readonly policy: FlushPolicy
+  readonly flushIntervalMs: number
+  /** A file that has grown beyond this is followed by a new one. */
+  readonly fileBytes: number
+  readonly reserve: SpaceReserve
+  readonly mark: DurableMark
+  /** Told after each write how many bytes a recovery would have to read by now. */
+  readonly grown: (bytesSinceCut: number) => void
+  readonly fail: (error: Error) => void
+}
+
+/** How long a round waits before it tries a full disk again. */
+const FULL_RETRY_MS = 500
+
+export class Journal implements JournalPort {
+  readonly #options: JournalOptions
+  #pending = new JournalRound()
+  /** Rounds that end a file, in order, before `pending`. */
+  readonly #sealed: JournalRound[] = []
+  #current: JournalRound | null = null
+  #file: JournalFile | null = null
+  #nextFileNumber = 0
+  #nextSequence = 0
+  /** Frames below this sequence are synced. */
+  #durable = 0
+  /** Partitions with entries since the last `takeTouched`. */
+  #touched = new Set<PartitionKey>()
+  #running = false
+  #woken = false
+  #full = false
+  #bytesSinceCut = 0
+  #state: 'recovering' | 'open' | 'closing' | 'closed' = 'recovering'
+  #failure: ShoalError | null = null
+  #retry: Timer | null = null
+  #syncTimer: Timer | null = null
+  #backgroundSync: Promise<void> = Promise.resolve()
+  #idle: PromiseWithResolvers<void> | null = null
+
+  constructor(options: JournalOptions) {
+    this.#options = options
+  }
+
+  /** Takes entries from now on, behind everything that recovery found; all of that is synced. */
+  async begin({ fileNumber, sequence }: JournalCut, replayedBytes: number): Promise<void> {
+    assertInvariant(this.#state === 'recovering', 'a journal begins once')
+    this.#nextFileNumber = fileNumber
+    this.#nextSequence = sequence
+    this.#durable = sequence
+    this.#bytesSinceCut = replayedBytes
+    await this.#options.mark.write(sequence)
+    this.#state = 'open'
+    this.#full = !(await this.#options.reserve.restore())
+    if (this.#full) this.#retryLater()
+  }
+
+  get full(): boolean {
+    return this.#full
+  }
+
+  get failed(): boolean {
+    return this.#failure !== null
+  }
+
+  /** Bytes written since the last cut: what a recovery would have to read. */
+  get bytesSinceCut(): number {
+    return this.#bytesSinceCut
+  }
+
+  appendBatch(partition: PartitionKey, at: SegmentPosition, chunks: readonly Uint8Array[]): void {
+    let length = 0
+    for (const chunk of chunks) length += chunk.length
+    this.#append(encodeBatchHead(partition, at, length), chunks)
+    this.#touched.add(partition)
+  }
+
+  appendPartitionEvent(partition: PartitionKey, event: PartitionEvent): void {
+    this.#append(encodePartitionEntry(EntryKind.partitionEvent, partition, event), [])
+    this.#touched.add(partition)
+  }
+
+  appendOpened(partition: PartitionKey, config: JsonObject): void {
+    this.#append(encodePartitionEntry(EntryKind.partitionOpened, partition, config), [])
+    this.#touched.add(partition)
+  }
+
+  appendDeleted(partition: PartitionKey): void {
+    this.#append(encodePartitionEntry(EntryKind.partitionDeleted, partition, {}), [])
+  }
+
+  appendMachine(machine: string, records: readonly Uint8Array[]): void {
+    for (const record of records) this.#append(encodeMachineHead(machine, record.length), [record])
+  }
+
+  /** Partitions that changed since the last call: those whose state a checkpoint has to ask for anew. */
+  takeTouched(): Set<PartitionKey> {
+    const touched = this.#touched
+    this.#touched = new Set()
+    return touched
+  }
+
+  /** The partition changed otherwise, or a checkpoint that asked for its state came to nothing. */
+  touch(partition: PartitionKey): void {
+    this.#touched.add(partition)
+  }
+
+  #append(head: Uint8Array, body: readonly Uint8Array[]): void {
+    this.#refuseWhenOver()
+    this.#pending.add(head, body)
+    this.#wake()
+  }
+
+  flushed(): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    return this.#lastRound()?.flushed() ?? Promise.resolve()
+  }
+
+  onFlushed(callback: () => void): void {
+    if (this.#failure !== null) return
+    const round = this.#lastRound()
+    if (round === null) callback()
+    else round.onFlushed(callback)
+  }
+
+  /**
+   * Ends the file with what is queued now. Resolves, once that is flushed, with where everything queued later will be: a
+   * checkpoint of this moment's state may begin to replay there.
+   */
+  cut(): Promise<JournalCut> {
+    if (this.#failure !== null) return Promise.reject(this.#failure)
+    const round = this.#pending
+    this.#pending = new JournalRound()
+    this.#sealed.push(round)
+    round.cut = Promise.withResolvers<JournalCut>()
+    this.#wake()
+    return round.cut.promise
+  }
+
+  /** Removes the files that a durable checkpoint has made superfluous. */
+  async trim(fileNumber: number): Promise<void> {
+    const { files } = this.#options
+    for (const { name } of await files.list(JOURNAL_FOLDER)) {
+      const number = numberOfJournal(name)
+      if (number !== null && number < fileNumber) await files.remove(journalPath(number))
+    }
+  }
+
+  noteFull(): void {
+    if (!this.#full) this.#options.logger.log('warn', messageOfFull, { refused: 'records' })
+    this.#full = true
+    this.#retryLater()
+  }
+
+  fail(error: unknown): void {
+    if (this.#failure !== null || this.#state === 'closed') return
+    const failure =
+      error instanceof ShoalError
+        ? error
+        : new ShoalError(
+            'SHOAL_STORAGE_FAILED',
+            `the disk failed, nothing after the last flush is known to be kept: ${messageOf(error)}`,
+            { cause: error },
+          )
+    this.#failure = failure
+    this.#rejectAll(failure)
+    this.#options.fail(failure)
+  }
+
+  /**
+   * Takes no more entries and flushes what can be flushed; false when something is left because the disk is full or the
+   * journal failed. `cut` still works.
+   */
+  async settle(): Promise<boolean> {
+    this.#state = 'closing'
+    if (this.#failure === null && this.#lastRound() !== null) {
+      this.#idle = Promise.withResolvers<void>()
+      this.#run()
+      await this.#idle.promise
+    }
+    return this.#failure === null && this.#lastRound() === null
+  }
+
+  /** After `settle`. What a full disk did not take is refused. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    await this.#backgroundSync
+    this.#rejectAll(new ShoalError('SHOAL_STORAGE_FULL', 'the log closed while the disk was full'))
+    const file = this.#file
+    this.#file = null
+    if (file === null) return
+    if (this.#failure === null && this.#options.policy === 'os' && file.isDirty)
+      await this.#sync(file)
+    await file.handle.close()
+  }
+
+  /** The last round with anything in it: what `flushed` of this moment waits for. */
+  #lastRound(): JournalRound | null {
+    if (this.#pending.frames.length > 0) return this.#pending
+    return this.#sealed.at(-1) ?? this.#current
+  }
+
+  #wake(): void {
+    if (this.#running || this.#woken) return
+    this.#woken = true
+    this.#options.timers.soon(() => {
+      this.#woken = false
+      this.#run()
+    })
+  }
+
+  #run(): void {
+    if (this.#running || this.#failure !== null || this.#state === 'closed') return
+    this.#running = true
+    this.#flushRounds()
+      .catch((error: unknown) => this.fail(error))
+      .finally(() => {
+        this.#running = false
+        this.#idle?.resolve()
+      })
+  }
+
+  async #flushRounds(): Promise<void> {
+    for (;;) {
+      this.#current ??= this.#takeRound()
+      const round = this.#current
+      if (round === null) return
+      while (!(await this.#flush(round))) {
+        this.noteFull()
+        if (!(await this.#options.reserve.release())) return
+      }
+      if (this.#failure !== null) return
+      this.#current = null
+      round.resolve()
+    }
+  }
+
+  #takeRound(): JournalRound | null {
+    const sealed = this.#sealed.shift()
+    if (sealed !== undefined) return sealed
+    if (this.#pending.frames.length === 0) return null
+    const round = this.#pending
+    this.#pending = new JournalRound()
+    return round
+  }
+
+  /** False when the disk is full: frames that fitted are taken out of the round, the others wait. */
+  async #flush(round: JournalRound): Promise<boolean> {
+    if (round.frames.length > 0) {
+      const file = await this.#currentFile()
+      if (file === null) return false
+      const before = file.position
+      const written = await file.write(round.frames, this.#nextSequence, this.#durable)
+      this.#nextSequence += written
+      this.#bytesSinceCut += file.position - before
+      this.#options.grown(this.#bytesSinceCut)
+      if (written < round.frames.length) {
+        round.frames.splice(0, written)
+        return false
+      }
+      round.frames.length = 0
+      if (this.#options.policy === 'group') await this.#sync(file)
+      else if (this.#options.policy === 'os') this.#syncLater()
+    }
+    if (round.cut === null) return true
+    await this.#endFile()
+    this.#bytesSinceCut = 0
+    round.cut.resolve({ fileNumber: this.#nextFileNumber, sequence: this.#nextSequence })
+    return true
+  }
+
+  /** The file that takes the next frames; null when a new one is due and there is no room for it. */
+  async #currentFile(): Promise<JournalFile | null> {
+    if (this.#file !== null && this.#file.position >= this.#options.fileBytes) await this.#endFile()
+    if (this.#file !== null) return this.#file
+    const { files, storeId, policy } = this.#options
+    try {
+      this.#file = await openJournalFile(files, {
+        storeId,
+        number: this.#nextFileNumber,
+        sequence: this.#nextSequence,
+        syncsOften: policy !== 'none',
+      })
+    } catch (error) {
+      if (isFull(error) || isOutOfFiles(error)) return null
+      throw error
+    }
+    this.#nextFileNumber++
+    return this.#file
+  }
+
+  async #endFile(): Promise<void> {
+    await this.#backgroundSync
+    const file = this.#file
+    if (file === null) return
+    if (file.isDirty && this.#options.policy !== 'none') await this.#sync(file)
+    this.#file = null
+    await file.handle.close()
+  }
+
+  async #sync(file: JournalFile): Promise<void> {
+    const upTo = this.#nextSequence
+    await file.sync()
+    this.#durable = Math.max(this.#durable, upTo)
+    await this.#options.mark.write(this.#durable)
+  }
+
+  #syncLater(): void {
+    const { timers, flushIntervalMs } = this.#options
+    this.#syncTimer ??= timers.schedule(flushIntervalMs, () => {
+      this.#syncTimer = null
+      const file = this.#file
+      if (file?.isDirty !== true || this.#state !== 'open') return
+      this.#backgroundSync = this.#sync(file).catch((error: unknown) => this.fail(error))
+    })
+  }
+
+  #retryLater(): void {
+    if (this.#retry !== null || this.#state !== 'open') return
+    this.#retry = this.#options.timers.schedule(FULL_RETRY_MS, () => {
+      this.#retry = null
+      this.#retryNow().catch((error: unknown) => this.fail(error))
+    })
+  }
+
+  /** What waits goes first; records are taken again only when the reserve is whole again. */
+  async #retryNow(): Promise<void> {
+    if (this.#state !== 'open' || this.#failure !== null) return
+    if (this.#current !== null && !this.#running) {
+      this.#run()
+      this.#retryLater()
+      return
+    }
+    this.#full = !(await this.#options.reserve.restore())
+    if (this.#full) this.#retryLater()
+    else this.#options.logger.log('info', 'the disk has space again', { accepted: 'records' })
+  }
+
+  #rejectAll(error: ShoalError): void {
+    this.#retry?.cancel()
+    this.#syncTimer?.cancel()
+    const rounds = [this.#current, ...this.#sealed.splice(0), this.#pending]
+    this.#current = null
+    this.#pending = new JournalRound()
+    for (const round of rounds) round?.reject(error)
+  }
+
+  #refuseWhenOver(): void {
+    if (this.#failure !== null) throw this.#failure
+    if (this.#state !== 'open') throw new ShoalError('SHOAL_CLOSED', `the log is ${this.#state}`)
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * The real disk: a folder of the operating system as a `FileStore`.
+ *
+ * Folders are made for the owner alone (0700), files too (0600). A data folder that is a symbolic link is refused and no
+ * file is opened through one: somebody else could point it elsewhere between two starts.
+ * Small writes run in the calling thread (they end in the page cache, a few microseconds), large ones and reads, which may
+ * wait for the device, in libuv's pool; syncs that requests wait for have a thread of their own.
+ */
+
+import * as fs from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { messageOf, ShoalError } from '../core/index.ts'
+import type { FileStore, OpenOptions, StoredFile, StoredName } from './file-store.ts'
+import { NodeStoredFile } from './node-file-store-file.ts'
+import { lockFolder } from './node-file-store-lock.ts'
+import { SyncThread } from './node-file-store-sync-thread.ts'
+
+const FOLDER_MODE = 0o700
+const FILE_MODE = 0o600
+const { O_CREAT, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants
+
+export class NodeFileStore implements FileStore {
+  readonly #root: string
+  #thread: SyncThread | null = null
+  /** Open files whose syncs use the thread: it lives as long as one of them. */
+  #threadUsers = 0
+
+  private constructor(root: string) {
+    this.#root = root
+  }
+
+  /**
+   * A store over `folder`, which is made when it is absent.
+   * @throws ShoalError SHOAL_INVALID_ARGUMENT when the folder is a symbolic link, no folder, or cannot be made.
+   */
+  static async open(folder: string): Promise<NodeFileStore> {
+    const root = resolve(folder)
+    try {
+      await makeDurableFolder(root)
+      const found = await fs.promises.lstat(root)
+      if (found.isSymbolicLink())
+        throw new ShoalError(
+          'SHOAL_INVALID_ARGUMENT',
+          `the data folder ${root} is a symbolic link: name the folder it points to`,
+        )
+      if (!found.isDirectory())
+        throw new ShoalError('SHOAL_INVALID_ARGUMENT', `the data folder ${root} is not a folder`)
+    } catch (error) {
+      if (error instanceof ShoalError) throw error
+      throw new ShoalError(
+        'SHOAL_INVALID_ARGUMENT',
+        `the data folder ${root} cannot be used: ${messageOf(error)}`,
+        { cause: error },
+      )
+    }
+    return new NodeFileStore(root)
+  }
+
+  async open(path: string, { create, syncsOften = false }: OpenOptions): Promise<StoredFile> {
+    const flags = O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0)
+    const fd = await openDescriptor(this.#pathOf(path), flags)
+    if (!syncsOften) return new NodeStoredFile(fd, { sync: syncInPool, closed: () => {} })
+    this.#thread ??= new SyncThread()
+    this.#threadUsers++
+    const thread = this.#thread
+    return new NodeStoredFile(fd, {
+      sync: (descriptor) => thread.sync(descriptor),
+      closed: () => this.#letThreadGo(),
+    })
+  }
+
+  async list(folder: string): Promise<readonly StoredName[]> {
+    try {
+      const entries = await fs.promises.readdir(this.#pathOf(folder), { withFileTypes: true })
+      return entries.map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return []
+      throw error
+    }
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    await fs.promises.mkdir(this.#pathOf(path), { recursive: true, mode: FOLDER_MODE })
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await fs.promises.rename(this.#pathOf(from), this.#pathOf(to))
+  }
+
+  async remove(path: string): Promise<void> {
+    await fs.promises.rm(this.#pathOf(path), { recursive: true, force: true })
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    await syncFolderAt(this.#pathOf(path))
+  }
+
+  async lock(): Promise<{ release(): Promise<void> }> {
+    return lockFolder(this.#root)
+  }
+
+  #letThreadGo(): void {
+    this.#threadUsers--
+    if (this.#threadUsers > 0) return
+    this.#thread?.close()
+    this.#thread = null
+  }
+
+  /** Names are made by the store alone; a path that could leave the folder is a mistake in it. */
+  #pathOf(path: string): string {
+    if (path === '') return this.#root
+    const names = path.split('/')
+    if (names.some((name) => name === '' || name === '.' || name === '..' || /[\\\0]/.test(name)))
+      throw new ShoalError('SHOAL_INVARIANT', `the path ${JSON.stringify(path)} leaves the folder`)
+    return join(this.#root, ...names)
+  }
+}
+
+function openDescriptor(path: string, flags: number): Promise<number> {
+  return new Promise((done, failed) => {
+    fs.open(path, flags, FILE_MODE, (error, fd) => (error === null ? done(fd) : failed(error)))
+  })
+}
+
+function syncInPool(fd: number): Promise<void> {
+  return new Promise((done, failed) => {
+    fs.fdatasync(fd, (error) => (error === null ? done() : failed(error)))
+  })
+}
+
+async function syncFolderAt(path: string): Promise<void> {
+  const folder = await fs.promises.open(path, O_RDONLY)
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** Makes the folder and those above it; the names of new ones are durable afterwards. */
+async function makeDurableFolder(path: string): Promise<void> {
+  const first = await fs.promises.mkdir(path, { recursive: true, mode: FOLDER_MODE })
+  if (first === undefined) return
+  const above = dirname(first)
+  for (let folder = path; folder !== above; folder = dirname(folder))
+    await syncFolderAt(dirname(folder))
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { readonly code?: unknown } | null)?.code
+}

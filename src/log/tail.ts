@@ -1,0 +1,170 @@
+/**
+ * The newest batches of one partition in memory: those not yet in a segment file, and before them some that are.
+ *
+ *   dropped ─▶ │ written │ flushed, to be written │ appended, not yet flushed │ ◀─ push
+ *              first      ▲ unwritten              ▲ high watermark
+ *
+ * Invariant: the batches follow each other without a gap, so whatever is at or above `firstOffset` is here, and what is
+ * below it is in the files. Batches are the slices that came from the socket: they go to consumers without a copy.
+ * Pure: budget and files are its owner's.
+ */
+
+/** Where the batches go. */
+export interface TailSegment {
+  readonly baseOffset: number
+}
+
+export interface TailBatch<Segment extends TailSegment> {
+  readonly baseOffset: number
+  /** The offset after its last record. */
+  readonly nextOffset: number
+  readonly segment: Segment
+  readonly position: number
+  readonly bytes: Uint8Array
+}
+
+export interface TailWrite<Segment extends TailSegment> {
+  readonly segment: Segment
+  readonly position: number
+  readonly chunks: readonly Uint8Array[]
+  readonly byteLength: number
+  /** The offset after the last record of the write. */
+  readonly nextOffset: number
+}
+
+/** Bounds of one write to a segment file: a larger one gains nothing and blocks others. */
+const MAX_WRITE_BYTES = 4 * 1024 * 1024
+const MAX_WRITE_CHUNKS = 512
+
+/** Dropped slots at the front are cut away in steps, not one by one. */
+const COMPACT_AFTER = 256
+
+export class Tail<Segment extends TailSegment> {
+  /** `#batches[#first]` is the oldest; the slots before it are empty. */
+  readonly #batches: (TailBatch<Segment> | undefined)[] = []
+  #first = 0
+  #unwritten = 0
+  #byteLength = 0
+  #unwrittenBytes = 0
+
+  /** The lowest offset that is here; `Infinity` when nothing is. */
+  get firstOffset(): number {
+    return this.#batches[this.#first]?.baseOffset ?? Infinity
+  }
+
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
+  get unwrittenBytes(): number {
+    return this.#unwrittenBytes
+  }
+
+  push(batch: TailBatch<Segment>): void {
+    this.#batches.push(batch)
+    this.#byteLength += batch.bytes.length
+    this.#unwrittenBytes += batch.bytes.length
+  }
+
+  /** The batch that holds the offset; undefined when it is not here. */
+  find(offset: number): TailBatch<Segment> | undefined {
+    return offset < this.firstOffset ? undefined : this.#batches[this.#indexOf(offset)]
+  }
+
+  /**
+   * Batches from the one that holds `offset` up to `endOffset`: at most `maxBytes`, but at least one when asked.
+   * The caller looked that `offset` is here.
+   */
+  read(
+    offset: number,
+    endOffset: number,
+    { maxBytes, atLeastOneBatch }: { maxBytes: number; atLeastOneBatch: boolean },
+  ): { readonly chunks: readonly Uint8Array[]; readonly byteLength: number } {
+    const chunks: Uint8Array[] = []
+    let byteLength = 0
+    for (let index = this.#indexOf(offset); index < this.#batches.length; index++) {
+      const batch = this.#batches[index]
+      if (batch === undefined || batch.nextOffset > endOffset) break
+      const fits = byteLength + batch.bytes.length <= maxBytes
+      if (!fits && !(atLeastOneBatch && chunks.length === 0)) break
+      chunks.push(batch.bytes)
+      byteLength += batch.bytes.length
+    }
+    return { chunks, byteLength }
+  }
+
+  /** The next write: unwritten batches of one segment below `endOffset`; null when there is none. */
+  nextWrite(endOffset: number): TailWrite<Segment> | null {
+    const head = this.#batches[this.#unwritten]
+    if (head === undefined || head.nextOffset > endOffset) return null
+    const chunks: Uint8Array[] = []
+    let byteLength = 0
+    let { nextOffset } = head
+    for (let index = this.#unwritten; index < this.#batches.length; index++) {
+      const batch = this.#batches[index]
+      if (batch === undefined || batch.segment !== head.segment || batch.nextOffset > endOffset)
+        break
+      if (chunks.length >= MAX_WRITE_CHUNKS || byteLength >= MAX_WRITE_BYTES) break
+      chunks.push(batch.bytes)
+      byteLength += batch.bytes.length
+      nextOffset = batch.nextOffset
+    }
+    return { segment: head.segment, position: head.position, chunks, byteLength, nextOffset }
+  }
+
+  /** The batches that no file has yet. */
+  unwritten(): readonly TailBatch<Segment>[] {
+    return this.#batches.slice(this.#unwritten).filter((batch) => batch !== undefined)
+  }
+
+  /** The first `count` unwritten batches are in their file. */
+  written(count: number): void {
+    for (let left = count; left > 0; left--)
+      this.#unwrittenBytes -= this.#batches[this.#unwritten++]?.bytes.length ?? 0
+  }
+
+  /** Drops written batches, oldest first, until about `bytes` are gone; answers how many went. */
+  drop(bytes: number): number {
+    let dropped = 0
+    while (dropped < bytes && this.#first < this.#unwritten) {
+      dropped += this.#batches[this.#first]?.bytes.length ?? 0
+      this.#batches[this.#first++] = undefined
+    }
+    this.#byteLength -= dropped
+    this.#compact()
+    return dropped
+  }
+
+  /** Forgets the batches below the offset, written or not: they were deleted. Answers how many bytes went. */
+  forget(beforeOffset: number): number {
+    let bytes = 0
+    for (let batch = this.#batches[this.#first]; batch !== undefined; ) {
+      if (batch.nextOffset > beforeOffset) break
+      if (this.#first >= this.#unwritten) this.written(1)
+      bytes += batch.bytes.length
+      this.#batches[this.#first++] = undefined
+      batch = this.#batches[this.#first]
+    }
+    this.#byteLength -= bytes
+    this.#compact()
+    return bytes
+  }
+
+  #indexOf(offset: number): number {
+    let low = this.#first
+    let high = this.#batches.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#batches[middle]?.nextOffset ?? 0) <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #compact(): void {
+    if (this.#first < COMPACT_AFTER || this.#first * 2 < this.#batches.length) return
+    this.#batches.splice(0, this.#first)
+    this.#unwritten -= this.#first
+    this.#first = 0
+  }
+}

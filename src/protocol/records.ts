@@ -1,0 +1,304 @@
+/**
+ * The records inside a batch: read as slices, written with any of the five compressions.
+ *
+ *   record   length varint · attributes int8 · timestamp delta varlong · offset delta varint
+ *            key length varint, key · value length varint, value · header count varint, headers
+ *
+ * Lengths of -1 mean null. A batch is read whole or not at all: what claims more than its bytes hold, has another count
+ * than its header says, or leaves bytes over, throws SHOAL_CORRUPT_BATCH. Nothing is allocated from a claim, and
+ * decompression has a budget. The CRC is not checked here: ask `RecordBatch.isCrcValid` where bytes come in.
+ */
+
+import { EMPTY_BYTES, ShoalError } from '../core/index.ts'
+import { writeBigInt64, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
+import { CodecFailure } from './codec-failure.ts'
+import type { CompressionType } from './compression/compression.ts'
+import { compress, compressionCodeOf, decompress } from './compression/compression.ts'
+import { crc32c } from './crc32c.ts'
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  BATCH_PREFIX_BYTES,
+  BatchAttribute,
+  BatchPosition,
+  RecordBatch,
+} from './record-batch.ts'
+import type { Cursor } from './varint.ts'
+import {
+  readVarint,
+  readVarlong,
+  varintSize,
+  varlongSize,
+  writeVarint,
+  writeVarlong,
+} from './varint.ts'
+
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+export interface KafkaRecord {
+  readonly offset: number
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+}
+
+export interface DecodeRecordsOptions {
+  /** Most bytes that the records of one batch may take decompressed; default 64 MiB. */
+  readonly maxDecompressedBytes?: number
+}
+
+const DEFAULT_MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
+
+/** Length, attributes, two deltas, two lengths and a count: a byte each. */
+const SMALLEST_RECORD_BYTES = 7
+
+/** The length of its name, and of its value. */
+const SMALLEST_HEADER_BYTES = 2
+
+const NO_HEADERS: readonly RecordHeader[] = []
+
+/**
+ * All records of a batch, in order. Keys and values are slices of the batch, or of what it decompresses to.
+ * @throws ShoalError SHOAL_CORRUPT_BATCH, SHOAL_UNSUPPORTED_COMPRESSION or SHOAL_DECOMPRESSION_LIMIT
+ */
+export function decodeRecords(
+  batch: RecordBatch,
+  { maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED_BYTES }: DecodeRecordsOptions = {},
+): readonly KafkaRecord[] {
+  requireReadable(batch)
+  const bytes = plainRecords(batch, maxDecompressedBytes)
+  const count = batch.recordCount
+  try {
+    if (count < 0 || count * SMALLEST_RECORD_BYTES > bytes.length)
+      throw new CodecFailure(`${count} records cannot be in ${bytes.length} bytes`)
+    return readRecords(batch, bytes, count)
+  } catch (error) {
+    if (!(error instanceof CodecFailure)) throw error
+    throw corrupt(batch, error.path === '' ? error.message : `${error.path}: ${error.message}`)
+  }
+}
+
+function requireReadable(batch: RecordBatch): void {
+  if (batch.magic !== BATCH_MAGIC) throw corrupt(batch, `format ${batch.magic} is not read here`)
+  if (!batch.isWhole) throw corrupt(batch, 'the batch is cut off')
+}
+
+function plainRecords(batch: RecordBatch, maxBytes: number): Uint8Array {
+  const { compression, compressionCode } = batch
+  if (compression === undefined)
+    throw new ShoalError(
+      'SHOAL_UNSUPPORTED_COMPRESSION',
+      `the batch at offset ${batch.baseOffset} is compressed in a way (${compressionCode}) that does not exist`,
+    )
+  return decompress(compression, batch.recordBytes, maxBytes)
+}
+
+function readRecords(batch: RecordBatch, bytes: Uint8Array, count: number): KafkaRecord[] {
+  const { baseOffset, baseTimestamp, lastOffsetDelta } = batch
+  const appendTime = batch.timestampType === 'LogAppendTime' ? batch.maxTimestamp : undefined
+  const cursor = { bytes, position: 0, end: bytes.length }
+  const records: KafkaRecord[] = []
+  try {
+    while (records.length < count) {
+      const length = readVarint(cursor)
+      const end = cursor.position + length
+      if (length < 0 || end > bytes.length)
+        throw new CodecFailure(`a length of ${length} goes beyond the batch`)
+      cursor.position++
+      const timestampDelta = readVarlong(cursor)
+      const offsetDelta = readVarint(cursor)
+      if (offsetDelta < 0 || offsetDelta > lastOffsetDelta)
+        throw new CodecFailure(`an offset delta of ${offsetDelta} is outside of the batch`)
+      records.push({
+        offset: baseOffset + offsetDelta,
+        timestampMs: appendTime ?? baseTimestamp + timestampDelta,
+        key: readBytes(cursor, end),
+        value: readBytes(cursor, end),
+        headers: readHeaders(cursor, end),
+      })
+      if (cursor.position !== end) throw new CodecFailure('the length is not that of the record')
+    }
+  } catch (error) {
+    throw error instanceof CodecFailure ? error.prefix(`[${records.length}]`) : error
+  }
+  if (cursor.position !== bytes.length)
+    throw new CodecFailure(`${bytes.length - cursor.position} bytes follow the last record`)
+  return records
+}
+
+function readBytes(cursor: Cursor, end: number): Uint8Array | null {
+  const length = readVarint(cursor)
+  if (length < 0) {
+    if (length === -1) return null
+    throw new CodecFailure(`a length is ${length}`)
+  }
+  const { bytes, position } = cursor
+  if (length > end - position)
+    throw new CodecFailure(`a length of ${length} goes beyond the record`)
+  cursor.position = position + length
+  return new Uint8Array(bytes.buffer, bytes.byteOffset + position, length)
+}
+
+function readHeaders(cursor: Cursor, end: number): readonly RecordHeader[] {
+  const count = readVarint(cursor)
+  if (count === 0) return NO_HEADERS
+  if (count < 0 || count * SMALLEST_HEADER_BYTES > end - cursor.position)
+    throw new CodecFailure(`${count} headers cannot be in the record`)
+  const headers: RecordHeader[] = []
+  while (headers.length < count) {
+    const key = readBytes(cursor, end)
+    if (key === null) throw new CodecFailure('a header has no name')
+    headers.push({ key: textOf(key), value: readBytes(cursor, end) })
+  }
+  return headers
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
+}
+
+export interface RecordInput {
+  readonly timestampMs: number
+  readonly key?: Uint8Array | null
+  readonly value?: Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
+  /** Where the record lies in the batch, for batches with gaps; default: one after the record before it. */
+  readonly offsetDelta?: number
+}
+
+export interface BatchInput {
+  /** Default `none`. */
+  readonly compression?: CompressionType
+  /** Default 0, as a producer sends it. */
+  readonly baseOffset?: number
+  /** Default -1. */
+  readonly partitionLeaderEpoch?: number
+  /** Default `CreateTime`. */
+  readonly timestampType?: 'CreateTime' | 'LogAppendTime'
+  readonly isTransactional?: boolean
+  readonly isControl?: boolean
+  /** Default -1: not an idempotent producer. */
+  readonly producerId?: bigint
+  readonly producerEpoch?: number
+  readonly baseSequence?: number
+}
+
+/**
+ * A batch of these records, at least one.
+ * @throws ShoalError SHOAL_PROTOCOL_ENCODE for values that the format cannot hold
+ */
+export function encodeRecordBatch(
+  records: readonly RecordInput[],
+  options: BatchInput = {},
+): Uint8Array {
+  const [first] = records
+  if (first === undefined) throw new ShoalError('SHOAL_PROTOCOL_ENCODE', 'a batch needs a record')
+  const baseTimestamp = first.timestampMs
+  const plain = writeRecords(records, baseTimestamp)
+  const { compression = 'none' } = options
+  const stored =
+    compression === 'none'
+      ? plain.subarray(BATCH_HEADER_BYTES)
+      : compress(compression, plain.subarray(BATCH_HEADER_BYTES))
+  const batch = compression === 'none' ? plain : new Uint8Array(BATCH_HEADER_BYTES + stored.length)
+  if (compression !== 'none') batch.set(stored, BATCH_HEADER_BYTES)
+  let maxTimestamp = baseTimestamp
+  for (const { timestampMs } of records) maxTimestamp = Math.max(maxTimestamp, timestampMs)
+  writeHeader(batch, options, {
+    baseTimestamp,
+    maxTimestamp,
+    recordCount: records.length,
+    lastOffsetDelta: records.at(-1)?.offsetDelta ?? records.length - 1,
+  })
+  return batch
+}
+
+/** The records, uncompressed, after room for the header. */
+function writeRecords(records: readonly RecordInput[], baseTimestamp: number): Uint8Array {
+  const sizes = records.map((record, index) => recordSize(record, index, baseTimestamp))
+  const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, BATCH_HEADER_BYTES)
+  if (total > 0x7fff_ffff)
+    throw new ShoalError('SHOAL_PROTOCOL_ENCODE', `a batch of ${total} bytes is too large`)
+  const target = new Uint8Array(total)
+  let position = BATCH_HEADER_BYTES
+  for (const [index, record] of records.entries()) {
+    position = writeVarint(target, position, sizes[index] ?? 0)
+    // Attributes of a single record mean nothing in this format.
+    target[position++] = 0
+    position = writeVarlong(target, position, record.timestampMs - baseTimestamp)
+    position = writeVarint(target, position, record.offsetDelta ?? index)
+    position = writeBytes(target, position, record.key ?? null)
+    position = writeBytes(target, position, record.value ?? null)
+    position = writeVarint(target, position, record.headers?.length ?? 0)
+    for (const { key, value } of record.headers ?? []) {
+      position = writeBytes(target, position, Buffer.from(key))
+      position = writeBytes(target, position, value)
+    }
+  }
+  return target
+}
+
+function recordSize(record: RecordInput, index: number, baseTimestamp: number): number {
+  if (!Number.isSafeInteger(record.timestampMs))
+    throw new ShoalError(
+      'SHOAL_PROTOCOL_ENCODE',
+      `the timestamp ${record.timestampMs} of record ${index} is not a whole number of milliseconds`,
+    )
+  let size = 1 + varlongSize(record.timestampMs - baseTimestamp)
+  size += varintSize(record.offsetDelta ?? index)
+  size += bytesSize(record.key?.length ?? -1) + bytesSize(record.value?.length ?? -1)
+  size += varintSize(record.headers?.length ?? 0)
+  for (const { key, value } of record.headers ?? [])
+    size += bytesSize(Buffer.byteLength(key)) + bytesSize(value?.length ?? -1)
+  return size
+}
+
+function bytesSize(length: number): number {
+  return varintSize(length) + Math.max(0, length)
+}
+
+function writeBytes(target: Uint8Array, position: number, value: Uint8Array | null): number {
+  const start = writeVarint(target, position, value?.length ?? -1)
+  target.set(value ?? EMPTY_BYTES, start)
+  return start + (value?.length ?? 0)
+}
+
+function writeHeader(
+  batch: Uint8Array,
+  options: BatchInput,
+  facts: {
+    readonly baseTimestamp: number
+    readonly maxTimestamp: number
+    readonly recordCount: number
+    readonly lastOffsetDelta: number
+  },
+): void {
+  const attributes =
+    compressionCodeOf(options.compression ?? 'none') |
+    (options.timestampType === 'LogAppendTime' ? BatchAttribute.logAppendTime : 0) |
+    (options.isTransactional === true ? BatchAttribute.transactional : 0) |
+    (options.isControl === true ? BatchAttribute.control : 0)
+  writeInt64(batch, BatchPosition.baseOffset, options.baseOffset ?? 0)
+  writeInt32(batch, BatchPosition.batchLength, batch.length - BATCH_PREFIX_BYTES)
+  writeInt32(batch, BatchPosition.partitionLeaderEpoch, options.partitionLeaderEpoch ?? -1)
+  batch[BatchPosition.magic] = BATCH_MAGIC
+  writeInt16(batch, BatchPosition.attributes, attributes)
+  writeInt32(batch, BatchPosition.lastOffsetDelta, facts.lastOffsetDelta)
+  writeInt64(batch, BatchPosition.baseTimestamp, facts.baseTimestamp)
+  writeInt64(batch, BatchPosition.maxTimestamp, facts.maxTimestamp)
+  writeBigInt64(batch, BatchPosition.producerId, options.producerId ?? -1n)
+  writeInt16(batch, BatchPosition.producerEpoch, options.producerEpoch ?? -1)
+  writeInt32(batch, BatchPosition.baseSequence, options.baseSequence ?? -1)
+  writeInt32(batch, BatchPosition.recordCount, facts.recordCount)
+  writeInt32(batch, BatchPosition.crc, crc32c(batch, BatchPosition.attributes))
+}
+
+function corrupt(batch: RecordBatch, message: string): ShoalError {
+  return new ShoalError('SHOAL_CORRUPT_BATCH', `record batch: ${message}`, {
+    details: { position: batch.position },
+  })
+}

@@ -1,0 +1,3 @@
+export { openKafkaAdmin } from './kafka-admin.ts'
+export type { PrintedRecord } from './printed-record.ts'
+export { readTopic, type ReadFrom, type ReadOptions } from './topic-reader.ts'

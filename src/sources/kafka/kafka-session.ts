@@ -1,0 +1,281 @@
+/**
+ * One member of a Kafka group with all that belongs to it: the source session that the runtime works with.
+ *
+ *   membership ──assign──▶ committed offsets, policy ──▶ runtime.assigned, fetcher.add
+ *              ──revoke──▶ fetcher.remove, runtime.revoked (drains, commits) ──▶ released
+ *              ──lose────▶ fetcher.remove, runtime.lost
+ *   runtime    ──commit──▶ waits for a join that is under way, then only for what is still owned
+ *
+ * A partition is `pending` from its assignment until its start offset is known, then it is announced. One that is taken
+ * away while pending is never heard of by the runtime.
+ */
+
+import { ShoalError, messageOf, sleep } from '../../core/index.ts'
+import type {
+  Assignment,
+  CommitPosition,
+  CommitResult,
+  OutgoingRecord,
+  OwnedPartition,
+  SourceContext,
+  SourceSession,
+} from '../../consumer/index.ts'
+import type { KafkaErrorCode } from '../../protocol/index.ts'
+import { isRetriable } from '../../protocol/index.ts'
+import { commitOutcome } from './commit-outcome.ts'
+import { Fetcher } from './fetcher.ts'
+import { GroupMember } from './group-member.ts'
+import { isPassing } from './kafka-client.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import { KafkaProducer } from './kafka-producer.ts'
+import { partitionKey } from './membership.ts'
+import { commitOffsets, isCoordinatorError } from './offsets.ts'
+import type { SourceSettings } from './options.ts'
+import { outOfRange, StartFinder } from './start-finder.ts'
+import { TopicWatch } from './topic-watch.ts'
+
+/** Between the end of a drain and the rebalance timeout: for the last commit and the join to arrive. */
+const RELEASE_MARGIN_MS = 2_000
+
+export class KafkaSession implements SourceSession {
+  readonly #client: KafkaClient
+  readonly #settings: SourceSettings
+  readonly #context: SourceContext
+  readonly #member: GroupMember
+  readonly #fetcher: Fetcher
+  readonly #watch: TopicWatch
+  readonly #starts: StartFinder
+  readonly #pending = new Map<string, OwnedPartition>()
+  readonly #announced = new Map<string, OwnedPartition>()
+  #producer: KafkaProducer | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(client: KafkaClient, settings: SourceSettings, context: SourceContext) {
+    this.#client = client
+    this.#settings = settings
+    this.#context = context
+    const { events, group } = context
+    this.#watch = new TopicWatch(client, settings.topics, {
+      missing: (topic) => events.notice({ kind: 'topic-missing', topic }),
+      changed: () => this.#member.topicsChanged(),
+    })
+    this.#starts = new StartFinder({
+      client,
+      group,
+      settings,
+      hasAppeared: (topic) => this.#watch.hasAppeared(topic),
+      notice: (notice) => events.notice(notice),
+    })
+    this.#fetcher = new Fetcher(client, settings, {
+      records: (batch) => events.records(batch),
+      endOfPartition: (partition, offset) => events.endOfPartition(partition, offset),
+      outOfRange: (partition, offset) =>
+        outOfRange(client, settings, partition, offset, (notice) => events.notice(notice)),
+      failed: (error) => this.#failed(error),
+    })
+    this.#member = new GroupMember({
+      client,
+      group,
+      settings,
+      events: {
+        assign: (partitions, generation) => void this.#assign(partitions, generation),
+        revoke: (partitions) => this.#revoke(partitions),
+        lose: (partitions) => this.#lose(partitions),
+        joined: (memberId, generation, protocol) =>
+          events.notice({ kind: 'joined', memberId, generation, protocol }),
+        planned: (counts) => this.#watch.plannedWith(counts),
+        heartbeatFailed: (reason) => events.notice({ kind: 'heartbeat-failed', reason }),
+        failed: (error) => this.#failed(error),
+      },
+    })
+  }
+
+  /** Joins the group. */
+  start(): void {
+    if (this.#closing !== null) return
+    this.#watch.start()
+    this.#member.start()
+  }
+
+  get memberId(): string {
+    return this.#member.memberId
+  }
+
+  pause(partition: OwnedPartition): void {
+    this.#fetcher.pause(partition)
+  }
+
+  resume(partition: OwnedPartition): void {
+    this.#fetcher.resume(partition)
+  }
+
+  ownershipIsFresh(): boolean {
+    return this.#member.isFresh()
+  }
+
+  async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
+    // A commit beside a join would wait for it at the broker and then belong to an old generation.
+    await this.#member.settled()
+    const [owned, stale] = partition(positions, (position) => this.#member.owns(position))
+    const results: CommitResult[] = stale.map((position) => resultOf(position, 'stale'))
+    if (owned.length === 0 || this.#member.isClosed)
+      return [...results, ...owned.map((position) => resultOf(position, 'stale'))]
+    return [...results, ...(await this.#commit(owned))]
+  }
+
+  async produce(record: OutgoingRecord): Promise<void> {
+    this.#producer ??= new KafkaProducer(this.#client, { lingerMs: 0 })
+    await this.#producer.send(record)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#fetcher.close()
+    this.#watch.close()
+    this.#pending.clear()
+    this.#announced.clear()
+    await this.#producer?.close()
+    await this.#member.close()
+    await this.#client.close()
+  }
+
+  async #assign(partitions: readonly OwnedPartition[], generation: number): Promise<void> {
+    for (const one of partitions) this.#pending.set(partitionKey(one), one)
+    const stillPending = () => partitions.filter((one) => this.#isPending(one))
+    try {
+      const found = await this.#starts.find(stillPending, generation, {
+        generation,
+        memberId: this.#member.memberId,
+      })
+      const assignments = found.filter((one) => this.#isPending(one))
+      this.#announce(assignments)
+    } catch (error) {
+      if (stillPending().length > 0) this.#failed(error)
+    }
+  }
+
+  #announce(assignments: readonly Assignment[]): void {
+    if (assignments.length === 0) return
+    for (const { topic, partition, epoch } of assignments) {
+      const one = { topic, partition, epoch }
+      this.#pending.delete(partitionKey(one))
+      this.#announced.set(partitionKey(one), one)
+    }
+    this.#context.events.assigned(assignments)
+    for (const { topic, partition, epoch, startOffset } of assignments) {
+      const one = { topic, partition, epoch }
+      if (this.#isAnnounced(one)) this.#fetcher.add(one, startOffset)
+    }
+  }
+
+  async #revoke(partitions: readonly OwnedPartition[]): Promise<void> {
+    const announced = this.#takeAway(partitions)
+    if (announced.length === 0) return
+    const limitMs = this.#drainLimitMs
+    const over = new AbortController()
+    const drained = this.#context.events
+      .revoked(announced, limitMs)
+      .catch((error: unknown) => {
+        this.#client.ports.logger.log('error', 'draining revoked partitions failed', {
+          reason: messageOf(error),
+        })
+      })
+      .finally(() => over.abort())
+    await Promise.race([drained, sleep(this.#client.ports.timers, limitMs, over.signal)])
+  }
+
+  #lose(partitions: readonly OwnedPartition[]): void {
+    // Those whose drain is under way are lost too, though nothing of them is announced any more.
+    this.#takeAway(partitions)
+    if (this.#closing === null) this.#context.events.lost(partitions)
+  }
+
+  /** Stops delivering; answers what the runtime knows of. */
+  #takeAway(partitions: readonly OwnedPartition[]): readonly OwnedPartition[] {
+    const announced = partitions.filter((one) => this.#isAnnounced(one))
+    for (const one of partitions) {
+      this.#fetcher.remove(one)
+      if (this.#isPending(one)) this.#pending.delete(partitionKey(one))
+      if (this.#isAnnounced(one)) this.#announced.delete(partitionKey(one))
+    }
+    return announced
+  }
+
+  async #commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
+    const asked = { generation: this.#member.generation, memberId: this.#member.memberId }
+    try {
+      const { group } = this.#context
+      const { groupInstanceId } = this.#settings
+      const request = { group, ...asked, groupInstanceId }
+      const errors = new Map(await commitOffsets(this.#client, { ...request, positions }))
+      const tooLong = positions.filter((one) => errors.get(partitionKey(one)) === TOO_LONG)
+      if (tooLong.length > 0) {
+        // The position is what matters; without its metadata a restart repeats more, but loses nothing.
+        const bare = tooLong.map((position) => ({ ...position, metadata: '' }))
+        const again = await commitOffsets(this.#client, { ...request, positions: bare })
+        for (const [key, error] of again) errors.set(key, error)
+      }
+      return positions.map((position) => this.#settle(position, asked, errors))
+    } catch (error) {
+      this.#client.ports.logger.log('debug', 'a commit had no answer', { reason: messageOf(error) })
+      if (!isPassing(error) && this.#closing === null) this.#failed(error)
+      return positions.map((position) => resultOf(position, 'retry'))
+    }
+  }
+
+  #settle(
+    position: CommitPosition,
+    asked: { generation: number; memberId: string },
+    errors: ReadonlyMap<string, KafkaErrorCode>,
+  ): CommitResult {
+    const error = errors.get(partitionKey(position)) ?? 'UNKNOWN_SERVER_ERROR'
+    if (isCoordinatorError(error)) this.#client.forgetCoordinator(this.#context.group)
+    else if (error !== 'NONE' && !isRetriable(error)) this.#member.refused(asked, error)
+    return resultOf(position, commitOutcome(error, this.#member.owns(position)))
+  }
+
+  #failed(error: unknown): void {
+    if (this.#closing !== null) return
+    const failure = error instanceof Error ? error : new Error(messageOf(error))
+    if (failure instanceof ShoalError && failure.code === 'SHOAL_CLOSED') return
+    this.#context.events.failed(failure)
+  }
+
+  #isPending(one: OwnedPartition): boolean {
+    return this.#pending.get(partitionKey(one))?.epoch === one.epoch
+  }
+
+  #isAnnounced(one: OwnedPartition): boolean {
+    return this.#announced.get(partitionKey(one))?.epoch === one.epoch
+  }
+
+  get #drainLimitMs(): number {
+    const { rebalanceTimeoutMs, heartbeatIntervalMs } = this.#settings
+    // Notice of the rebalance may come a heartbeat late.
+    const ownMs = rebalanceTimeoutMs - heartbeatIntervalMs - RELEASE_MARGIN_MS
+    return Math.max(
+      0,
+      Math.min(this.#context.drainTimeoutMs, Math.max(ownMs, rebalanceTimeoutMs / 2)),
+    )
+  }
+}
+
+const TOO_LONG: KafkaErrorCode = 'OFFSET_METADATA_TOO_LARGE'
+
+function resultOf(
+  { topic, partition, epoch }: OwnedPartition,
+  outcome: CommitResult['outcome'],
+): CommitResult {
+  return { topic, partition, epoch, outcome }
+}
+
+function partition<Item>(
+  items: readonly Item[],
+  holds: (item: Item) => boolean,
+): readonly [Item[], Item[]] {
+  return [items.filter(holds), items.filter((item) => !holds(item))]
+}

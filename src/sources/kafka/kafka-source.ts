@@ -1,0 +1,70 @@
+/**
+ * Kafka, or Shoal's broker over the wire, as a source of the consumer runtime.
+ */
+
+import type { Source } from '../../consumer/index.ts'
+import { KafkaClient } from './kafka-client.ts'
+import { KafkaSession } from './kafka-session.ts'
+import { clusterSettings, sourceSettings } from './options.ts'
+import type { KafkaPorts, KafkaSourceOptions } from './options.ts'
+
+export interface KafkaCapabilities {
+  readonly kind: 'kafka'
+  readonly transactions: false
+  readonly offsets: true
+  readonly completionMemory: true
+  readonly nativeDelay: false
+}
+
+/**
+ * Reads topics of a Kafka cluster as a member of the consumer's group.
+ *
+ * Guarantees: heartbeats do not depend on handlers; partitions are given up only after their work was drained and
+ * committed, or the drain's time was up; what a rebalance leaves with this member is neither interrupted nor repeated;
+ * no record is skipped without a notice.
+ *
+ * ```ts
+ * const orders = consumer({
+ *   group: 'billing',
+ *   source: kafka({ brokers: 'localhost:9092', topics: ['orders'] }),
+ *   handle: (order) => charge(order),
+ * })
+ * ```
+ *
+ * @throws ShoalError SHOAL_INVALID_ARGUMENT for options that cannot work
+ */
+export function kafka(
+  options: KafkaSourceOptions,
+  ports: KafkaPorts = {},
+): Source<KafkaCapabilities> {
+  const settings = sourceSettings(options)
+  const { brokers } = clusterSettings(options)
+  const [first] = brokers
+  return {
+    name: `kafka ${first?.host}:${first?.port}`,
+    capabilities: {
+      kind: 'kafka',
+      transactions: false,
+      offsets: true,
+      completionMemory: true,
+      nativeDelay: false,
+    },
+    async open(context) {
+      const client = await KafkaClient.open(
+        { ...options, onConnection: (event) => context.events.notice(event) },
+        ports,
+      )
+      try {
+        await client.refresh(settings.topics)
+        await client.coordinatorOf(context.group, client.settings.bootstrapTimeoutMs)
+      } catch (error) {
+        await client.close()
+        throw error
+      }
+      const session = new KafkaSession(client, settings, context)
+      // The caller holds the session before its first event arrives.
+      client.ports.timers.soon(() => session.start())
+      return session
+    },
+  }
+}

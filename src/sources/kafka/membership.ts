@@ -1,0 +1,515 @@
+/**
+ * What a member of a classic group does next: join, sync, heartbeat, give up, leave.
+ *
+ *   out ─join─▶ joining ─▶ planning (leader) ─▶ syncing ─▶ stable ──▶ joining …
+ *    ▲            │            │                   │          │
+ *    └── waiting ◀┴────────────┴───(backoff)───────┘          └─▶ draining inside stable, heartbeats go on
+ *
+ * - Cooperative: a rebalance interrupts nothing. What the new assignment lacks is drained, then released by joining
+ *   again; what it adds starts at once. Eager: everything is drained before joining.
+ * - Partitions go in two ways only: `revoke` (drained, committed, then released) or `lose` (gone already).
+ * - `lastProofMs` is when the latest request left that the broker answered as from a member. A session timeout after it
+ *   the member holds itself for fenced, whatever the broker thinks, and loses everything.
+ * - While a join is open the member still beats for what it kept: a rebalance may outlast the session timeout.
+ *
+ * Pure: `step` answers the next state and what to do; the shell is `group-member.ts`. An answer to a request that is no
+ * longer the current one (`attempt`, generation) changes nothing.
+ */
+
+import type { KafkaErrorCode } from '../../protocol/index.ts'
+import { isRetriable } from '../../protocol/index.ts'
+import type { OwnedPartition } from '../../consumer/index.ts'
+import type {
+  JoinAnswer,
+  MemberEffect,
+  MemberInput,
+  TopicPartition,
+} from './membership-messages.ts'
+
+export interface MembershipSettings {
+  /** Whether every offered assignor keeps what need not move. */
+  readonly cooperative: boolean
+  readonly isStatic: boolean
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+}
+
+export interface MemberState {
+  readonly phase: 'out' | 'waiting' | 'joining' | 'planning' | 'syncing' | 'stable' | 'closed'
+  readonly memberId: string
+  /** -1: not part of a generation. */
+  readonly generation: number
+  readonly isLeader: boolean
+  /** Numbers joins; answers carry it back. */
+  readonly attempt: number
+  /** By `partitionKey`; those being drained are still in it. */
+  readonly owned: ReadonlyMap<string, OwnedPartition>
+  readonly drain: { readonly id: number; readonly keys: readonly string[] } | null
+  /** Why to join again as soon as nothing stands against it; null when there is no need. */
+  readonly rejoinReason: string | null
+  /** Attempts to join that failed in a row. */
+  readonly failures: number
+  readonly heartbeatPending: boolean
+  readonly lastProofMs: number
+  readonly lastEpoch: number
+  readonly drainCount: number
+}
+
+export interface MemberStep {
+  readonly state: MemberState
+  readonly effects: readonly MemberEffect[]
+}
+
+export const initialMember: MemberState = {
+  phase: 'out',
+  memberId: '',
+  generation: -1,
+  isLeader: false,
+  attempt: 0,
+  owned: new Map(),
+  drain: null,
+  rejoinReason: null,
+  failures: 0,
+  heartbeatPending: false,
+  lastProofMs: Number.NEGATIVE_INFINITY,
+  lastEpoch: 0,
+  drainCount: 0,
+}
+
+export function partitionKey({ topic, partition }: TopicPartition): string {
+  return `${partition} ${topic}`
+}
+
+/** Whether handlers may start: at most half a session timeout since the broker last knew this member. */
+export function isFresh(state: MemberState, settings: MembershipSettings, nowMs: number): boolean {
+  return nowMs - state.lastProofMs <= settings.sessionTimeoutMs / 2
+}
+
+export function step(
+  state: MemberState,
+  input: MemberInput,
+  settings: MembershipSettings,
+  nowMs: number,
+): MemberStep {
+  if (state.phase === 'closed') return stay(state)
+  switch (input.kind) {
+    case 'start':
+      return state.phase === 'out' ? join(state, 'joining the group') : stay(state)
+    case 'join-answered':
+      return isCurrent(state, 'joining', input.attempt)
+        ? joinAnswered(state, input.answer, settings)
+        : stay(state)
+    case 'planned':
+      return isCurrent(state, 'planning', input.attempt)
+        ? sync(state, input.assignments)
+        : stay(state)
+    case 'sync-answered':
+      return isCurrent(state, 'syncing', input.attempt)
+        ? syncAnswered(state, input, settings, nowMs)
+        : stay(state)
+    case 'join-failed':
+      return isJoining(state) && input.attempt === state.attempt
+        ? then(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
+        : stay(state)
+    case 'heartbeat-answered':
+      return heartbeatAnswered({ ...state, heartbeatPending: false }, input, settings, nowMs)
+    case 'heartbeat-failed':
+      return {
+        state: { ...state, heartbeatPending: false },
+        effects: [
+          { kind: 'heartbeat-failed', reason: input.reason },
+          { kind: 'forget-coordinator' },
+        ],
+      }
+    case 'refused':
+      return refused(state, input, settings)
+    case 'drained':
+      return drained(state, input.drain)
+    case 'topics-changed':
+      return topicsChanged(state, settings)
+    case 'timer':
+      return timer(state, input.key, settings, nowMs)
+    case 'close':
+      return close(state, settings)
+  }
+}
+
+/* joining */
+
+function join(state: MemberState, reason: string): MemberStep {
+  const attempt = state.attempt + 1
+  return {
+    state: { ...state, phase: 'joining', attempt, rejoinReason: null },
+    effects: [
+      { kind: 'cancel', key: 'retry' },
+      {
+        kind: 'join',
+        attempt,
+        memberId: state.memberId,
+        generation: state.generation,
+        owned: [...state.owned.values()],
+        reason,
+      },
+    ],
+  }
+}
+
+function retryJoin(state: MemberState, settings: MembershipSettings): MemberStep {
+  const failures = state.failures + 1
+  const delayMs = Math.min(
+    settings.retryBackoffMaxMs,
+    settings.retryBackoffMs * 2 ** Math.min(failures - 1, 20),
+  )
+  return {
+    state: { ...state, phase: 'waiting', failures },
+    effects: [{ kind: 'schedule', key: 'retry', delayMs, jitter: true }],
+  }
+}
+
+function joinAnswered(
+  state: MemberState,
+  answer: JoinAnswer,
+  settings: MembershipSettings,
+): MemberStep {
+  if (answer.error === 'MEMBER_ID_REQUIRED')
+    return join({ ...state, memberId: answer.memberId }, 'joining with the id given')
+  if (answer.error !== 'NONE') return joinRefused(state, answer.error, settings)
+  const isLeader = answer.leader === answer.memberId
+  const joined: MemberState = {
+    ...state,
+    memberId: answer.memberId,
+    generation: answer.generation,
+    isLeader,
+  }
+  const beat: MemberEffect = {
+    kind: 'schedule',
+    key: 'heartbeat',
+    delayMs: settings.heartbeatIntervalMs,
+  }
+  if (isLeader && !answer.skipAssignment)
+    return {
+      state: { ...joined, phase: 'planning' },
+      effects: [
+        beat,
+        {
+          kind: 'plan',
+          attempt: joined.attempt,
+          protocol: answer.protocol,
+          members: answer.members,
+        },
+      ],
+    }
+  return then(joined, [beat], (next) => sync(next, []))
+}
+
+function sync(
+  state: MemberState,
+  assignments: readonly { readonly memberId: string; readonly assignment: Uint8Array }[],
+): MemberStep {
+  return {
+    state: { ...state, phase: 'syncing' },
+    effects: [
+      {
+        kind: 'sync',
+        attempt: state.attempt,
+        generation: state.generation,
+        memberId: state.memberId,
+        assignments,
+      },
+    ],
+  }
+}
+
+/** A refusal of JoinGroup or SyncGroup: try again, begin anew as another member, or give up. */
+function joinRefused(
+  state: MemberState,
+  error: KafkaErrorCode,
+  settings: MembershipSettings,
+): MemberStep {
+  switch (error) {
+    case 'UNKNOWN_MEMBER_ID':
+      return then({ ...state, memberId: '' }, loseAll(state), (next) =>
+        retryJoin(outOfGroup(next), settings),
+      )
+    case 'ILLEGAL_GENERATION':
+      return then(state, loseAll(state), (next) => retryJoin(outOfGroup(next), settings))
+    case 'REBALANCE_IN_PROGRESS':
+      return join(state, 'another rebalance began')
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+    case 'COORDINATOR_NOT_AVAILABLE':
+    case 'NOT_COORDINATOR':
+      return then(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
+    default:
+      return isRetriable(error) ? retryJoin(state, settings) : fail(state, error)
+  }
+}
+
+function syncAnswered(
+  state: MemberState,
+  input: MemberInput & { kind: 'sync-answered' },
+  settings: MembershipSettings,
+  nowMs: number,
+): MemberStep {
+  if (input.error !== 'NONE') return joinRefused(state, input.error, settings)
+  const assigned = new Map(input.partitions.map((one) => [partitionKey(one), one]))
+  const added = [...assigned].filter(([key]) => !state.owned.has(key))
+  const released = [...state.owned].filter(([key]) => !assigned.has(key))
+  const epoch = state.lastEpoch + 1
+  const gained = added.map(([, { topic, partition }]) => ({ topic, partition, epoch }))
+  const stable: MemberState = {
+    ...state,
+    phase: 'stable',
+    failures: 0,
+    lastProofMs: Math.max(state.lastProofMs, input.sentMs),
+    lastEpoch: gained.length > 0 ? epoch : state.lastEpoch,
+    owned: new Map([...state.owned, ...gained.map((one) => [partitionKey(one), one] as const)]),
+  }
+  const effects: MemberEffect[] = [
+    { kind: 'joined', memberId: state.memberId, generation: state.generation },
+    { kind: 'schedule', key: 'heartbeat', delayMs: settings.heartbeatIntervalMs },
+    sessionTimer(stable, settings, nowMs),
+  ]
+  if (gained.length > 0)
+    effects.push({ kind: 'assign', partitions: gained, generation: state.generation })
+  return then(stable, effects, (next) => {
+    if (released.length > 0)
+      return drain(
+        next,
+        released.map(([, one]) => one),
+        'released partitions',
+      )
+    return next.rejoinReason !== null && next.isLeader
+      ? rejoin(next, next.rejoinReason, settings)
+      : stay({ ...next, rejoinReason: null })
+  })
+}
+
+/* being a member */
+
+/** Joins again, after what must be drained first. */
+function rejoin(state: MemberState, reason: string, settings: MembershipSettings): MemberStep {
+  if (state.drain !== null) return stay({ ...state, rejoinReason: reason })
+  if (!settings.cooperative && state.owned.size > 0)
+    return drain(state, [...state.owned.values()], reason)
+  return join(state, reason)
+}
+
+function drain(
+  state: MemberState,
+  partitions: readonly OwnedPartition[],
+  reason: string,
+): MemberStep {
+  const id = state.drainCount + 1
+  return {
+    state: {
+      ...state,
+      drainCount: id,
+      drain: { id, keys: partitions.map(partitionKey) },
+      rejoinReason: reason,
+    },
+    effects: [{ kind: 'revoke', drain: id, partitions }],
+  }
+}
+
+function drained(state: MemberState, id: number): MemberStep {
+  if (state.drain?.id !== id) return stay(state)
+  const owned = new Map(state.owned)
+  for (const key of state.drain.keys) owned.delete(key)
+  return join({ ...state, owned, drain: null }, state.rejoinReason ?? 'released partitions')
+}
+
+function topicsChanged(state: MemberState, settings: MembershipSettings): MemberStep {
+  const reason = 'the topics changed'
+  if (state.phase === 'stable')
+    return state.isLeader ? rejoin(state, reason, settings) : stay(state)
+  return isJoining(state) ? stay({ ...state, rejoinReason: reason }) : stay(state)
+}
+
+function heartbeatAnswered(
+  state: MemberState,
+  input: MemberInput & { kind: 'heartbeat-answered' },
+  settings: MembershipSettings,
+  nowMs: number,
+): MemberStep {
+  if (input.generation !== state.generation || input.memberId !== state.memberId) return stay(state)
+  switch (input.error) {
+    case 'NONE':
+    case 'REBALANCE_IN_PROGRESS': {
+      const known = { ...state, lastProofMs: Math.max(state.lastProofMs, input.sentMs) }
+      return then(known, [sessionTimer(known, settings, nowMs)], (next) =>
+        input.error === 'REBALANCE_IN_PROGRESS' && next.phase === 'stable'
+          ? rejoin(next, 'the group rebalances', settings)
+          : stay(next),
+      )
+    }
+    case 'COORDINATOR_LOAD_IN_PROGRESS':
+    case 'COORDINATOR_NOT_AVAILABLE':
+    case 'NOT_COORDINATOR':
+      return {
+        state,
+        effects: [
+          { kind: 'heartbeat-failed', reason: input.error },
+          { kind: 'forget-coordinator' },
+          { kind: 'schedule', key: 'heartbeat', delayMs: soonerBeat(settings) },
+        ],
+      }
+    default:
+      return refused(state, input, settings)
+  }
+}
+
+/** The broker said, in answer to a heartbeat or a commit, that this is no member of the current generation. */
+function refused(
+  state: MemberState,
+  told: { readonly generation: number; readonly memberId: string; readonly error: KafkaErrorCode },
+  settings: MembershipSettings,
+): MemberStep {
+  if (told.generation !== state.generation || told.memberId !== state.memberId) return stay(state)
+  switch (told.error) {
+    case 'FENCED_INSTANCE_ID':
+      return fail(state, told.error)
+    case 'UNKNOWN_MEMBER_ID':
+    case 'ILLEGAL_GENERATION': {
+      // While a join is open the broker may be a generation ahead; the join's own answer decides.
+      if (state.phase !== 'stable') return stay(state)
+      const memberId = told.error === 'UNKNOWN_MEMBER_ID' ? '' : state.memberId
+      return then({ ...state, memberId }, loseAll(state), (next) =>
+        join(outOfGroup(next), 'fenced by the coordinator'),
+      )
+    }
+    case 'REBALANCE_IN_PROGRESS':
+      return state.phase === 'stable'
+        ? rejoin(state, 'the group rebalances', settings)
+        : stay(state)
+    default:
+      return isRetriable(told.error) ? stay(state) : fail(state, told.error)
+  }
+}
+
+/* timers */
+
+function timer(
+  state: MemberState,
+  key: 'heartbeat' | 'session' | 'retry',
+  settings: MembershipSettings,
+  nowMs: number,
+): MemberStep {
+  switch (key) {
+    case 'retry':
+      return state.phase === 'waiting' ? join(state, 'trying again') : stay(state)
+    case 'heartbeat':
+      return beat(state, settings)
+    case 'session':
+      return session(state, settings, nowMs)
+  }
+}
+
+function beat(state: MemberState, settings: MembershipSettings): MemberStep {
+  if (state.generation < 0 || (state.phase !== 'stable' && state.owned.size === 0))
+    return stay(state)
+  const again: MemberEffect = {
+    kind: 'schedule',
+    key: 'heartbeat',
+    delayMs: settings.heartbeatIntervalMs,
+  }
+  if (state.heartbeatPending) return { state, effects: [again] }
+  const { generation, memberId } = state
+  return {
+    state: { ...state, heartbeatPending: true },
+    // The group's own connection is busy with the join until the broker answers it.
+    effects: [
+      again,
+      { kind: 'heartbeat', generation, memberId, besideJoin: state.phase !== 'stable' },
+    ],
+  }
+}
+
+function session(state: MemberState, settings: MembershipSettings, nowMs: number): MemberStep {
+  if (state.generation < 0) return stay(state)
+  if (nowMs - state.lastProofMs < settings.sessionTimeoutMs)
+    return { state, effects: [sessionTimer(state, settings, nowMs)] }
+  const effects: MemberEffect[] = [
+    { kind: 'heartbeat-failed', reason: 'no answer for a whole session timeout' },
+    { kind: 'forget-coordinator' },
+    ...loseAll(state),
+  ]
+  // A join that is open goes on: it brings the next generation.
+  if (state.phase !== 'stable') return { state: withoutPartitions(state), effects }
+  return then(outOfGroup(state), effects, (next) => join(next, 'the session timed out'))
+}
+
+function sessionTimer(
+  state: MemberState,
+  settings: MembershipSettings,
+  nowMs: number,
+): MemberEffect {
+  const delayMs = Math.max(0, state.lastProofMs + settings.sessionTimeoutMs - nowMs)
+  return { kind: 'schedule', key: 'session', delayMs }
+}
+
+function soonerBeat(settings: MembershipSettings): number {
+  return Math.min(settings.heartbeatIntervalMs, settings.retryBackoffMaxMs)
+}
+
+/* leaving */
+
+function close(state: MemberState, settings: MembershipSettings): MemberStep {
+  const leaves = !settings.isStatic && state.memberId !== ''
+  return {
+    state: { ...withoutPartitions(state), phase: 'closed' },
+    effects: [
+      ...noTimers,
+      ...(leaves ? [{ kind: 'leave', memberId: state.memberId } as const] : []),
+    ],
+  }
+}
+
+function fail(state: MemberState, error: KafkaErrorCode): MemberStep {
+  return {
+    state: { ...withoutPartitions(state), phase: 'closed' },
+    effects: [...noTimers, ...loseAll(state), { kind: 'fail', error }],
+  }
+}
+
+const noTimers: readonly MemberEffect[] = [
+  { kind: 'cancel', key: 'heartbeat' },
+  { kind: 'cancel', key: 'session' },
+  { kind: 'cancel', key: 'retry' },
+]
+
+/* helpers */
+
+function loseAll(state: MemberState): readonly MemberEffect[] {
+  return state.owned.size === 0 ? [] : [{ kind: 'lose', partitions: [...state.owned.values()] }]
+}
+
+function withoutPartitions(state: MemberState): MemberState {
+  return { ...state, owned: new Map(), drain: null }
+}
+
+function outOfGroup(state: MemberState): MemberState {
+  return { ...withoutPartitions(state), generation: -1, isLeader: false, rejoinReason: null }
+}
+
+function isJoining(state: MemberState): boolean {
+  return state.phase === 'joining' || state.phase === 'planning' || state.phase === 'syncing'
+}
+
+function isCurrent(state: MemberState, phase: MemberState['phase'], attempt: number): boolean {
+  return state.phase === phase && state.attempt === attempt
+}
+
+function stay(state: MemberState): MemberStep {
+  return { state, effects: [] }
+}
+
+function then(
+  state: MemberState,
+  effects: readonly MemberEffect[],
+  next: (state: MemberState) => MemberStep,
+): MemberStep {
+  const after = next(state)
+  return { state: after.state, effects: [...effects, ...after.effects] }
+}

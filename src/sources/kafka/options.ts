@@ -1,0 +1,224 @@
+/**
+ * What a user may say about a Kafka cluster and about consuming from it, with the defaults, checked once at the edge.
+ *
+ * Settings that Kafka has keep Kafka's name in camelCase and Kafka's default unless the comment says otherwise.
+ */
+
+import type { ConnectionOptions } from '@platformatic/kafka'
+import {
+  ShoalError,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  systemTimers,
+} from '../../core/index.ts'
+import type { Address, Clock, Logger, Random, Timers } from '../../core/index.ts'
+import type { KafkaTransport } from './transport.ts'
+import { PlatformaticTransport } from './platformatic-transport.ts'
+
+/** Node's TLS options: `ca`, `cert`, `key`, `servername`, ...; `{}` for the system's authorities. */
+export type KafkaTls = NonNullable<ConnectionOptions['tls']>
+
+export type KafkaSasl =
+  | {
+      readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
+      readonly username: string
+      readonly password: string
+    }
+  | { readonly mechanism: 'OAUTHBEARER'; readonly token: string | (() => string | Promise<string>) }
+
+export interface KafkaClusterOptions {
+  /** Addresses to start from, `host:port` each, or one text with commas between them. */
+  readonly brokers: readonly string[] | string
+  /** Who we are, for the broker's logs and quotas; default `shoal`. */
+  readonly clientId?: string
+  readonly tls?: KafkaTls
+  readonly sasl?: KafkaSasl
+  /** Longest wait for an answer, milliseconds; default 30,000. */
+  readonly requestTimeoutMs?: number
+  /** Longest wait for one connection with its login, milliseconds; default 10,000. */
+  readonly connectTimeoutMs?: number
+  /** How long opening goes on trying the given addresses, milliseconds; default 10,000. */
+  readonly bootstrapTimeoutMs?: number
+  /** First wait before an address that failed is tried again, milliseconds; default 50. */
+  readonly reconnectBackoffMs?: number
+  /** Longest such wait, milliseconds; default 1,000. */
+  readonly reconnectBackoffMaxMs?: number
+  /** Longest time without a look at the cluster's topics and leaders, milliseconds; default 300,000. */
+  readonly metadataMaxAgeMs?: number
+  /** A broker that answers more than this is cut off, bytes; default 100 MiB. */
+  readonly maxResponseBytes?: number
+}
+
+/** Offered to the group in this order. `cooperative-sticky` keeps what need not move flowing; the others stop everything. */
+export type KafkaAssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'round-robin'
+
+export interface KafkaSourceOptions extends KafkaClusterOptions {
+  /** Topics to read; one that does not exist yet is waited for. */
+  readonly topics: readonly string[]
+  /** Makes this a static member: it keeps its partitions over a restart shorter than the session timeout. */
+  readonly groupInstanceId?: string
+  /** Default 45,000. */
+  readonly sessionTimeoutMs?: number
+  /** At most a third of the session timeout; default 3,000. */
+  readonly heartbeatIntervalMs?: number
+  /** How long a rebalance waits for members, and so the most that a drain may take; default 60,000. */
+  readonly rebalanceTimeoutMs?: number
+  /**
+   * Where a group starts that has committed nothing; default `earliest`. `latest` counts at the group's first start
+   * alone: partitions that appear later are read from their beginning. `none` refuses to start.
+   */
+  readonly offsetReset?: 'earliest' | 'latest' | 'none'
+  /** `read-committed` (the default) leaves out records of aborted and open transactions. */
+  readonly isolation?: 'read-committed' | 'read-uncommitted'
+  /** Default `['cooperative-sticky']`. A mixture with others works as those do: everything stops in a rebalance. */
+  readonly assignors?: readonly KafkaAssignorName[]
+  readonly fetch?: FetchOptions
+}
+
+export interface FetchOptions {
+  /** The broker waits until it has this much, bytes; default 1. */
+  readonly minBytes?: number
+  /** The broker waits at most this long, milliseconds; default 500. */
+  readonly maxWaitMs?: number
+  /** Most that one answer carries, bytes; default 2 MiB (Kafka: 50 MiB), for decoding it holds up the event loop. */
+  readonly maxBytes?: number
+  /** Most of one partition in an answer, bytes; default 1 MiB. */
+  readonly maxPartitionBytes?: number
+  /** Most that one record batch may become when decompressed, bytes; default 64 MiB. */
+  readonly maxDecompressedBytes?: number
+}
+
+/** The world outside, replaceable; what is left out is real. */
+export interface KafkaPorts {
+  readonly transport?: KafkaTransport
+  readonly clock?: Clock
+  readonly timers?: Timers
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+export interface ClusterSettings {
+  readonly brokers: readonly Address[]
+  readonly clientId: string
+  readonly requestTimeoutMs: number
+  readonly connectTimeoutMs: number
+  readonly bootstrapTimeoutMs: number
+  readonly reconnectBackoffMs: number
+  readonly reconnectBackoffMaxMs: number
+  readonly metadataMaxAgeMs: number
+  readonly maxResponseBytes: number
+}
+
+export interface SourceSettings {
+  readonly topics: readonly string[]
+  readonly groupInstanceId: string | null
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  readonly rebalanceTimeoutMs: number
+  readonly offsetReset: 'earliest' | 'latest' | 'none'
+  readonly readCommitted: boolean
+  readonly assignors: readonly KafkaAssignorName[]
+  readonly fetch: Required<FetchOptions>
+}
+
+export interface Ports {
+  readonly transport: KafkaTransport
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly logger: Logger
+}
+
+const MIB = 1024 * 1024
+
+export function clusterSettings(options: KafkaClusterOptions): ClusterSettings {
+  return {
+    brokers: parseBrokers(options.brokers),
+    clientId: options.clientId ?? 'shoal',
+    requestTimeoutMs: positive(options, 'requestTimeoutMs', 30_000),
+    connectTimeoutMs: positive(options, 'connectTimeoutMs', 10_000),
+    bootstrapTimeoutMs: positive(options, 'bootstrapTimeoutMs', 10_000),
+    reconnectBackoffMs: positive(options, 'reconnectBackoffMs', 50),
+    reconnectBackoffMaxMs: positive(options, 'reconnectBackoffMaxMs', 1_000),
+    metadataMaxAgeMs: positive(options, 'metadataMaxAgeMs', 300_000),
+    maxResponseBytes: positive(options, 'maxResponseBytes', 100 * MIB),
+  }
+}
+
+export function sourceSettings(options: KafkaSourceOptions): SourceSettings {
+  const settings: SourceSettings = {
+    topics: [...new Set(options.topics)],
+    groupInstanceId: options.groupInstanceId ?? null,
+    sessionTimeoutMs: positive(options, 'sessionTimeoutMs', 45_000),
+    heartbeatIntervalMs: positive(options, 'heartbeatIntervalMs', 3_000),
+    rebalanceTimeoutMs: positive(options, 'rebalanceTimeoutMs', 60_000),
+    offsetReset: options.offsetReset ?? 'earliest',
+    readCommitted: (options.isolation ?? 'read-committed') === 'read-committed',
+    assignors: options.assignors ?? ['cooperative-sticky'],
+    fetch: fetchSettings(options.fetch ?? {}),
+  }
+  if (settings.topics.length === 0) throw invalid('topics', 'is empty; name at least one topic')
+  if (settings.topics.includes('')) throw invalid('topics', 'has an empty name in it')
+  if (settings.groupInstanceId === '') throw invalid('groupInstanceId', 'is empty; leave it out')
+  if (settings.assignors.length === 0) throw invalid('assignors', 'is empty; name at least one')
+  if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs)
+    throw invalid(
+      'heartbeatIntervalMs',
+      `is ${settings.heartbeatIntervalMs}, more than a third of sessionTimeoutMs (${settings.sessionTimeoutMs}): one lost heartbeat would cost the membership`,
+    )
+  return settings
+}
+
+export function withSystemPorts(ports: KafkaPorts, options: KafkaClusterOptions): Ports {
+  return {
+    transport: ports.transport ?? new PlatformaticTransport(options),
+    clock: ports.clock ?? systemClock,
+    timers: ports.timers ?? systemTimers,
+    random: ports.random ?? systemRandom,
+    logger: ports.logger ?? silentLogger,
+  }
+}
+
+/** `host:port` texts as addresses; IPv6 hosts stand in brackets. @throws ShoalError SHOAL_INVALID_ARGUMENT */
+export function parseBrokers(brokers: readonly string[] | string): readonly Address[] {
+  const texts = (typeof brokers === 'string' ? brokers.split(',') : brokers)
+    .map((text) => text.trim())
+    .filter((text) => text !== '')
+  if (texts.length === 0) throw invalid('brokers', 'is empty; give at least one host:port')
+  return texts.map((text) => {
+    const match = /^(?:\[([^\]]+)\]|([^:\s]+)):(\d{1,5})$/.exec(text)
+    const port = Number(match?.[3])
+    const host = match?.[1] ?? match?.[2]
+    if (host === undefined || port < 1 || port > 65_535)
+      throw invalid('brokers', `has '${text}', which is not host:port`)
+    return { host, port }
+  })
+}
+
+function fetchSettings(fetch: FetchOptions): Required<FetchOptions> {
+  return {
+    minBytes: positive(fetch, 'minBytes', 1),
+    maxWaitMs: positive(fetch, 'maxWaitMs', 500),
+    maxBytes: positive(fetch, 'maxBytes', 2 * MIB),
+    maxPartitionBytes: positive(fetch, 'maxPartitionBytes', MIB),
+    maxDecompressedBytes: positive(fetch, 'maxDecompressedBytes', 64 * MIB),
+  }
+}
+
+function positive<Name extends string>(
+  options: { readonly [name in Name]?: number },
+  name: Name,
+  usual: number,
+): number {
+  const value = options[name] ?? usual
+  if (!Number.isFinite(value) || value <= 0 || value > 2 ** 31 - 1)
+    throw invalid(name, `is ${value}; it must be above 0 and at most ${2 ** 31 - 1}`)
+  return Math.floor(value)
+}
+
+function invalid(option: string, problem: string): ShoalError {
+  return new ShoalError('SHOAL_INVALID_ARGUMENT', `kafka: ${option} ${problem}`, {
+    details: { option },
+  })
+}

@@ -1,0 +1,232 @@
+/**
+ * Finds where newly assigned partitions begin: asks the broker, lets `start-offset.ts` decide, tells what is notable.
+ *
+ * Under the policy `latest` the decision is committed at once, for idle partitions too: a restart before the first commit
+ * must not decide anew, later in the log.
+ */
+
+import { ShoalError } from '../../core/index.ts'
+import type { Assignment, OwnedPartition, SourceNotice } from '../../consumer/index.ts'
+import { retry } from './backoff.ts'
+import { refusal } from './broker-link.ts'
+import { isPassing } from './kafka-client.ts'
+import type { KafkaClient } from './kafka-client.ts'
+import { partitionKey } from './membership.ts'
+import type { TopicPartition } from './membership-messages.ts'
+import { OffsetMoment, commitOffsets, committedOffsets, offsetsAt } from './offsets.ts'
+import type { CommittedOffset } from './offsets.ts'
+import type { SourceSettings } from './options.ts'
+import { decideStart } from './start-offset.ts'
+import type { StartDecision } from './start-offset.ts'
+
+export interface StartFinderOptions {
+  readonly client: KafkaClient
+  readonly group: string
+  readonly settings: SourceSettings
+  /** Whether the topic came into being while this session was watching. */
+  readonly hasAppeared: (topic: string) => boolean
+  readonly notice: (notice: SourceNotice) => void
+}
+
+interface Bounds {
+  readonly earliest: ReadonlyMap<string, number>
+  readonly latest: ReadonlyMap<string, number>
+}
+
+/** A group counts its rebalances from here: in the first one nobody has committed anything yet. */
+const FIRST_GENERATION = 1
+
+export class StartFinder {
+  readonly #options: StartFinderOptions
+
+  constructor(options: StartFinderOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Assignments for what `wanted` still answers, tried until the broker answers or nothing is wanted any more.
+   * @throws ShoalError SHOAL_NO_OFFSET, SHOAL_OFFSET_OUT_OF_RANGE when the policy says stop; what the broker refuses for good
+   */
+  async find(
+    wanted: () => readonly OwnedPartition[],
+    generation: number,
+    member: { readonly generation: number; readonly memberId: string },
+  ): Promise<readonly Assignment[]> {
+    const { client } = this.#options
+    const { reconnectBackoffMs, reconnectBackoffMaxMs } = client.settings
+    return retry(
+      client.ports,
+      {
+        timeoutMs: Number.MAX_SAFE_INTEGER,
+        limits: { firstMs: reconnectBackoffMs, longestMs: reconnectBackoffMaxMs },
+        retriable: (error) => isPassing(error) && wanted().length > 0,
+      },
+      async () => {
+        const partitions = wanted()
+        return partitions.length === 0 ? [] : this.#attempt(partitions, generation, member)
+      },
+    )
+  }
+
+  async #attempt(
+    partitions: readonly OwnedPartition[],
+    generation: number,
+    member: { readonly generation: number; readonly memberId: string },
+  ): Promise<readonly Assignment[]> {
+    const { client, group, settings, notice } = this.#options
+    const isLatest = settings.offsetReset === 'latest'
+    const [committed, bounds] = await Promise.all([
+      committedOffsets(client, group, isLatest ? this.#wholeTopics(partitions) : partitions),
+      boundsOf(client, settings, partitions),
+    ])
+    const known = new Set([...committed.keys()].map(topicOfKey))
+    const starts: Assignment[] = []
+    const decided: (TopicPartition & CommittedOffset)[] = []
+    for (const one of partitions) {
+      const key = partitionKey(one)
+      const stored = committed.get(key) ?? null
+      const decision = decideStart({
+        committed: stored?.offset ?? null,
+        earliest: offsetOf(bounds.earliest, one),
+        latest: offsetOf(bounds.latest, one),
+        policy: settings.offsetReset,
+        isFirstStart:
+          !this.#options.hasAppeared(one.topic) &&
+          (!known.has(one.topic) || generation === FIRST_GENERATION),
+      })
+      const startOffset = settle(decision, one, stored, settings, notice)
+      starts.push({ ...one, committed: stored, startOffset, generation })
+      if (stored === null) decided.push({ ...one, offset: startOffset, metadata: '' })
+    }
+    if (isLatest && decided.length > 0) await this.#record(decided, member)
+    return starts
+  }
+
+  #wholeTopics(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+    const { topics } = this.#options.client.cluster
+    return [...new Set(partitions.map(({ topic }) => topic))].flatMap((topic) =>
+      (topics.get(topic)?.partitions ?? []).map(({ partition }) => ({ topic, partition })),
+    )
+  }
+
+  async #record(
+    positions: readonly (TopicPartition & CommittedOffset)[],
+    member: { readonly generation: number; readonly memberId: string },
+  ): Promise<void> {
+    const { client, group, settings } = this.#options
+    const { groupInstanceId } = settings
+    const errors = await commitOffsets(client, { group, ...member, groupInstanceId, positions })
+    // Another rebalance came in between: who owns the partitions then decides anew.
+    const ignored = new Set([
+      'NONE',
+      'ILLEGAL_GENERATION',
+      'UNKNOWN_MEMBER_ID',
+      'FENCED_INSTANCE_ID',
+    ])
+    for (const error of errors.values())
+      if (error === 'REBALANCE_IN_PROGRESS') throw refusal('OffsetCommit', 'REQUEST_TIMED_OUT')
+      else if (!ignored.has(error)) throw refusal('OffsetCommit', error, { group })
+  }
+}
+
+/**
+ * Where to go on after the broker said that it does not hold an offset.
+ * @throws ShoalError SHOAL_OFFSET_OUT_OF_RANGE when going on would skip or repeat without leave
+ */
+export async function outOfRange(
+  client: KafkaClient,
+  settings: SourceSettings,
+  partition: OwnedPartition,
+  offset: number,
+  notice: (notice: SourceNotice) => void,
+): Promise<number> {
+  const bounds = await client.retrying(async () => {
+    await client.refresh([partition.topic])
+    return boundsOf(client, settings, [partition])
+  })
+  const decision = decideStart({
+    committed: offset,
+    earliest: offsetOf(bounds.earliest, partition),
+    latest: offsetOf(bounds.latest, partition),
+    policy: settings.offsetReset,
+    isFirstStart: false,
+  })
+  return settle(decision, partition, { offset, metadata: '' }, settings, notice)
+}
+
+async function boundsOf(
+  client: KafkaClient,
+  { readCommitted }: SourceSettings,
+  partitions: readonly TopicPartition[],
+): Promise<Bounds> {
+  const [earliest, latest] = await Promise.all([
+    offsetsAt(client, partitions, OffsetMoment.earliest, { readCommitted }),
+    // Under read-committed this is the last stable offset, but a position may lie beyond it: up to the high watermark.
+    offsetsAt(client, partitions, OffsetMoment.latest, { readCommitted: false }),
+  ])
+  return { earliest, latest }
+}
+
+function settle(
+  decision: StartDecision,
+  { topic, partition }: TopicPartition,
+  committed: CommittedOffset | null,
+  { offsetReset }: SourceSettings,
+  notice: (notice: SourceNotice) => void,
+): number {
+  switch (decision.kind) {
+    case 'start':
+      if (decision.reason === 'policy') {
+        const reason = `nothing was committed and offsetReset is ${offsetReset}`
+        notice({ kind: 'offset-reset', topic, partition, from: null, to: decision.offset, reason })
+      }
+      return decision.offset
+    case 'skip': {
+      const reason = 'retention deleted them before they were read'
+      notice({ kind: 'records-skipped', topic, partition, count: decision.count, reason })
+      return decision.offset
+    }
+    case 'stop':
+      throw stopped(decision.problem, topic, partition, committed?.offset ?? -1)
+  }
+}
+
+function stopped(
+  problem: (StartDecision & { kind: 'stop' })['problem'],
+  topic: string,
+  partition: number,
+  offset: number,
+): ShoalError {
+  const where = `partition ${partition} of topic ${topic}`
+  const details = { topic, partition, offset }
+  switch (problem) {
+    case 'no-offset':
+      return new ShoalError(
+        'SHOAL_NO_OFFSET',
+        `the group has committed nothing for ${where} and offsetReset is none; set an offset or choose earliest or latest`,
+        { details },
+      )
+    case 'gone':
+      return new ShoalError(
+        'SHOAL_OFFSET_OUT_OF_RANGE',
+        `retention deleted offset ${offset} of ${where} before it was read and offsetReset is none; reset the group's offset`,
+        { details },
+      )
+    case 'beyond-end':
+      return new ShoalError(
+        'SHOAL_OFFSET_OUT_OF_RANGE',
+        `offset ${offset} of ${where} lies beyond its end: the topic was truncated or made anew, or this is another cluster; reset the group's offset`,
+        { details },
+      )
+  }
+}
+
+function offsetOf(offsets: ReadonlyMap<string, number>, one: TopicPartition): number {
+  const offset = offsets.get(partitionKey(one))
+  if (offset === undefined) throw refusal('ListOffsets', 'UNKNOWN_TOPIC_OR_PARTITION', { ...one })
+  return offset
+}
+
+function topicOfKey(key: string): string {
+  return key.slice(key.indexOf(' ') + 1)
+}

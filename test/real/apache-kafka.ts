@@ -1,0 +1,214 @@
+/**
+ * A real Apache Kafka 4.3.1 node (KRaft, one process, loopback) for tests and benchmarks, and Kafka's own tools.
+ *
+ * Each node has a temporary folder and free ports of its own, is ready when Metadata lists it, and is stopped with
+ * SIGTERM; `await using` removes its folder. Flags are for a fast start by default: benchmarks ask for Kafka's own
+ * with `jvm: 'benchmark'` or SHOAL_KAFKA_JVM=benchmark, for the fast ones mean the small compiler only.
+ */
+
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Program, run, GENEROUS_LIMIT_MS, type Finished, type ProgramOptions } from './program.ts'
+import { CACHE, freePort, missingFile } from './services.ts'
+
+const JARS = join(CACHE, 'kafka-4.3.1')
+const CLUSTER_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
+const FAST = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+const BENCHMARK = ['-Xmx1g', '-Xms1g', '-XX:+UseG1GC']
+
+export interface ApacheKafkaOptions {
+  /** Broker settings beside or instead of the usual ones, by their Kafka names. */
+  readonly properties?: Readonly<Record<string, string>>
+  /** Flags of the Java machine; default `fast`, or what SHOAL_KAFKA_JVM says. */
+  readonly jvm?: 'fast' | 'benchmark'
+}
+
+/** Why a real Kafka cannot be started, or null. */
+export function apacheKafkaMissing(): string | null {
+  return missingFile(join(JARS, '.complete'), 'Apache Kafka 4.3.1')
+}
+
+export class ApacheKafka implements AsyncDisposable {
+  readonly #folder: string
+  readonly #flags: readonly string[]
+  readonly #properties: string
+  readonly port: number
+  #program: Program
+
+  private constructor(
+    folder: string,
+    port: number,
+    flags: readonly string[],
+    properties: string,
+    program: Program,
+  ) {
+    this.#folder = folder
+    this.port = port
+    this.#flags = flags
+    this.#properties = properties
+    this.#program = program
+  }
+
+  static async start(options: ApacheKafkaOptions = {}): Promise<ApacheKafka> {
+    const jvm = options.jvm ?? process.env['SHOAL_KAFKA_JVM'] ?? 'fast'
+    const flags = jvm === 'benchmark' ? BENCHMARK : ['-Xmx256m', ...FAST]
+    const folder = await mkdtemp(join(tmpdir(), 'shoal-apache-kafka-'))
+    const [port, controllerPort] = [await freePort(), await freePort()]
+    const properties = join(folder, 'server.properties')
+    await mkdir(join(folder, 'data'))
+    await writeFile(properties, propertiesText(folder, port, controllerPort, options.properties))
+    const formatted = await java(
+      FAST,
+      ['kafka.tools.StorageTool', 'format', '--standalone', '-t', CLUSTER_ID, '-c', properties],
+      {},
+    )
+    if (formatted.exitCode !== 0)
+      throw new Error(`kafka-storage format failed:\n${formatted.stdout}\n${formatted.stderr}`)
+    const node = new ApacheKafka(folder, port, flags, properties, startProgram(flags, properties))
+    await node.#ready()
+    return node
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  get pid(): number | undefined {
+    return this.#program.pid
+  }
+
+  /** Kills the process without a word, as a crash does; `restart` brings the node back with its data. */
+  async kill(): Promise<void> {
+    this.#program.kill('SIGKILL')
+    await this.#program.finished()
+  }
+
+  /** Stops the process and starts it anew on the same port with the same data. */
+  async restart(): Promise<void> {
+    await this.#program.stop()
+    this.#program = startProgram(this.#flags, this.#properties)
+    await this.#ready()
+  }
+
+  /** Stops the node and removes its folder. Idempotent. */
+  async stop(): Promise<void> {
+    await this.#program.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #ready(): Promise<void> {
+    const deadline = performance.now() + GENEROUS_LIMIT_MS
+    let ended = false
+    const exit = this.#program.finished(GENEROUS_LIMIT_MS * 100).then(
+      () => (ended = true),
+      () => (ended = true),
+    )
+    while (!(await listsItself(this.port))) {
+      if (ended || performance.now() > deadline)
+        throw new Error(`Apache Kafka did not start:\n${this.#program.stdout.slice(-8_000)}`)
+      await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, 100))])
+    }
+  }
+}
+
+/** Runs one of Kafka's command-line tools by its class name (`org.apache.kafka.tools.TopicCommand`) to its end. */
+export async function kafkaTool(
+  className: string,
+  args: readonly string[],
+  options: ProgramOptions & { readonly limitMs?: number } = {},
+): Promise<Finished> {
+  return java(
+    [...FAST, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'],
+    [className, ...args],
+    options,
+  )
+}
+
+/** Starts a tool that goes on until it is stopped (a console consumer). */
+export function startKafkaTool(
+  className: string,
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Program {
+  const flags = [...FAST, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
+  return new Program('java', [...flags, className, ...args], withClasspath(options))
+}
+
+function startProgram(flags: readonly string[], properties: string): Program {
+  const log = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
+  return new Program('java', [...flags, log, 'kafka.Kafka', properties], withClasspath({}))
+}
+
+function java(
+  flags: readonly string[],
+  args: readonly string[],
+  options: ProgramOptions & { readonly limitMs?: number },
+): Promise<Finished> {
+  return run('java', [...flags, ...args], { ...options, ...withClasspath(options) })
+}
+
+function withClasspath(options: ProgramOptions): ProgramOptions {
+  return { ...options, env: { ...options.env, CLASSPATH: join(JARS, '*') } }
+}
+
+function propertiesText(
+  folder: string,
+  port: number,
+  controllerPort: number,
+  extra: Readonly<Record<string, string>> = {},
+): string {
+  const properties: Record<string, string> = {
+    'process.roles': 'broker,controller',
+    'node.id': '1',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'controller.listener.names': 'CONTROLLER',
+    'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
+    'log.dirs': join(folder, 'data'),
+    'num.partitions': '1',
+    'offsets.topic.replication.factor': '1',
+    'offsets.topic.num.partitions': '1',
+    'transaction.state.log.replication.factor': '1',
+    'transaction.state.log.min.isr': '1',
+    'transaction.state.log.num.partitions': '1',
+    'share.coordinator.state.topic.replication.factor': '1',
+    'share.coordinator.state.topic.min.isr': '1',
+    'share.coordinator.state.topic.num.partitions': '1',
+    'group.initial.rebalance.delay.ms': '0',
+    ...extra,
+  }
+  return Object.entries(properties)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join('')
+}
+
+/** Whether the node answers a Metadata request (version 1, no topics) with at least one broker. */
+async function listsItself(port: number): Promise<boolean> {
+  // length 14, then key 3, version 1, correlation id 1, no client id, no topics
+  const request = Buffer.from(
+    '0000000e' + '0003' + '0001' + '00000001' + 'ffff' + '00000000',
+    'hex',
+  )
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    let received = Buffer.alloc(0)
+    const finish = (answer: boolean) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('connect', () => socket.write(request))
+    socket.once('error', () => finish(false))
+    socket.once('close', () => finish(false))
+    socket.setTimeout(5_000, () => finish(false))
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk])
+      if (received.length >= 12) finish(received.readInt32BE(8) > 0)
+    })
+  })
+}

@@ -1,0 +1,119 @@
+/**
+ * Shoal's own broker as a process of its own, started by its command line as a user would: for kills, foreign clients
+ * and measurements.
+ *
+ * `kill` ends it like a crash, `restart` brings it back on the same port and folder; `await using` removes the folder.
+ */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Program, run, type Finished, type ProgramOptions } from './program.ts'
+import { ROOT } from './services.ts'
+
+const CLI = [
+  '--disable-warning=ExperimentalWarning',
+  '--conditions=@shoal/source',
+  join(ROOT, 'src/cli/main.ts'),
+]
+
+export interface ShoalProcessOptions {
+  /** Broker settings by their Kafka names. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Default: a free port. */
+  readonly port?: number
+}
+
+export class ShoalProcess implements AsyncDisposable {
+  readonly #settings: Readonly<Record<string, string>>
+  readonly folder: string
+  #program: Program
+  #port: number
+
+  private constructor(
+    folder: string,
+    settings: Readonly<Record<string, string>>,
+    program: Program,
+    port: number,
+  ) {
+    this.folder = folder
+    this.#settings = settings
+    this.#program = program
+    this.#port = port
+  }
+
+  static async start({ settings = {}, port = 0 }: ShoalProcessOptions = {}): Promise<ShoalProcess> {
+    const folder = await mkdtemp(join(tmpdir(), 'shoal-broker-'))
+    const merged = { 'group.initial.rebalance.delay.ms': '0', ...settings }
+    const program = startProgram(join(folder, 'data'), port, merged)
+    const broker = new ShoalProcess(folder, merged, program, port)
+    await broker.#ready()
+    return broker
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  get bootstrap(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
+  get pid(): number {
+    return this.#program.pid ?? -1
+  }
+
+  /** What it has written to stderr so far. */
+  get log(): string {
+    return this.#program.stderr
+  }
+
+  /** SIGKILL: nothing is flushed, closed or said. */
+  async kill(): Promise<void> {
+    this.#program.kill('SIGKILL')
+    await this.#program.finished()
+  }
+
+  /** Starts it again (after `kill` or `stop`) on the same folder and port. */
+  async start(): Promise<void> {
+    this.#program = startProgram(join(this.folder, 'data'), this.#port, this.#settings)
+    await this.#ready()
+  }
+
+  /** SIGTERM, and its exit. */
+  async stop(): Promise<Finished> {
+    return this.#program.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program.stop()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+
+  async #ready(): Promise<void> {
+    await this.#program.until(({ stdout }) => stdout.includes('ready kafka='))
+    this.#port = Number(/ready kafka=[^:]+:(\d+)/.exec(this.#program.stdout)?.[1])
+  }
+}
+
+/** Runs `shoal ARGS` to its end. */
+export async function shoal(
+  args: readonly string[],
+  options: ProgramOptions & { readonly limitMs?: number } = {},
+): Promise<Finished> {
+  return run(process.execPath, [...CLI, ...args], options)
+}
+
+/** Starts `shoal ARGS` that stays in the foreground. */
+export function startShoal(args: readonly string[], options: ProgramOptions = {}): Program {
+  return new Program(process.execPath, [...CLI, ...args], options)
+}
+
+function startProgram(
+  data: string,
+  port: number,
+  settings: Readonly<Record<string, string>>,
+): Program {
+  const pairs = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
+  return startShoal(['serve', '--data', data, '--kafka-port', String(port), ...pairs])
+}
