@@ -17,6 +17,7 @@ import { ShoalError } from '../core/index.ts'
 import type {
   GroupCoordinator,
   GroupDecision,
+  GroupReply,
   GroupRequest,
   GroupResponse,
   Now,
@@ -118,7 +119,7 @@ export class GroupService {
     if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic })
   }
 
-  /** Stops the timers and turns away who still waits. Idempotent. */
+  /** Stops the timers and turns away whose answer is not decided yet; the others get theirs. Idempotent. */
   close(): void {
     if (this.#closed !== null) return
     this.#closed = new ShoalError('SHOAL_CLOSED', 'the broker closed')
@@ -134,20 +135,30 @@ export class GroupService {
   }
 
   #carryOut({ records, replies, timers }: GroupDecision): void {
-    const { coordinator, logs, fail } = this.#options
+    const { coordinator, logs } = this.#options
     if (records.length > 0) logs.appendMetadata(MACHINE, records.map(encodeGroupRecord))
     for (const record of records) coordinator.replay(record)
     this.#set(timers)
-    if (replies.length === 0) return
-    logs.flushed().then(() => {
-      for (const { to, response } of replies) this.#release(to, response)
-    }, fail)
+    if (replies.length > 0) this.#release(replies)
   }
 
-  #release(token: ReplyToken, response: GroupResponse): void {
-    const waiting = this.#waiting.get(token)
-    this.#waiting.delete(token)
-    waiting?.resolve(response)
+  /** From here on these are answered whatever comes, but for a disk that fails. */
+  #release(replies: readonly GroupReply[]): void {
+    const { logs, fail } = this.#options
+    const released = replies.map(({ to, response }) => {
+      const waiting = this.#waiting.get(to)
+      this.#waiting.delete(to)
+      return { waiting, response }
+    })
+    logs.flushed().then(
+      () => {
+        for (const { waiting, response } of released) waiting?.resolve(response)
+      },
+      (error: Error) => {
+        for (const { waiting } of released) waiting?.reject(error)
+        fail(error)
+      },
+    )
   }
 
   #set(commands: readonly TimerCommand[]): void {

@@ -66,9 +66,9 @@ export function producerIdMachine(table: ProducerIdTable): StateMachine {
 
 export class ProducerIdService {
   readonly #table: ProducerIdTable
-  readonly #logs: LogStore
+  readonly #logs: Pick<LogStore, 'appendMetadata' | 'flushed'>
 
-  constructor(table: ProducerIdTable, logs: LogStore) {
+  constructor(table: ProducerIdTable, logs: Pick<LogStore, 'appendMetadata' | 'flushed'>) {
     this.#table = table
     this.#logs = logs
     table.start()

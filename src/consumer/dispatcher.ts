@@ -165,10 +165,10 @@ export class Dispatcher implements AttemptHost {
     this.#pumping = true
     try {
       this.#nowMs = this.nowMs()
-      this.#openSlice()
       while (this.#slots < this.#settings.concurrency && this.#mayStart()) {
         const item = this.#ready.shift()
         if (item === null) break
+        this.#openSlice()
         if (item.letter === null) this.#start(item)
         else this.#writeLetter(item)
         this.#nowMs = this.nowMs()

@@ -25,6 +25,8 @@ export class MemoryGroup {
   readonly #members = new Map<string, MemoryMember>()
   readonly #placements = new Map<string, Placement>()
   readonly #committed = new Map<string, { readonly offset: number; readonly metadata: string }>()
+  /** Members whose session timed out and that have not heard of it. */
+  readonly #expired = new Map<string, MemoryMember>()
   #planned = false
 
   constructor(broker: MemoryBroker, name: string) {
@@ -34,6 +36,10 @@ export class MemoryGroup {
 
   get memberIds(): readonly string[] {
     return [...this.#members.keys()]
+  }
+
+  member(memberId: string): MemoryMember | undefined {
+    return this.#members.get(memberId) ?? this.#expired.get(memberId)
   }
 
   committed(
@@ -74,14 +80,19 @@ export class MemoryGroup {
   expire(memberId: string, toldAfterMs = 0): void {
     const member = this.#members.get(memberId)
     if (member === undefined) return
+    member.expire()
     this.leave(member)
-    this.#broker.timers.schedule(toldAfterMs, () => member.expired())
+    this.#expired.set(memberId, member)
+    this.#broker.timers.schedule(toldAfterMs, () => {
+      if (this.#expired.delete(memberId)) member.expired()
+    })
   }
 
   /** The process is gone: it hears nothing any more, and what it asks is never answered. */
   crash(memberId: string): void {
-    const member = this.#members.get(memberId)
+    const member = this.#members.get(memberId) ?? this.#expired.get(memberId)
     if (member === undefined) return
+    this.#expired.delete(memberId)
     member.crashed()
     this.leave(member)
   }

@@ -43,6 +43,8 @@ export class MemoryMember implements SourceSession {
   #state: 'alive' | 'crashed' | 'closed' = 'alive'
   #awake = false
   #fresh = true
+  /** Its session timed out and it has not heard of it. */
+  #expired = false
 
   constructor(
     broker: MemoryBroker,
@@ -96,7 +98,7 @@ export class MemoryMember implements SourceSession {
   }
 
   ownershipIsFresh(): boolean {
-    return this.#fresh
+    return this.#fresh && !this.#expired
   }
 
   async close(): Promise<void> {
@@ -118,9 +120,15 @@ export class MemoryMember implements SourceSession {
     this.#state = 'crashed'
   }
 
-  /** Its session timed out: what it had is gone, and it joins anew. */
+  /** Its session timed out: it has had no answered heartbeat for a while, and will hear why. */
+  expire(): void {
+    this.#expired = true
+  }
+
+  /** It hears that its session timed out: what it had is gone, and it joins anew. */
   expired(): void {
     if (this.#state !== 'alive') return
+    this.#expired = false
     this.#untold = []
     const lost = [...this.#owned.values()].map(({ topic, partition, epoch }) => ({
       topic,

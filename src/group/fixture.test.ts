@@ -32,6 +32,14 @@ export const options: GroupCoordinatorOptions = {
 
 type Asked = Extract<GroupRequest, { readonly replyTo: ReplyToken }>
 
+export interface Answer<Response> {
+  readonly token: ReplyToken
+  readonly records: readonly GroupRecord[]
+  readonly timers: GroupDecision['timers']
+  /** Undefined while it waits. */
+  readonly response: Response | undefined
+}
+
 export class Sim {
   coordinator: GroupCoordinator
   /** Everything that was recorded, in order. */
@@ -77,16 +85,12 @@ export class Sim {
   }
 
   /** Asks, and answers with the token, the records and the response if it came at once. */
-  ask(request: Asked): {
-    token: ReplyToken
-    records: readonly GroupRecord[]
-    response: GroupResponse | undefined
-  } {
+  ask(request: Asked): Answer<GroupResponse> {
     const token = ++this.#tokens
     const asked = { ...request, replyTo: token }
     this.waiting.set(token, asked)
-    const { records } = this.decide(asked)
-    return { token, records, response: this.responses.get(token) }
+    const { records, timers } = this.decide(asked)
+    return { token, records, timers, response: this.responses.get(token) }
   }
 
   /** Lets time pass; every timer that comes due fires. */
@@ -113,20 +117,14 @@ export class Sim {
     this.#set(this.coordinator.start(this.now()))
   }
 
-  join(over: Partial<JoinRequest> = {}): {
-    records: readonly GroupRecord[]
-    token: ReplyToken
-    response: JoinResponse | undefined
-  } {
+  join(over: Partial<JoinRequest> = {}): Answer<JoinResponse> {
     const { response, ...rest } = this.ask(joinRequest(over))
     return { ...rest, response: response as JoinResponse | undefined }
   }
 
-  sync(over: Partial<SyncRequest> & Pick<SyncRequest, 'memberId' | 'generationId'>): {
-    records: readonly GroupRecord[]
-    token: ReplyToken
-    response: SyncResponse | undefined
-  } {
+  sync(
+    over: Partial<SyncRequest> & Pick<SyncRequest, 'memberId' | 'generationId'>,
+  ): Answer<SyncResponse> {
     const { response, ...rest } = this.ask(syncRequest(over))
     return { ...rest, response: response as SyncResponse | undefined }
   }
@@ -263,28 +261,31 @@ export function subscription(...topics: readonly string[]): Uint8Array {
 
 export const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values)
 
-/** Members a and b (ids `client-1`, `client-2`), generation 2, a leads; assignments [1] and [2]. */
-export function stablePair(overrides: Partial<GroupCoordinatorOptions> = {}): {
-  sim: Sim
-  a: string
-  b: string
-} {
+export interface Pair {
+  readonly sim: Sim
+  readonly a: string
+  readonly b: string
+}
+
+/** Members a and b (ids `client-1`, `client-2`) of generation 2, which waits for the assignment of its leader a. */
+export function completingPair(overrides: Partial<GroupCoordinatorOptions> = {}): Pair {
   const sim = new Sim(overrides)
   const a = enter(sim)
   sim.sync({ memberId: a, generationId: 1 })
-  const b = sim.join().response!.memberId
-  const waiting = sim.join({ memberId: b })
+  const b = enter(sim)
   sim.join({ memberId: a })
-  if (sim.joinAnswer(waiting.token)?.generationId !== 2) throw new Error('the pair did not form')
+  return { sim, a, b }
+}
+
+/** The same pair with its assignments: a has [1], b has [2]. */
+export function stablePair(overrides: Partial<GroupCoordinatorOptions> = {}): Pair {
+  const { sim, a, b } = completingPair(overrides)
   sim.sync({ memberId: b, generationId: 2 })
-  sim.sync({
-    memberId: a,
-    generationId: 2,
-    assignments: [
-      { memberId: a, assignment: bytes(1) },
-      { memberId: b, assignment: bytes(2) },
-    ],
-  })
+  const assignments = [
+    { memberId: a, assignment: bytes(1) },
+    { memberId: b, assignment: bytes(2) },
+  ]
+  sim.sync({ memberId: a, generationId: 2, assignments })
   return { sim, a, b }
 }
 

@@ -104,7 +104,7 @@ class JournaledLogStore implements LogStore {
     try {
       await store.#recover()
     } catch (error) {
-      await store.#abandon()
+      await store.#letGo()
       throw error
     }
     return store
@@ -188,8 +188,8 @@ class JournaledLogStore implements LogStore {
     this.#table.delete(id)
     this.#journal.appendDeleted(slot.id)
     await this.#journal.flushed()
-    await slot.opening
     await this.#inTurn(async () => {
+      await slot.opening
       await slot.log?.close()
       await this.#settings.files.remove(partitionFolder(slot.id))
     })
@@ -222,22 +222,28 @@ class JournaledLogStore implements LogStore {
 
   async #close(): Promise<void> {
     this.#idleTimer?.cancel()
-    const flushed = await this.#journal.settle()
-    await this.#work
-    if (flushed && this.#journal.bytesSinceCut > 0) await this.#checkpointInTurn()
-    await this.#abandon()
+    try {
+      const flushed = await this.#journal.settle()
+      await this.#work
+      if (flushed && this.#journal.bytesSinceCut > 0) await this.#checkpointInTurn()
+    } finally {
+      await this.#letGo()
+    }
   }
 
-  /** Lets go of everything as it is. */
-  async #abandon(): Promise<void> {
-    for (const slot of this.#table.slots()) {
-      await slot.opening?.catch(() => {})
-      await slot.log?.close()
-    }
-    await this.#journal.close()
-    await this.#folder.mark.close()
-    await this.#folder.reserve.close()
-    await this.#folder.lock.release()
+  /** Lets go of everything as it is, the lock last, whatever refuses on the way. */
+  async #letGo(): Promise<void> {
+    await using stack = new AsyncDisposableStack()
+    const { lock, mark, reserve } = this.#folder
+    stack.defer(() => lock.release())
+    stack.defer(() => mark.close())
+    stack.defer(() => reserve.close())
+    stack.defer(() => this.#journal.close())
+    for (const slot of this.#table.slots())
+      stack.defer(async () => {
+        await slot.opening
+        await slot.log?.close()
+      })
   }
 
   #openLog(slot: PartitionSlot): Promise<SegmentedPartitionLog> {

@@ -29,20 +29,19 @@ export interface FolderLock {
 export async function lockFolder(root: string): Promise<FolderLock> {
   const { dev, ino } = await fs.promises.stat(root, { bigint: true })
   const name = `shoal-${dev.toString(16)}-${ino.toString(16)}`
-  const first = await take(root, addressOf(name))
-  const servers = [first]
+  const server = await take(root, addressOf(name))
+  const held: FolderLock[] = [{ release: () => closeServer(server) }]
+  const release = async () => {
+    for (const lock of held.splice(0).reverse()) await lock.release()
+  }
   try {
-    if (process.platform === 'linux') servers.push(...(await takeInFolder(root)))
+    if (process.platform === 'linux') held.push(await takeInFolder(root))
     await fs.promises.writeFile(join(root, PID_FILE), `${process.pid}\n`, { mode: 0o600 })
   } catch (error) {
-    for (const server of servers) await closeServer(server)
+    await release()
     throw error
   }
-  return {
-    async release() {
-      for (const server of servers.splice(0)) await closeServer(server)
-    },
-  }
+  return { release }
 }
 
 function addressOf(name: string): string {
@@ -66,17 +65,25 @@ async function take(root: string, address: string): Promise<net.Server> {
   }
 }
 
-/** Through the descriptor of the folder, because the address of a socket holds 107 bytes and paths are longer. */
-async function takeInFolder(root: string): Promise<readonly net.Server[]> {
+/**
+ * Through the descriptor of the folder, because the address of a socket holds 107 bytes and paths are longer. It stays open
+ * as long as the socket: the address names it, and closing the socket removes what the address names.
+ */
+async function takeInFolder(root: string): Promise<FolderLock> {
   const folder = await fs.promises.open(root, fs.constants.O_RDONLY)
   try {
-    return [await take(root, `/proc/self/fd/${folder.fd}/${SOCKET_FILE}`)]
+    const server = await take(root, `/proc/self/fd/${folder.fd}/${SOCKET_FILE}`)
+    return {
+      async release() {
+        await closeServer(server)
+        await folder.close()
+      },
+    }
   } catch (error) {
+    await folder.close()
     if (error instanceof ShoalError) throw error
     // A file system without sockets (some network and FUSE mounts): the abstract one alone guards the folder.
-    return []
-  } finally {
-    await folder.close()
+    return { release: async () => {} }
   }
 }
 

@@ -51,6 +51,7 @@ export class SyncThread {
       const id = this.#nextId++
       if (this.#waiting.size === 0) this.#worker.ref()
       this.#waiting.set(id, { done, failed })
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
       this.#worker.postMessage({ id, fd })
     })
   }

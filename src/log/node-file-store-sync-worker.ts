@@ -5,6 +5,7 @@ import { parentPort } from 'node:worker_threads'
 import type { SyncAnswer } from './node-file-store-sync-thread.ts'
 
 parentPort?.on('message', ({ id, fd }: { readonly id: number; readonly fd: number }) => {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   parentPort?.postMessage({ id, error: syncNow(fd) } satisfies SyncAnswer)
 })
 

@@ -62,6 +62,7 @@ export type ProducerCheckpoint = {
     baseSequence: number,
     recordCount: number,
     baseOffset: number,
+    maxTimestampMs: number,
   ])[]
 }
 
@@ -75,13 +76,21 @@ export type PartitionLogEvent =
       readonly beforeOffset: number
       readonly logStartOffset: number
     }
+  /** A read came across damage; null: it is no longer there. */
+  | { readonly kind: 'damage-found'; readonly damage: string | null }
 
-/** Reads an event back. @throws never: null for what this version does not know. */
+/** Reads an event back; null for what this version does not know. */
 export function parsePartitionEvent(event: JsonObject): PartitionLogEvent | null {
-  const { kind, logStartOffset, beforeOffset } = event
-  if (typeof logStartOffset !== 'number' || !Number.isSafeInteger(logStartOffset)) return null
+  const { kind, logStartOffset, beforeOffset, damage } = event
+  if (kind === 'damage-found')
+    return typeof damage === 'string' || damage === null ? { kind, damage } : null
+  if (!isOffset(logStartOffset)) return null
   if (kind === 'log-start-moved') return { kind, logStartOffset }
-  if (kind === 'segments-deleted' && typeof beforeOffset === 'number')
+  if (kind === 'segments-deleted' && isOffset(beforeOffset))
     return { kind, beforeOffset, logStartOffset }
   return null
+}
+
+function isOffset(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }

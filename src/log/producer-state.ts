@@ -18,12 +18,14 @@ export interface ProducerBatch {
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly recordCount: number
+  /** Its largest timestamp: what a duplicate is answered with where the broker sets the time. */
+  readonly maxTimestampMs: number
 }
 
 export type SequenceCheck =
   | { readonly kind: 'next' }
   /** It is stored already, at this offset. */
-  | { readonly kind: 'duplicate'; readonly baseOffset: number }
+  | { readonly kind: 'duplicate'; readonly baseOffset: number; readonly maxTimestampMs: number }
   | {
       readonly kind: 'refused'
       readonly error: 'OUT_OF_ORDER_SEQUENCE_NUMBER' | 'INVALID_PRODUCER_EPOCH'
@@ -42,6 +44,7 @@ interface StoredBatch {
   readonly baseSequence: number
   readonly recordCount: number
   readonly baseOffset: number
+  readonly maxTimestampMs: number
 }
 
 interface Producer {
@@ -81,7 +84,10 @@ export class ProducerStates {
     const due = epoch > producer.epoch ? 0 : sequenceAfter(producer.batches.at(-1))
     if (epoch === producer.epoch) {
       const stored = producer.batches.find((known) => isSame(known, batch))
-      if (stored !== undefined) return { kind: 'duplicate', baseOffset: stored.baseOffset }
+      if (stored !== undefined) {
+        const { baseOffset, maxTimestampMs } = stored
+        return { kind: 'duplicate', baseOffset, maxTimestampMs }
+      }
     }
     if (baseSequence === due) return NEXT
     return {
@@ -93,7 +99,7 @@ export class ProducerStates {
 
   /** The batch is in the log. */
   record(batch: ProducerBatch, baseOffset: number, nowMs: number): void {
-    const { producerId, producerEpoch: epoch, baseSequence, recordCount } = batch
+    const { producerId, producerEpoch: epoch, baseSequence, recordCount, maxTimestampMs } = batch
     const known = this.#producers.get(producerId)
     assertInvariant(
       known === undefined || epoch >= known.epoch,
@@ -102,7 +108,7 @@ export class ProducerStates {
     const earlier = known?.epoch === epoch ? known.batches : []
     const batches = [
       ...earlier.slice(1 - REMEMBERED_BATCHES),
-      { baseSequence, recordCount, baseOffset },
+      { baseSequence, recordCount, baseOffset, maxTimestampMs },
     ]
     this.#producers.delete(producerId)
     this.#producers.set(producerId, { epoch, lastAppendMs: nowMs, batches })
@@ -122,8 +128,8 @@ export class ProducerStates {
       epoch,
       lastAppendMs,
       batches: batches.map(
-        ({ baseSequence, recordCount, baseOffset }) =>
-          [baseSequence, recordCount, baseOffset] as const,
+        ({ baseSequence, recordCount, baseOffset, maxTimestampMs }) =>
+          [baseSequence, recordCount, baseOffset, maxTimestampMs] as const,
       ),
     }))
   }
@@ -133,10 +139,11 @@ export class ProducerStates {
       this.#producers.set(BigInt(producerId), {
         epoch,
         lastAppendMs,
-        batches: batches.map(([baseSequence, recordCount, baseOffset]) => ({
+        batches: batches.map(([baseSequence, recordCount, baseOffset, maxTimestampMs]) => ({
           baseSequence,
           recordCount,
           baseOffset,
+          maxTimestampMs,
         })),
       })
   }

@@ -59,7 +59,9 @@ class Walk {
     const batchEnd = this.#end
     const length = this.#varint()
     if (length < 0 || length > batchEnd - this.position)
-      return this.#fail(`record ${index} claims ${length} bytes, ${batchEnd - this.position} are left`)
+      return this.#fail(
+        `record ${index} claims ${length} bytes, ${batchEnd - this.position} are left`,
+      )
     this.#end = this.position + length
     // Attributes: no bit of them means anything yet.
     this.position++
@@ -69,13 +71,11 @@ class Walk {
     if (index === 0 || timestampDelta < this.minTimestampDelta)
       this.minTimestampDelta = timestampDelta
     const offsetDelta = this.#varint()
-    if (offsetDelta !== index)
-      return this.#fail(`record ${index} has offset delta ${offsetDelta}`)
+    if (offsetDelta !== index) return this.#fail(`record ${index} has offset delta ${offsetDelta}`)
     const hasKey = this.#blob(true)
     this.#blob(true)
     this.#headers()
-    if (this.position !== this.#end)
-      return this.#fail(`record ${index} does not fill its length`)
+    if (this.position !== this.#end) return this.#fail(`record ${index} does not fill its length`)
     this.#end = batchEnd
     return hasKey
   }

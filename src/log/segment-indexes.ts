@@ -90,10 +90,7 @@ export class SegmentIndexes {
 
   #noteTime(): void {
     if (this.#largestTimestampMs <= this.#lastTimeEntryMs) return
-    this.time.appendTime(
-      this.#largestTimestampMs,
-      this.#largestTimestampOffset - this.#baseOffset,
-    )
+    this.time.appendTime(this.#largestTimestampMs, this.#largestTimestampOffset - this.#baseOffset)
     this.#lastTimeEntryMs = this.#largestTimestampMs
   }
 }

@@ -7,7 +7,6 @@
  */
 
 import type { RecordBatch } from '../protocol/index.ts'
-import type { PartitionLogId } from './log.ts'
 import type { Segment } from './segment.ts'
 import type { NotedBatch, SegmentIndexes } from './segment-indexes.ts'
 import type { ScanDamage, ScanStart } from './segment-scan.ts'
@@ -15,7 +14,6 @@ import { SegmentScan } from './segment-scan.ts'
 import { findOffset, OFFSET_ENTRY_BYTES } from './sparse-index.ts'
 
 export interface SegmentReaderOptions {
-  readonly id: PartitionLogId
   readonly leaderEpochAt: (offset: number) => number
   /** Told of damage that a read came across. */
   readonly onDamage: (segment: Segment, damage: ScanDamage) => void
@@ -31,7 +29,11 @@ export interface SegmentReadRequest {
 }
 
 export type SegmentReadResult =
-  | { readonly kind: 'batches'; readonly chunks: readonly Uint8Array[]; readonly byteLength: number }
+  | {
+      readonly kind: 'batches'
+      readonly chunks: readonly Uint8Array[]
+      readonly byteLength: number
+    }
   /** The batch that holds the offset is damaged; `onDamage` was told. */
   | { readonly kind: 'damaged' }
 
@@ -74,6 +76,16 @@ export class SegmentReader {
       // The way on begins behind the offset: what holds it is in the damage.
       if (batch.baseOffset > offset) return DAMAGED
       return this.#take(segment, step.origin, step.batches.slice(first), request)
+    }
+  }
+
+  /** Reads all of the segment's file; damage goes to `onDamage`. */
+  async check(segment: Segment): Promise<void> {
+    const scan = this.scan(segment, { position: 0, baseOffset: segment.baseOffset })
+    for (;;) {
+      const step = await scan.next(SCAN_WINDOW_BYTES)
+      if (step === null) return
+      if (step.damage !== null) this.#options.onDamage(segment, step.damage)
     }
   }
 

@@ -81,7 +81,7 @@ export class SegmentScan {
   #intactIn(window: Uint8Array): RecordBatch[] {
     const start = this.#next.position
     const batches: RecordBatch[] = []
-    for (let position = 0; position < window.length; ) {
+    for (let position = 0; position < window.length;) {
       const batch = intactAt(window, position, this.#expected())
       if (batch === null) break
       batches.push(batch)

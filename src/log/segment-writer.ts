@@ -119,7 +119,9 @@ export class SegmentWriter implements MemoryHolder {
         if (isOld) await store.remove(path)
         logger.log(
           isOld ? 'info' : 'warn',
-          isOld ? 'removed a segment file that is no longer part of its log' : 'a segment file is not part of its log',
+          isOld
+            ? 'removed a segment file that is no longer part of its log'
+            : 'a segment file is not part of its log',
           { path },
         )
       }
@@ -237,13 +239,9 @@ export class SegmentWriter implements MemoryHolder {
       })
   }
 
-  /** The partition's folder and those above it: they may be as new as the files. */
+  /** Of the partition's folder; its own name and those above it are the store's. */
   async #syncNames(): Promise<void> {
-    const names = this.#options.folder.split('/')
-    for (let depth = names.length; depth >= 0; depth--) {
-      const folder = names.slice(0, depth).join('/')
-      await this.#finally(() => this.#options.store.syncFolder(folder))
-    }
+    await this.#finally(() => this.#options.store.syncFolder(this.#options.folder))
     this.#namesChanged = false
   }
 }

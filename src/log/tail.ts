@@ -138,7 +138,7 @@ export class Tail<Segment extends TailSegment> {
   /** Forgets the batches below the offset, written or not: they were deleted. Answers how many bytes went. */
   forget(beforeOffset: number): number {
     let bytes = 0
-    for (let batch = this.#batches[this.#first]; batch !== undefined; ) {
+    for (let batch = this.#batches[this.#first]; batch !== undefined;) {
       if (batch.nextOffset > beforeOffset) break
       if (this.#first >= this.#unwritten) this.written(1)
       bytes += batch.bytes.length

@@ -43,16 +43,26 @@ export async function findTimestamp(
 
 /** The first record with the largest timestamp. @throws ShoalError SHOAL_STORAGE_CORRUPT */
 export async function findMaxTimestamp(log: SearchedLog): Promise<TimestampOffset | null> {
-  const largest = knownLargest(log)
-  let found: TimestampOffset | null = null
-  for await (const batch of batchesFrom(log, largest)) {
-    if (found !== null && batch.maxTimestamp <= found.timestampMs) continue
-    for (const record of recordsOf(batch, log))
-      if (found === null || record.timestampMs > found.timestampMs)
-        found = { ...record, leaderEpoch: batch.partitionLeaderEpoch }
-    if (found !== null && found.timestampMs === largest) return found
+  const known = knownLargest(log)
+  let largest: TimestampOffset | null = null
+  for await (const batch of batchesFrom(log, known)) {
+    largest = laterOf(largest, batch, recordsOf(batch, log))
+    if (largest?.timestampMs === known) break
   }
-  return found
+  return largest
+}
+
+/** The first of those with the largest timestamp. */
+function laterOf(
+  largest: TimestampOffset | null,
+  { partitionLeaderEpoch: leaderEpoch }: RecordBatch,
+  records: readonly Omit<TimestampOffset, 'leaderEpoch'>[],
+): TimestampOffset | null {
+  return records.reduce(
+    (found, record) =>
+      found === null || record.timestampMs > found.timestampMs ? { ...record, leaderEpoch } : found,
+    largest,
+  )
 }
 
 /** The largest timestamp, if its record is certainly visible; else one below all, so that everything is looked at. */

@@ -43,12 +43,12 @@ describe('kafka-dump-log of Apache Kafka', needs(apacheKafkaMissing()), () => {
     const indexes = files.filter((name) => !name.endsWith('.log'))
     assert.ok(logs.length >= 3, `several segments: ${files.join(' ')}`)
     assert.ok(indexes.length >= 4, `indexes of rolled segments: ${files.join(' ')}`)
-    const { stdout } = await dump(files.map((name) => join(folder, name)))
-    const valid = stdout.match(/isvalid: true/g)?.length ?? 0
-    const entries = stdout.match(/^offset: \d+ position: \d+$/gm)?.length ?? 0
-    const times = stdout.match(/^timestamp: \d+ offset: \d+$/gm)?.length ?? 0
-    assert.doesNotMatch(stdout, COMPLAINTS)
-    assert.ok(valid > 0 && entries > 0 && times > 0, stdout.slice(0, 2_000))
+    const words = await dump(files.map((name) => join(folder, name)))
+    const valid = words.match(/isvalid: true/g)?.length ?? 0
+    const entries = words.match(/^offset: \d+ position: \d+$/gm)?.length ?? 0
+    const times = words.match(/^timestamp: \d+ offset: \d+$/gm)?.length ?? 0
+    assert.doesNotMatch(words, COMPLAINTS)
+    assert.ok(valid > 0 && entries > 0 && times > 0, words.slice(0, 2_000))
     context.diagnostic(
       `${logs.length} segments, ${valid} batches valid, ${entries} index and ${times} time index entries right`,
     )
@@ -56,9 +56,9 @@ describe('kafka-dump-log of Apache Kafka', needs(apacheKafkaMissing()), () => {
 
   test('decodes every record with its key, value and header', async () => {
     const logs = files.filter((name) => name.endsWith('.log')).map((name) => join(folder, name))
-    const { stdout } = await dump(logs, ['--print-data-log'])
-    assert.equal(stdout.match(/ key: key-\d+ payload: x+/g)?.length, RECORDS)
-    assert.match(stdout, /headerKeys: \[origin\]/)
+    const words = await dump(logs, ['--print-data-log'])
+    assert.equal(words.match(/ key: key-\d+ payload: x+/g)?.length, RECORDS)
+    assert.match(words, /headerKeys: \[origin\]/)
   })
 
   test('complains of an index entry that was made wrong on purpose', async () => {
@@ -75,8 +75,8 @@ describe('kafka-dump-log of Apache Kafka', needs(apacheKafkaMissing()), () => {
       const handle = await open(join(damaged, name), 'r+')
       await handle.write(Buffer.from([0, 0, 0, 1]), 0, 4, 0)
       await handle.close()
-      const { stdout } = await dump([join(damaged, name)])
-      assert.match(stdout, COMPLAINTS)
+      const words = await dump([join(damaged, name)])
+      assert.match(words, COMPLAINTS)
     } finally {
       await rm(damaged, { recursive: true, force: true })
     }
@@ -98,11 +98,9 @@ async function fill(bootstrap: string): Promise<void> {
   await producer.disconnect()
 }
 
-function dump(paths: readonly string[], flags: readonly string[] = []) {
-  return kafkaTool('org.apache.kafka.tools.DumpLogSegments', [
-    '--deep-iteration',
-    ...flags,
-    '--files',
-    paths.join(','),
-  ])
+/** Its words of both streams: mismatches are told on stderr. */
+async function dump(paths: readonly string[], flags: readonly string[] = []): Promise<string> {
+  const args = ['--deep-iteration', ...flags, '--files', paths.join(',')]
+  const { stdout, stderr } = await kafkaTool('org.apache.kafka.tools.DumpLogSegments', args)
+  return stdout + stderr
 }

@@ -137,7 +137,7 @@ async function listening() {
 
   /** Reads until so many answers are there. */
   function frames(socket: Socket, count: number): Promise<readonly Uint8Array[]> {
-    const assembler = new FrameAssembler(2 ** 30)
+    const assembler = new FrameAssembler({ minFrameBytes: 4, maxFrameBytes: 2 ** 30 })
     const seen: Uint8Array[] = []
     return new Promise((resolve, reject) => {
       socket.once('close', () => reject(new Error(`closed after ${seen.length} answers`)))

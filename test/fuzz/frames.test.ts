@@ -28,7 +28,7 @@ import type { Api, InputsOf, FieldMap } from '../../src/protocol/index.ts'
 import { allApis, apiVersions, encodeRequestFrame, ZERO_UUID } from '../../src/protocol/index.ts'
 import { goldenPairs } from '../golden/corpus.ts'
 
-const COUNT = Number(process.env['SHOAL_FUZZ_COUNT'] ?? 20_000)
+const COUNT = Number(process.env['SHOAL_FUZZ_COUNT'] ?? 100_000)
 const SEED = Number(process.env['SHOAL_FUZZ_SEED'] ?? 1)
 const AT_ONCE = 50
 const PROBE_ID = 0x5ca1ab1e
@@ -55,7 +55,7 @@ describe('whatever arrives', { timeout: 600_000 }, () => {
     }
 
     assert.ok(slowestMs < LONGEST_MS, `${AT_ONCE} frames took ${slowestMs} ms`)
-    assert.deepEqual(fixture.outcomes(), { ...fixture.outcomes(), stuck: 0 })
+    assert.equal(fixture.outcomes().stuck, 0)
     assert.ok(fixture.outcomes().answered > 0 && fixture.outcomes().closed > 0)
     assert.deepEqual(
       fixture.logger.lines.filter(({ level }) => level === 'error'),
@@ -125,7 +125,7 @@ async function listening() {
   async function offerOne(frame: Uint8Array): Promise<keyof typeof outcomes> {
     const connection = await network.connect(listener.address)
     return new Promise((resolve) => {
-      const answers = new FrameAssembler(2 ** 30)
+      const answers = new FrameAssembler({ minFrameBytes: 4, maxFrameBytes: 2 ** 30 })
       let answered = false
       // A size that lies swallows the request behind it: then there is nothing to wait for.
       const lies = frame.length < 4 || sizeOf(frame) !== frame.length - 4

@@ -9,9 +9,10 @@ import { startPython, type PythonKind } from '../real/python.ts'
 export interface MemberJob {
   readonly conf: Readonly<Record<string, string | number | boolean>>
   readonly topics: readonly string[]
-  readonly commit?: 'each' | 'each-async' | 'none'
+  readonly commit?: 'each' | 'none'
   readonly workMs?: number
-  readonly start?: 'paused'
+  /** Stop polling after so many records, until told to go on. */
+  readonly pauseAfter?: number
 }
 
 export interface MemberEvent {
@@ -26,10 +27,14 @@ export interface MemberEvent {
   readonly key?: string | null
   readonly value?: string | null
   readonly error?: string | null
+  /** Of `closed`: the TCP connections that the process still had before and after `close()`. */
+  readonly connections?: readonly [before: number, after: number]
 }
 
-export class Member implements AsyncDisposable {
+export class Member {
   readonly program: Program
+  readonly #events: MemberEvent[] = []
+  #parsed = 0
 
   constructor(kind: PythonKind, job: MemberJob) {
     this.program = startPython(
@@ -40,10 +45,11 @@ export class Member implements AsyncDisposable {
   }
 
   get events(): readonly MemberEvent[] {
-    return this.program.stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as MemberEvent)
+    const end = this.program.stdout.lastIndexOf('\n') + 1
+    for (const line of this.program.stdout.slice(this.#parsed, end).split('\n'))
+      if (line !== '') this.#events.push(JSON.parse(line) as MemberEvent)
+    this.#parsed = Math.max(end, this.#parsed)
+    return this.#events
   }
 
   /** The partition numbers that it owns now, by what it was told. */
@@ -57,7 +63,19 @@ export class Member implements AsyncDisposable {
   }
 
   get messages(): readonly MemberEvent[] {
-    return this.events.filter(({ event }) => event === 'message')
+    return this.of('message')
+  }
+
+  /** The events of one kind, from the `since`-th event on. */
+  of(kind: string, since = 0): readonly MemberEvent[] {
+    return this.events.slice(since).filter(({ event }) => event === kind)
+  }
+
+  /** The partitions that events of one kind named, in order, from the `since`-th event on. */
+  told(kind: 'assign' | 'revoke' | 'lost', since = 0): readonly number[] {
+    return this.of(kind, since)
+      .flatMap(({ partitions = [] }) => partitions.map(([, partition]) => partition))
+      .sort((left, right) => left - right)
   }
 
   /** Resolves once its events are so. */
@@ -65,9 +83,25 @@ export class Member implements AsyncDisposable {
     await this.program.until(() => holds(this.events), limitMs)
   }
 
+  /** Resolves once it told something of this kind, and returns the first. */
+  async untilTold(kind: string, since = 0): Promise<MemberEvent> {
+    await this.until(() => this.of(kind, since).length > 0)
+    return this.of(kind, since)[0]!
+  }
+
+  /** Resolves once it got so many records. */
+  async untilMessages(count: number): Promise<void> {
+    await this.until(() => this.messages.length >= count)
+  }
+
   /** Resolves once it owns exactly these partitions. */
-  async untilOwns(partitions: readonly number[], limitMs?: number): Promise<void> {
-    await this.program.until(() => this.owned.join() === partitions.join(), limitMs)
+  async untilOwns(partitions: readonly number[]): Promise<void> {
+    await this.until(() => this.owned.join() === partitions.join())
+  }
+
+  /** Resolves once it owns so many partitions. */
+  async untilOwnsSome(count: number): Promise<void> {
+    await this.until(() => this.owned.length === count)
   }
 
   tell(command: string): void {
@@ -80,11 +114,8 @@ export class Member implements AsyncDisposable {
     await this.program.finished()
   }
 
-  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
-    this.program.kill(signal)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Ends it like a crash. */
+  async crash(): Promise<void> {
     this.program.kill('SIGKILL')
     await this.program.finished()
   }

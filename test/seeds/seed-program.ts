@@ -1,14 +1,17 @@
 /**
  * Runs the programs of the seed documents: letter for letter, but for the address, and for what the page leaves open.
+ *
+ * One function for each page's program says what is filled in; topics and groups are the scenario's own where the page's
+ * names are not part of what it prints.
  */
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { Program } from '../real/program.ts'
 import { startPython, type PythonKind } from '../real/python.ts'
 
-export const CLUSTER_ADDRESS = 'task-events-kafka-bootstrap.kafka.svc.cluster.local:9092'
+const PROGRAMS = join(import.meta.dirname, 'programs')
+const CLUSTER_ADDRESS = 'task-events-kafka-bootstrap.kafka.svc.cluster.local:9092'
 
 export interface SeedRun {
   readonly program: string
@@ -18,6 +21,15 @@ export interface SeedRun {
   readonly before?: string
   /** What the page supposes to follow. */
   readonly after?: string
+  /** In a terminal of its own, as a person at a keyboard runs it. */
+  readonly terminal?: boolean
+}
+
+/** Where a program plays; a `Stage` is one. */
+export interface Place {
+  readonly bootstrap: string
+  readonly group: string
+  readonly topic: string
 }
 
 export async function seedText({
@@ -26,7 +38,7 @@ export async function seedText({
   before = '',
   after = '',
 }: SeedRun): Promise<string> {
-  let text = await readFile(join(import.meta.dirname, 'programs', program), 'utf8')
+  let text = await readFile(join(PROGRAMS, program), 'utf8')
   for (const [from, to] of Object.entries(replace)) {
     if (!text.includes(from)) throw new Error(`${program} has no ${from}`)
     text = text.replaceAll(from, to)
@@ -34,75 +46,112 @@ export async function seedText({
   return `${before}\n${text}\n${after}`
 }
 
-/** Starts the program; its output comes unbuffered, line by line. */
+/** Starts the program; its output comes unbuffered, line by line, and its input stays open. */
 export async function startSeed(kind: PythonKind, run: SeedRun): Promise<Program> {
-  return startPython(kind, ['-c', await seedText(run)])
+  const args = ['-c', await seedText(run)]
+  const terminal = run.terminal === true ? [join(PROGRAMS, 'terminal.py')] : []
+  return startPython(kind, [...terminal, ...args], { keepInputOpen: true })
 }
 
-/** What the tests ask the broker themselves, by a client that is neither the seeds' nor Shoal's. */
-export class Observer implements AsyncDisposable {
-  readonly #kafka: Kafka
-
-  constructor(bootstrap: string) {
-    this.#kafka = new Kafka({
-      brokers: [bootstrap],
-      logLevel: logLevel.NOTHING,
-      retry: { initialRetryTime: 50, retries: 50 },
-    })
+/** Seed 000's poll loop. @param work the body of `process_records(msg)`, a statement a line. @param conf further settings. */
+export function pollLoop(place: Place, work: readonly string[], conf = ''): SeedRun {
+  return {
+    program: '000-poll-loop.py',
+    replace: {
+      'kafka-broker1:9092': place.bootstrap,
+      'my-transaction-processor-group': place.group,
+      InputTopicName: place.topic,
+      '    # Your processing logic here\n    pass': work.map((line) => `    ${line}`).join('\n'),
+      "'enable.auto.commit': False": `'enable.auto.commit': False${conf}`,
+    },
   }
+}
 
-  async createTopic(topic: string, numPartitions: number): Promise<void> {
-    const admin = this.#kafka.admin()
-    await admin.connect()
-    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
-    await admin.disconnect()
+/** Seed 000's queue pattern with its two threads running. @param call the body of `slow_api_call(msg)`. */
+export function queuePattern(
+  place: Place,
+  call: readonly string[],
+  replace: Readonly<Record<string, string>> = {},
+): SeedRun {
+  return {
+    program: '000-internal-queue.py',
+    before: `
+import sys, time
+conf = {'bootstrap.servers': '${place.bootstrap}', 'group.id': '${place.group}', 'auto.offset.reset': 'earliest',
+        'enable.auto.commit': False, 'session.timeout.ms': 6000, 'max.poll.interval.ms': 6000}
+def slow_api_call(msg):
+${call.map((line) => `    ${line}`).join('\n')}
+`,
+    replace: { "'topic'": `'${place.topic}'`, ...replace },
+    after: `
+threads = [threading.Thread(target=f) for f in (consumer_thread, processor_thread)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+`,
   }
+}
 
-  async produce(
-    topic: string,
-    messages: readonly { key?: string; value: string; partition?: number }[],
-  ): Promise<void> {
-    const producer = this.#kafka.producer()
-    await producer.connect()
-    await producer.send({ topic, messages: messages.map((message) => ({ key: null, ...message })) })
-    await producer.disconnect()
+/** Seed 003's complete poll loop. @param conf further settings. */
+export function completeLoop(place: Omit<Place, 'topic'>, conf = ''): SeedRun {
+  return {
+    program: '003-complete-poll-loop.py',
+    replace: {
+      [CLUSTER_ADDRESS]: place.bootstrap,
+      "'group.id': 'task-notification-service'": `'group.id': '${place.group}'`,
+      "'auto.commit.interval.ms': 5000": `'auto.commit.interval.ms': 5000${conf}`,
+    },
   }
+}
 
-  /** The committed offset of each partition, -1 where there is none. */
-  async committed(groupId: string, topic: string): Promise<readonly number[]> {
-    const admin = this.#kafka.admin()
-    await admin.connect()
-    const [entry] = await admin.fetchOffsets({ groupId, topics: [topic] })
-    await admin.disconnect()
-    return (entry?.partitions ?? [])
-      .toSorted((a, b) => a.partition - b.partition)
-      .map(({ offset }) => Number(offset))
+/** The same on another topic than the page's `task-created`. */
+export function completeLoopOn(place: Place, conf = ''): SeedRun {
+  const run = completeLoop(place, conf)
+  return { ...run, replace: { ...run.replace, 'task-created': place.topic } }
+}
+
+/** Seed 003's basic configuration. */
+export function basicConfiguration(place: Place, after: string): SeedRun {
+  return {
+    program: '003-basic-configuration.py',
+    replace: { [CLUSTER_ADDRESS]: place.bootstrap, 'task-notification-service': place.group },
+    after,
   }
+}
 
-  /** Asks until the committed offsets are these. */
-  async untilCommitted(
-    groupId: string,
-    topic: string,
-    offsets: readonly number[],
-    limitMs = 60_000,
-  ): Promise<void> {
-    const deadline = performance.now() + limitMs
-    for (;;) {
-      const now = await this.committed(groupId, topic)
-      if (now.join() === offsets.join()) return
-      if (performance.now() > deadline)
-        throw new Error(`committed ${now.join()}, expected ${offsets.join()}`)
-      await new Promise((resolve) => setTimeout(resolve, 100))
-    }
+/** Seed 003's manual commit program. @param save the body of `save_to_audit_log(value)`. */
+export function manualCommit(place: Place, save: readonly string[]): SeedRun {
+  return {
+    program: '003-manual-commit.py',
+    before: `
+import json
+running = True
+def save_to_audit_log(value):
+${save.map((line) => `    ${line}`).join('\n')}
+`,
+    replace: {
+      [CLUSTER_ADDRESS]: place.bootstrap,
+      'task-audit-service': place.group,
+      'task-created': place.topic,
+    },
   }
+}
 
-  async groups(): Promise<readonly string[]> {
-    const admin = this.#kafka.admin()
-    await admin.connect()
-    const { groups } = await admin.listGroups()
-    await admin.disconnect()
-    return groups.map(({ groupId }) => groupId).sort()
+/** Seed 003's first prompt: a consumer that loses messages. @param work the body of `process_message(msg)`. */
+export function losingMessages(place: Place, work: readonly string[]): SeedRun {
+  return {
+    program: '003-losing-messages.py',
+    before: `
+import sys, time, types
+from confluent_kafka import Consumer
+def process_message(msg):
+${work.map((line) => `    ${line}`).join('\n')}
+    return types.SimpleNamespace(success=True)
+`,
+    replace: {
+      'localhost:9092': place.bootstrap,
+      'my-service': place.group,
+      // The page subscribes nowhere.
+      'while True:': `consumer.subscribe(['${place.topic}'])\nwhile True:`,
+    },
   }
-
-  async [Symbol.asyncDispose](): Promise<void> {}
 }

@@ -33,9 +33,7 @@ export async function readPartition(
   limits: ReadLimits,
 ): Promise<FetchedPartition> {
   const { target } = entry
-  const topic = byTopicId
-    ? topics.table.byId(target.topic)
-    : topics.table.byName(target.topic)
+  const topic = byTopicId ? topics.table.byId(target.topic) : topics.table.byName(target.topic)
   if (topic === undefined)
     return failed(entry, byTopicId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION')
   const log = topics.openLog(topic, target.partition) ?? (await topics.log(topic, target.partition))

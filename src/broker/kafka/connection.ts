@@ -42,6 +42,9 @@ interface InFlight {
   answer: EncodeFrame | 'failed' | null | undefined
 }
 
+/** A request header without its client id: api key, version, correlation id. */
+const SMALLEST_REQUEST_BYTES = 8
+
 /** Requests that one connection may start in one turn of the event loop before the others have theirs. */
 const TURN_REQUESTS = 64
 
@@ -81,7 +84,10 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     this.listenerAddress = { host: withoutMapping(wire.local.host), port: wire.local.port }
     this.#wire = wire
     this.#host = host
-    this.#assembler = new FrameAssembler(host.limits.maxRequestBytes)
+    this.#assembler = new FrameAssembler({
+      minFrameBytes: SMALLEST_REQUEST_BYTES,
+      maxFrameBytes: host.limits.maxRequestBytes,
+    })
     this.#lastTrafficMs = host.monotonicMs()
     host.budget.join(this)
     wire.open({
@@ -308,12 +314,14 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     if (this.#inFlight.length === 0) this.#end()
   }
 
+  /** Sends what was answered, then closes. What still arrives is read and dropped: unread bytes would reset the connection under the answers. */
   #end(): void {
     if (this.#state === 'ending' || this.#state === 'closed') return
     this.#state = 'ending'
     this.#endingSinceMs = this.#host.monotonicMs()
-    if (this.#wire.writableLength === 0) this.#wire.destroy()
-    else this.#wire.end()
+    if (this.#wire.writableLength === 0 && !this.#unwanted) return this.#wire.destroy()
+    this.#wire.end()
+    this.#wire.resume()
   }
 
   #closed(): void {

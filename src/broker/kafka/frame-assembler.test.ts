@@ -8,7 +8,7 @@ const MAX = 1_000_000
 
 describe('frames of a stream', () => {
   test('are slices of the chunk where they came whole', () => {
-    const assembler = new FrameAssembler(MAX)
+    const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })
     const chunk = concatBytes([framed(bytesOf(10)), framed(bytesOf(20))])
     assembler.push(chunk)
 
@@ -28,7 +28,7 @@ describe('frames of a stream', () => {
         fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 20 }),
         (frames, cuts) => {
           const stream = concatBytes(frames.map(framed))
-          const assembler = new FrameAssembler(MAX)
+          const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })
           const seen: Uint8Array[] = []
           for (let at = 0, turn = 0; at < stream.length; turn++) {
             const size = cuts[turn % cuts.length]!
@@ -47,7 +47,7 @@ describe('frames of a stream', () => {
 
   test('that claim too much or too little are refused at their size, with nothing allocated', () => {
     for (const size of [-1, -(2 ** 31), 0, 7, MAX + 1, 2 ** 31 - 1]) {
-      const assembler = new FrameAssembler(MAX)
+      const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })
       const head = Buffer.alloc(4)
       head.writeInt32BE(size)
       assembler.push(head)
@@ -58,7 +58,7 @@ describe('frames of a stream', () => {
   })
 
   test('hold memory for what has arrived, not for what was claimed', () => {
-    const assembler = new FrameAssembler(100 * MAX)
+    const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: 100 * MAX })
     const head = Buffer.alloc(4)
     head.writeInt32BE(100 * MAX)
     assembler.push(head)

@@ -12,8 +12,10 @@
 import { EMPTY_BYTES } from '../../core/index.ts'
 import { FRAME_LENGTH_BYTES } from '../../protocol/index.ts'
 
-/** The smallest frame that has a request header: api key, version, correlation id. */
-export const SMALLEST_FRAME_BYTES = 8
+export interface FrameLimits {
+  readonly minFrameBytes: number
+  readonly maxFrameBytes: number
+}
 
 const SMALLEST_BUFFER_BYTES = 4_096
 const GROWTH = 2
@@ -27,7 +29,7 @@ export type NextFrame =
 const INCOMPLETE: NextFrame = { kind: 'incomplete' }
 
 export class FrameAssembler {
-  readonly #maxFrameBytes: number
+  readonly #limits: FrameLimits
   /** Chunks not looked at yet, the first from `#position` on. */
   #chunks: Uint8Array[] = []
   #position = 0
@@ -39,8 +41,8 @@ export class FrameAssembler {
   #partial: Uint8Array | null = null
   #partialBytes = 0
 
-  constructor(maxFrameBytes: number) {
-    this.#maxFrameBytes = maxFrameBytes
+  constructor(limits: FrameLimits) {
+    this.#limits = limits
   }
 
   push(chunk: Uint8Array): void {
@@ -75,7 +77,7 @@ export class FrameAssembler {
       this.#skip(chunk, 1)
       if (this.#headBytes === FRAME_LENGTH_BYTES) this.#size = readSize(this.#head)
     }
-    if (this.#size < SMALLEST_FRAME_BYTES || this.#size > this.#maxFrameBytes)
+    if (this.#size < this.#limits.minFrameBytes || this.#size > this.#limits.maxFrameBytes)
       return { kind: 'refused', size: this.#size }
     return this.#takeFrame()
   }

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { concatBytes, ShoalError } from '../../core/index.ts'
 import { apiVersions, encodeRequestFrame, heartbeat } from '../../protocol/index.ts'
-import type { FixtureOptions } from './listener-fixture.ts'
+import type { FixtureOptions } from './listener-fixture.test.ts'
 import {
   heartbeatFrame,
   joinGroupFrame,
   listenerFixture,
   listGroupsFrame,
   produceFrame,
-} from './listener-fixture.ts'
+} from './listener-fixture.test.ts'
 
 describe('a connection', () => {
   test('answers a request with the client, the host and the address it came by in the handlers hands', async () => {

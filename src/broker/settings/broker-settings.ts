@@ -1,5 +1,6 @@
 /**
- * The broker's settings: Kafka's own, by their own names and with their own defaults, and few of ours under `shoal.`.
+ * The broker's settings: Kafka's own, by their own names and with their own defaults (but a limit where Kafka has none), and
+ * few of ours under `shoal.`.
  *
  * One table gives the parser, the types, DescribeConfigs and the documentation. All problems of a configuration are told at
  * once, an unknown name with the known one that is nearest. Code reads them in camelCase: `settings.numPartitions`.
@@ -8,8 +9,6 @@
 import { ShoalError } from '../../core/index.ts'
 import type { SettingDefinition, SettingType, SettingValue, ValueOf } from './definition.ts'
 import { nearestName, parseValue } from './definition.ts'
-
-const INT_MAX = 2 ** 31 - 1
 
 export const brokerSettingTable = {
   'num.partitions': int(1, 'partitions of a topic that is made without saying how many', 1, 10_000),
@@ -38,7 +37,7 @@ export const brokerSettingTable = {
   'group.initial.rebalance.delay.ms': int(3_000, 'wait for more members of a new group', 0),
   'group.min.session.timeout.ms': int(6_000, 'shortest session timeout of a classic member', 0),
   'group.max.session.timeout.ms': int(1_800_000, 'longest session timeout of a classic member', 0),
-  'group.max.size': int(INT_MAX, 'most members of a classic group', 1),
+  'group.max.size': int(10_000, 'most members of a classic group', 1),
   'producer.id.expiration.ms': int(86_400_000, 'idle time after which a producer is forgotten', 1),
   'fetch.max.bytes': int(57_671_680, 'most bytes that one fetch answers', 1_024),
   'max.incremental.fetch.session.cache.slots': int(1_000, 'most fetch sessions', 0),

@@ -92,7 +92,9 @@ export function isDynamicSetting(name: string): boolean {
 }
 
 const dynamicSettings: ReadonlySet<string> = new Set(
-  Object.values(topicConfigTable).flatMap((definition: TopicConfigDefinition) => definition.broker ?? []),
+  Object.values(topicConfigTable).flatMap(
+    (definition: TopicConfigDefinition) => definition.broker ?? [],
+  ),
 )
 
 function describeTopicConfig(

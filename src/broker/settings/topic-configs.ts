@@ -132,7 +132,9 @@ export function topicConfigProblem(name: string, value: string | null): string |
   }
   if (value === null) return `Null value not supported for topic configs: ${name}`
   const parsed = parseValue(topicConfigTable[name], value)
-  return parsed.kind === 'value' ? null : `Invalid value for configuration ${name}: ${parsed.problem}`
+  return parsed.kind === 'value'
+    ? null
+    : `Invalid value for configuration ${name}: ${parsed.problem}`
 }
 
 /** The text of a config: the topic's own, else the broker's, else Kafka's default. */
@@ -165,11 +167,7 @@ export function partitionLogConfig(
       effectiveConfig('message.timestamp.type', own, broker) === 'LogAppendTime'
         ? 'LogAppendTime'
         : 'CreateTime',
-    cleanupPolicy: !compact
-      ? 'delete'
-      : policies.includes('delete')
-        ? 'compact,delete'
-        : 'compact',
+    cleanupPolicy: !compact ? 'delete' : policies.includes('delete') ? 'compact,delete' : 'compact',
   }
 }
 

@@ -215,7 +215,8 @@ export class TopicService {
   #newTopicId(): string {
     for (;;) {
       const topicId = newUuid(this.#options.random)
-      if (!topicId.startsWith('-') && this.#options.table.byId(topicId) === undefined) return topicId
+      if (!topicId.startsWith('-') && this.#options.table.byId(topicId) === undefined)
+        return topicId
     }
   }
 }

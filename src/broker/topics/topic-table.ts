@@ -13,8 +13,7 @@ import { assertInvariant } from '../../core/index.ts'
 import type { KafkaErrorName } from '../../protocol/index.ts'
 import type { ChangedConfigs, ConfigChange, ConfigRules } from '../settings/config-changes.ts'
 import { changeConfigs, replaceConfigs } from '../settings/config-changes.ts'
-import type { TopicConfigName, TopicConfigs } from '../settings/topic-configs.ts'
-import { topicConfigProblem } from '../settings/topic-configs.ts'
+import type { TopicConfigs } from '../settings/topic-configs.ts'
 import { collisionKey, topicNameProblem } from './topic-name.ts'
 import type { ConfigPairs, TopicRecord } from './topic-records.ts'
 
@@ -311,21 +310,6 @@ export class TopicTable {
   }
 }
 
-/** The rules of topic configs, over a function that knows the broker's defaults. */
-export function topicConfigRules(inherited: (name: TopicConfigName) => string): ConfigRules {
-  return {
-    isList: (name) => LIST_CONFIGS.has(name),
-    problemWith: topicConfigProblem,
-    inherited: (name) => inherited(name as TopicConfigName),
-  }
-}
-
-const LIST_CONFIGS: ReadonlySet<string> = new Set([
-  'cleanup.policy',
-  'leader.replication.throttled.replicas',
-  'follower.replication.throttled.replicas',
-])
-
 const IMPLAUSIBLE_BROKERS =
   'A manual assignment names at least one broker for each partition, none twice and none negative.'
 
@@ -402,8 +386,5 @@ function refuse(errorCode: KafkaErrorName, errorMessage: string): TopicDecision 
 }
 
 function refuseUnknownTopic(): TopicDecision {
-  return refuse(
-    'UNKNOWN_TOPIC_OR_PARTITION',
-    'This server does not host this topic-partition.',
-  )
+  return refuse('UNKNOWN_TOPIC_OR_PARTITION', 'This server does not host this topic-partition.')
 }

@@ -75,7 +75,7 @@ export function within<Value>(
       },
       (error: unknown) => {
         timer.cancel()
-        reject(error as Error)
+        reject(error)
       },
     )
   })

@@ -24,7 +24,7 @@ import { leaderOf } from './cluster-view.ts'
 import { decodeFetched, positionAfter } from './fetched-records.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { Channel, KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './membership.ts'
+import { partitionKey } from './member-state.ts'
 import type { SourceSettings } from './options.ts'
 
 export interface FetcherEvents {

@@ -28,8 +28,9 @@ import {
 import type { MemberPast } from './group-plan.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import { initialMember, isFresh, partitionKey, step } from './membership.ts'
-import type { MemberState, MembershipSettings } from './membership.ts'
+import { initialMember, isFresh, partitionKey } from './member-state.ts'
+import type { MemberState, MembershipSettings } from './member-state.ts'
+import { step } from './membership.ts'
 import type { MemberEffect, MemberInput, MemberTimer } from './membership-messages.ts'
 import type { SourceSettings } from './options.ts'
 
@@ -50,6 +51,8 @@ export interface GroupMemberOptions {
   readonly group: string
   readonly settings: SourceSettings
   readonly events: GroupMemberEvents
+  /** Higher than any before it. */
+  readonly nextEpoch: () => number
 }
 
 /** Beyond the rebalance timeout, for the answer to travel. */
@@ -64,6 +67,7 @@ export class GroupMember {
   readonly #settings: SourceSettings
   readonly #membership: MembershipSettings
   readonly #events: GroupMemberEvents
+  readonly #nextEpoch: () => number
   readonly #timers = new Map<MemberTimer, Timer>()
   readonly #inputs: MemberInput[] = []
   #isStepping = false
@@ -74,11 +78,12 @@ export class GroupMember {
   #waiting: (() => void)[] = []
   #left: Promise<void> = Promise.resolve()
 
-  constructor({ client, group, settings, events }: GroupMemberOptions) {
+  constructor({ client, group, settings, events, nextEpoch }: GroupMemberOptions) {
     this.#client = client
     this.#group = group
     this.#settings = settings
     this.#events = events
+    this.#nextEpoch = nextEpoch
     this.#membership = {
       cooperative: isCooperative(settings.assignors),
       isStatic: settings.groupInstanceId !== null,
@@ -263,7 +268,15 @@ export class GroupMember {
       const error = response.errorCode
       const partitions = error === 'NONE' ? assignedPartitions(response.assignment) : []
       if (error === 'NONE') this.#past = { generation: effect.generation, owned: partitions }
-      this.#take({ kind: 'sync-answered', attempt: effect.attempt, error, partitions, sentMs })
+      const epoch = this.#nextEpoch()
+      this.#take({
+        kind: 'sync-answered',
+        attempt: effect.attempt,
+        error,
+        partitions,
+        epoch,
+        sentMs,
+      })
     } catch (error) {
       this.#joinFailed(effect.attempt, error)
     }

@@ -33,7 +33,7 @@ export type Target =
   | { readonly topic: string; readonly partition: number }
 
 /** Requests of different channels do not wait for each other. */
-export type Channel = 'main' | 'group' | 'fetch' | 'fetch-beside'
+export type Channel = 'main' | 'group' | 'fetch' | 'fetch-beside' | 'produce'
 
 export interface RequestOptions {
   readonly to: Target

@@ -28,7 +28,7 @@ import { GroupMember } from './group-member.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { KafkaProducer } from './kafka-producer.ts'
-import { partitionKey } from './membership.ts'
+import { partitionKey } from './member-state.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
@@ -50,7 +50,13 @@ export class KafkaSession implements SourceSession {
   #producer: KafkaProducer | null = null
   #closing: Promise<void> | null = null
 
-  constructor(client: KafkaClient, settings: SourceSettings, context: SourceContext) {
+  /** @param nextEpoch higher than any before it, over all sessions of the source */
+  constructor(
+    client: KafkaClient,
+    settings: SourceSettings,
+    context: SourceContext,
+    nextEpoch: () => number,
+  ) {
     this.#client = client
     this.#settings = settings
     this.#context = context
@@ -64,6 +70,7 @@ export class KafkaSession implements SourceSession {
       group,
       settings,
       hasAppeared: (topic) => this.#watch.hasAppeared(topic),
+      commit: (positions) => this.#commitStart(positions),
       notice: (notice) => events.notice(notice),
     })
     this.#fetcher = new Fetcher(client, settings, {
@@ -77,6 +84,7 @@ export class KafkaSession implements SourceSession {
       client,
       group,
       settings,
+      nextEpoch,
       events: {
         assign: (partitions, generation) => void this.#assign(partitions, generation),
         revoke: (partitions) => this.#revoke(partitions),
@@ -138,7 +146,7 @@ export class KafkaSession implements SourceSession {
     this.#watch.close()
     this.#pending.clear()
     this.#announced.clear()
-    await this.#producer?.close()
+    await this.#producer?.abort()
     await this.#member.close()
     await this.#client.close()
   }
@@ -147,10 +155,7 @@ export class KafkaSession implements SourceSession {
     for (const one of partitions) this.#pending.set(partitionKey(one), one)
     const stillPending = () => partitions.filter((one) => this.#isPending(one))
     try {
-      const found = await this.#starts.find(stillPending, generation, {
-        generation,
-        memberId: this.#member.memberId,
-      })
+      const found = await this.#starts.find(stillPending, generation)
       const assignments = found.filter((one) => this.#isPending(one))
       this.#announce(assignments)
     } catch (error) {
@@ -203,6 +208,13 @@ export class KafkaSession implements SourceSession {
       if (this.#isAnnounced(one)) this.#announced.delete(partitionKey(one))
     }
     return announced
+  }
+
+  async #commitStart(
+    positions: readonly (OwnedPartition & { readonly offset: number })[],
+  ): Promise<boolean> {
+    const results = await this.commit(positions.map((one) => ({ ...one, metadata: '' })))
+    return results.every(({ outcome }) => outcome !== 'retry')
   }
 
   async #commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {

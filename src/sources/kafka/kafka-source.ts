@@ -40,6 +40,7 @@ export function kafka(
   const settings = sourceSettings(options)
   const { brokers } = clusterSettings(options)
   const [first] = brokers
+  let lastEpoch = 0
   return {
     name: `kafka ${first?.host}:${first?.port}`,
     capabilities: {
@@ -61,7 +62,7 @@ export function kafka(
         await client.close()
         throw error
       }
-      const session = new KafkaSession(client, settings, context)
+      const session = new KafkaSession(client, settings, context, () => ++lastEpoch)
       // The caller holds the session before its first event arrives.
       client.ports.timers.soon(() => session.start())
       return session

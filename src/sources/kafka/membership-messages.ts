@@ -46,6 +46,8 @@ export type MemberInput =
       readonly attempt: number
       readonly error: KafkaErrorCode
       readonly partitions: readonly TopicPartition[]
+      /** For what is new among them; higher than any before. */
+      readonly epoch: number
       /** Monotonic time at which the request left. */
       readonly sentMs: number
     }

@@ -19,73 +19,18 @@
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { isRetriable } from '../../protocol/index.ts'
 import type { OwnedPartition } from '../../consumer/index.ts'
-import type {
-  JoinAnswer,
-  MemberEffect,
-  MemberInput,
-  TopicPartition,
-} from './membership-messages.ts'
-
-export interface MembershipSettings {
-  /** Whether every offered assignor keeps what need not move. */
-  readonly cooperative: boolean
-  readonly isStatic: boolean
-  readonly sessionTimeoutMs: number
-  readonly heartbeatIntervalMs: number
-  readonly retryBackoffMs: number
-  readonly retryBackoffMaxMs: number
-}
-
-export interface MemberState {
-  readonly phase: 'out' | 'waiting' | 'joining' | 'planning' | 'syncing' | 'stable' | 'closed'
-  readonly memberId: string
-  /** -1: not part of a generation. */
-  readonly generation: number
-  readonly isLeader: boolean
-  /** Numbers joins; answers carry it back. */
-  readonly attempt: number
-  /** By `partitionKey`; those being drained are still in it. */
-  readonly owned: ReadonlyMap<string, OwnedPartition>
-  readonly drain: { readonly id: number; readonly keys: readonly string[] } | null
-  /** Why to join again as soon as nothing stands against it; null when there is no need. */
-  readonly rejoinReason: string | null
-  /** Attempts to join that failed in a row. */
-  readonly failures: number
-  readonly heartbeatPending: boolean
-  readonly lastProofMs: number
-  readonly lastEpoch: number
-  readonly drainCount: number
-}
-
-export interface MemberStep {
-  readonly state: MemberState
-  readonly effects: readonly MemberEffect[]
-}
-
-export const initialMember: MemberState = {
-  phase: 'out',
-  memberId: '',
-  generation: -1,
-  isLeader: false,
-  attempt: 0,
-  owned: new Map(),
-  drain: null,
-  rejoinReason: null,
-  failures: 0,
-  heartbeatPending: false,
-  lastProofMs: Number.NEGATIVE_INFINITY,
-  lastEpoch: 0,
-  drainCount: 0,
-}
-
-export function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
-}
-
-/** Whether handlers may start: at most half a session timeout since the broker last knew this member. */
-export function isFresh(state: MemberState, settings: MembershipSettings, nowMs: number): boolean {
-  return nowMs - state.lastProofMs <= settings.sessionTimeoutMs / 2
-}
+import {
+  isCurrent,
+  isJoining,
+  loseAll,
+  outOfGroup,
+  partitionKey,
+  stay,
+  andThen,
+  withoutPartitions,
+} from './member-state.ts'
+import type { MemberState, MemberStep, MembershipSettings } from './member-state.ts'
+import type { JoinAnswer, MemberEffect, MemberInput } from './membership-messages.ts'
 
 export function step(
   state: MemberState,
@@ -111,7 +56,7 @@ export function step(
         : stay(state)
     case 'join-failed':
       return isJoining(state) && input.attempt === state.attempt
-        ? then(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
+        ? andThen(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
         : stay(state)
     case 'heartbeat-answered':
       return heartbeatAnswered({ ...state, heartbeatPending: false }, input, settings, nowMs)
@@ -201,7 +146,7 @@ function joinAnswered(
         },
       ],
     }
-  return then(joined, [beat], (next) => sync(next, []))
+  return andThen(joined, [beat], (next) => sync(next, []))
 }
 
 function sync(
@@ -230,17 +175,17 @@ function joinRefused(
 ): MemberStep {
   switch (error) {
     case 'UNKNOWN_MEMBER_ID':
-      return then({ ...state, memberId: '' }, loseAll(state), (next) =>
+      return andThen({ ...state, memberId: '' }, loseAll(state), (next) =>
         retryJoin(outOfGroup(next), settings),
       )
     case 'ILLEGAL_GENERATION':
-      return then(state, loseAll(state), (next) => retryJoin(outOfGroup(next), settings))
+      return andThen(state, loseAll(state), (next) => retryJoin(outOfGroup(next), settings))
     case 'REBALANCE_IN_PROGRESS':
       return join(state, 'another rebalance began')
     case 'COORDINATOR_LOAD_IN_PROGRESS':
     case 'COORDINATOR_NOT_AVAILABLE':
     case 'NOT_COORDINATOR':
-      return then(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
+      return andThen(state, [{ kind: 'forget-coordinator' }], (next) => retryJoin(next, settings))
     default:
       return isRetriable(error) ? retryJoin(state, settings) : fail(state, error)
   }
@@ -256,14 +201,16 @@ function syncAnswered(
   const assigned = new Map(input.partitions.map((one) => [partitionKey(one), one]))
   const added = [...assigned].filter(([key]) => !state.owned.has(key))
   const released = [...state.owned].filter(([key]) => !assigned.has(key))
-  const epoch = state.lastEpoch + 1
-  const gained = added.map(([, { topic, partition }]) => ({ topic, partition, epoch }))
+  const gained = added.map(([, { topic, partition }]) => ({
+    topic,
+    partition,
+    epoch: input.epoch,
+  }))
   const stable: MemberState = {
     ...state,
     phase: 'stable',
     failures: 0,
     lastProofMs: Math.max(state.lastProofMs, input.sentMs),
-    lastEpoch: gained.length > 0 ? epoch : state.lastEpoch,
     owned: new Map([...state.owned, ...gained.map((one) => [partitionKey(one), one] as const)]),
   }
   const effects: MemberEffect[] = [
@@ -273,7 +220,7 @@ function syncAnswered(
   ]
   if (gained.length > 0)
     effects.push({ kind: 'assign', partitions: gained, generation: state.generation })
-  return then(stable, effects, (next) => {
+  return andThen(stable, effects, (next) => {
     if (released.length > 0)
       return drain(
         next,
@@ -338,7 +285,7 @@ function heartbeatAnswered(
     case 'NONE':
     case 'REBALANCE_IN_PROGRESS': {
       const known = { ...state, lastProofMs: Math.max(state.lastProofMs, input.sentMs) }
-      return then(known, [sessionTimer(known, settings, nowMs)], (next) =>
+      return andThen(known, [sessionTimer(known, settings, nowMs)], (next) =>
         input.error === 'REBALANCE_IN_PROGRESS' && next.phase === 'stable'
           ? rejoin(next, 'the group rebalances', settings)
           : stay(next),
@@ -375,7 +322,7 @@ function refused(
       // While a join is open the broker may be a generation ahead; the join's own answer decides.
       if (state.phase !== 'stable') return stay(state)
       const memberId = told.error === 'UNKNOWN_MEMBER_ID' ? '' : state.memberId
-      return then({ ...state, memberId }, loseAll(state), (next) =>
+      return andThen({ ...state, memberId }, loseAll(state), (next) =>
         join(outOfGroup(next), 'fenced by the coordinator'),
       )
     }
@@ -437,7 +384,7 @@ function session(state: MemberState, settings: MembershipSettings, nowMs: number
   ]
   // A join that is open goes on: it brings the next generation.
   if (state.phase !== 'stable') return { state: withoutPartitions(state), effects }
-  return then(outOfGroup(state), effects, (next) => join(next, 'the session timed out'))
+  return andThen(outOfGroup(state), effects, (next) => join(next, 'the session timed out'))
 }
 
 function sessionTimer(
@@ -478,38 +425,3 @@ const noTimers: readonly MemberEffect[] = [
   { kind: 'cancel', key: 'session' },
   { kind: 'cancel', key: 'retry' },
 ]
-
-/* helpers */
-
-function loseAll(state: MemberState): readonly MemberEffect[] {
-  return state.owned.size === 0 ? [] : [{ kind: 'lose', partitions: [...state.owned.values()] }]
-}
-
-function withoutPartitions(state: MemberState): MemberState {
-  return { ...state, owned: new Map(), drain: null }
-}
-
-function outOfGroup(state: MemberState): MemberState {
-  return { ...withoutPartitions(state), generation: -1, isLeader: false, rejoinReason: null }
-}
-
-function isJoining(state: MemberState): boolean {
-  return state.phase === 'joining' || state.phase === 'planning' || state.phase === 'syncing'
-}
-
-function isCurrent(state: MemberState, phase: MemberState['phase'], attempt: number): boolean {
-  return state.phase === phase && state.attempt === attempt
-}
-
-function stay(state: MemberState): MemberStep {
-  return { state, effects: [] }
-}
-
-function then(
-  state: MemberState,
-  effects: readonly MemberEffect[],
-  next: (state: MemberState) => MemberStep,
-): MemberStep {
-  const after = next(state)
-  return { state: after.state, effects: [...effects, ...after.effects] }
-}

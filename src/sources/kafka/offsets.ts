@@ -10,7 +10,7 @@ import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { refusal } from './broker-link.ts'
 import { leaderOf } from './cluster-view.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './membership.ts'
+import { partitionKey } from './member-state.ts'
 import type { TopicPartition } from './membership-messages.ts'
 
 /** Stands for a moment in ListOffsets. */

@@ -4,7 +4,6 @@
  * Settings that Kafka has keep Kafka's name in camelCase and Kafka's default unless the comment says otherwise.
  */
 
-import type { ConnectionOptions } from '@platformatic/kafka'
 import {
   ShoalError,
   silentLogger,
@@ -15,17 +14,7 @@ import {
 import type { Address, Clock, Logger, Random, Timers } from '../../core/index.ts'
 import type { KafkaTransport } from './transport.ts'
 import { PlatformaticTransport } from './platformatic-transport.ts'
-
-/** Node's TLS options: `ca`, `cert`, `key`, `servername`, ...; `{}` for the system's authorities. */
-export type KafkaTls = NonNullable<ConnectionOptions['tls']>
-
-export type KafkaSasl =
-  | {
-      readonly mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'
-      readonly username: string
-      readonly password: string
-    }
-  | { readonly mechanism: 'OAUTHBEARER'; readonly token: string | (() => string | Promise<string>) }
+import type { KafkaSasl, KafkaTls } from './security.ts'
 
 export interface KafkaClusterOptions {
   /** Addresses to start from, `host:port` each, or one text with commas between them. */

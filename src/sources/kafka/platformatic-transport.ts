@@ -10,7 +10,7 @@ import { Connection, Writer } from '@platformatic/kafka'
 import type { ConnectionOptions, Reader } from '@platformatic/kafka'
 import { ShoalError, messageOf } from '../../core/index.ts'
 import type { Address } from '../../core/index.ts'
-import type { KafkaSasl, KafkaTls } from './options.ts'
+import type { KafkaSasl, KafkaTls } from './security.ts'
 import type {
   ConnectOptions,
   EncodedRequest,

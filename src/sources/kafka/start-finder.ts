@@ -11,9 +11,9 @@ import { retry } from './backoff.ts'
 import { refusal } from './broker-link.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './membership.ts'
+import { partitionKey } from './member-state.ts'
 import type { TopicPartition } from './membership-messages.ts'
-import { OffsetMoment, commitOffsets, committedOffsets, offsetsAt } from './offsets.ts'
+import { OffsetMoment, committedOffsets, offsetsAt } from './offsets.ts'
 import type { CommittedOffset } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { decideStart } from './start-offset.ts'
@@ -25,6 +25,10 @@ export interface StartFinderOptions {
   readonly settings: SourceSettings
   /** Whether the topic came into being while this session was watching. */
   readonly hasAppeared: (topic: string) => boolean
+  /** Commits start offsets as the member that we are now; false when that has to be tried again. */
+  readonly commit: (
+    positions: readonly (OwnedPartition & { readonly offset: number })[],
+  ) => Promise<boolean>
   readonly notice: (notice: SourceNotice) => void
 }
 
@@ -50,7 +54,6 @@ export class StartFinder {
   async find(
     wanted: () => readonly OwnedPartition[],
     generation: number,
-    member: { readonly generation: number; readonly memberId: string },
   ): Promise<readonly Assignment[]> {
     const { client } = this.#options
     const { reconnectBackoffMs, reconnectBackoffMaxMs } = client.settings
@@ -63,7 +66,7 @@ export class StartFinder {
       },
       async () => {
         const partitions = wanted()
-        return partitions.length === 0 ? [] : this.#attempt(partitions, generation, member)
+        return partitions.length === 0 ? [] : this.#attempt(partitions, generation)
       },
     )
   }
@@ -71,7 +74,6 @@ export class StartFinder {
   async #attempt(
     partitions: readonly OwnedPartition[],
     generation: number,
-    member: { readonly generation: number; readonly memberId: string },
   ): Promise<readonly Assignment[]> {
     const { client, group, settings, notice } = this.#options
     const isLatest = settings.offsetReset === 'latest'
@@ -81,7 +83,7 @@ export class StartFinder {
     ])
     const known = new Set([...committed.keys()].map(topicOfKey))
     const starts: Assignment[] = []
-    const decided: (TopicPartition & CommittedOffset)[] = []
+    const decided: (OwnedPartition & { readonly offset: number })[] = []
     for (const one of partitions) {
       const key = partitionKey(one)
       const stored = committed.get(key) ?? null
@@ -96,9 +98,10 @@ export class StartFinder {
       })
       const startOffset = settle(decision, one, stored, settings, notice)
       starts.push({ ...one, committed: stored, startOffset, generation })
-      if (stored === null) decided.push({ ...one, offset: startOffset, metadata: '' })
+      if (stored === null) decided.push({ ...one, offset: startOffset })
     }
-    if (isLatest && decided.length > 0) await this.#record(decided, member)
+    if (isLatest && decided.length > 0 && !(await this.#options.commit(decided)))
+      throw new ShoalError('SHOAL_REQUEST_TIMEOUT', 'the start offsets could not be committed yet')
     return starts
   }
 
@@ -107,25 +110,6 @@ export class StartFinder {
     return [...new Set(partitions.map(({ topic }) => topic))].flatMap((topic) =>
       (topics.get(topic)?.partitions ?? []).map(({ partition }) => ({ topic, partition })),
     )
-  }
-
-  async #record(
-    positions: readonly (TopicPartition & CommittedOffset)[],
-    member: { readonly generation: number; readonly memberId: string },
-  ): Promise<void> {
-    const { client, group, settings } = this.#options
-    const { groupInstanceId } = settings
-    const errors = await commitOffsets(client, { group, ...member, groupInstanceId, positions })
-    // Another rebalance came in between: who owns the partitions then decides anew.
-    const ignored = new Set([
-      'NONE',
-      'ILLEGAL_GENERATION',
-      'UNKNOWN_MEMBER_ID',
-      'FENCED_INSTANCE_ID',
-    ])
-    for (const error of errors.values())
-      if (error === 'REBALANCE_IN_PROGRESS') throw refusal('OffsetCommit', 'REQUEST_TIMED_OUT')
-      else if (!ignored.has(error)) throw refusal('OffsetCommit', error, { group })
   }
 }
 
@@ -143,7 +127,7 @@ export async function outOfRange(
   const bounds = await client.retrying(async () => {
     await client.refresh([partition.topic])
     return boundsOf(client, settings, [partition])
-  })
+  }, Number.MAX_SAFE_INTEGER)
   const decision = decideStart({
     committed: offset,
     earliest: offsetOf(bounds.earliest, partition),

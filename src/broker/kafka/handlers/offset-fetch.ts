@@ -11,13 +11,13 @@ import { handler } from './define.ts'
 const GROUPS_SINCE = 8
 
 export const handleOffsetFetch = handler(offsetFetch, async ({ request, version, context }) => {
-  const { groupId, topics, requireStable } = request
+  const { groupId, topics } = request
   const asked: readonly OffsetFetchGroup[] =
     version >= GROUPS_SINCE
       ? request.groups
       : [{ groupId, memberId: null, memberEpoch: -1, topics }]
   const groups = await context.groups.ask((coordinator) =>
-    asked.map((group) => coordinator.fetchOffsets(group, requireStable)),
+    asked.map((group) => coordinator.fetchOffsets(group)),
   )
   const only = version >= GROUPS_SINCE ? undefined : groups[0]
   return {

@@ -129,7 +129,7 @@ function handlersInto(started: StartedCall[]): readonly Handler<null>[] {
 export class SimClient {
   readonly connection: Connection
   readonly frames: Uint8Array[] = []
-  readonly #assembler = new FrameAssembler(2 ** 30)
+  readonly #assembler = new FrameAssembler({ minFrameBytes: 4, maxFrameBytes: 2 ** 30 })
   isClosed = false
 
   constructor(connection: Connection) {

@@ -1,0 +1,116 @@
+/**
+ * A broker without sockets, for tests of the handlers: messages go through the codec, into the handler and back.
+ *
+ * Files are in memory and time is virtual, so nothing waits but for what the test does next.
+ */
+
+import type { Clock, Timers } from '../core/index.ts'
+import { concatBytes, seededRandom, silentLogger, VirtualClock } from '../core/index.ts'
+import type { FileStore } from '../log/index.ts'
+import type { Api, FieldMap, InputsOf, ValuesOf } from '../protocol/index.ts'
+import {
+  decodeResponseFrame,
+  encodeRequestFrame,
+  FRAME_LENGTH_BYTES,
+  Reader,
+  readRequestHeader,
+} from '../protocol/index.ts'
+import { checkOptions } from './broker-options.ts'
+import type { BrokerOptions } from './broker-options.ts'
+import type { BrokerParts } from './broker-parts.ts'
+import { openParts } from './broker-parts.ts'
+import type { BrokerSettingsInput } from './settings/broker-settings.ts'
+import type { ClientConnection } from './kafka/handler.ts'
+import { kafkaHandlers } from './kafka/handlers/index.ts'
+import { MemoryFileStore } from './memory-file-store.ts'
+
+export interface FixtureOptions {
+  readonly settings?: BrokerSettingsInput
+  readonly files?: FileStore
+  readonly clock?: Clock & Timers
+}
+
+export interface FixtureConnection extends ClientConnection {
+  /** Why the handler closed it, or null. */
+  readonly closedBecause: string | null
+  /** The client goes away. */
+  disconnect(): void
+}
+
+export class BrokerFixture {
+  readonly parts: BrokerParts
+  readonly clock: Clock & Timers
+  readonly connection: FixtureConnection = fixtureConnection()
+
+  private constructor(parts: BrokerParts, clock: Clock & Timers) {
+    this.parts = parts
+    this.clock = clock
+  }
+
+  static async open({
+    settings = {},
+    files = new MemoryFileStore(),
+    clock = new VirtualClock(),
+  }: FixtureOptions = {}): Promise<BrokerFixture> {
+    const options: BrokerOptions = {
+      settings: { 'group.initial.rebalance.delay.ms': 0, ...settings },
+      files,
+      clock,
+      timers: clock,
+      random: seededRandom(7),
+      logger: silentLogger,
+    }
+    return new BrokerFixture(await openParts(options, checkOptions(options)), clock)
+  }
+
+  /** The answer to one request in one version; null when there is none. */
+  async ask<Request extends FieldMap, Response extends FieldMap>(
+    api: Api<Request, Response>,
+    version: number,
+    request: InputsOf<Request>,
+    connection: ClientConnection = this.connection,
+  ): Promise<ValuesOf<Response>> {
+    const handler = kafkaHandlers.find((each) => each.key === api.key)
+    if (handler === undefined) throw new Error(`${api.name} has no handler`)
+    const frame = concatBytes(
+      encodeRequestFrame(api, version, { correlationId: 1, clientId: 'fixture' }, request),
+    )
+    const reader = new Reader(frame.subarray(FRAME_LENGTH_BYTES))
+    const { clientId } = readRequestHeader(reader)
+    const { context } = this.parts
+    const answer = await handler.start(reader, {
+      version,
+      clientId: clientId ?? '',
+      context,
+      connection,
+    })
+    if (answer === null) throw new Error(`${api.name} was not answered`)
+    const bytes = concatBytes(answer(1)).subarray(FRAME_LENGTH_BYTES)
+    return decodeResponseFrame(api, version, bytes).response
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.parts.context.groups.close()
+    await this.parts.context.logs.close()
+  }
+}
+
+export function fixtureConnection(id = 1): FixtureConnection {
+  const gone = new AbortController()
+  let closedBecause: string | null = null
+  return {
+    id,
+    clientHost: '/127.0.0.1',
+    clientSoftware: null,
+    listenerAddress: { host: '127.0.0.1', port: 9_092 },
+    signal: gone.signal,
+    identify() {},
+    close(reason) {
+      closedBecause = reason
+    },
+    get closedBecause() {
+      return closedBecause
+    },
+    disconnect: () => gone.abort(),
+  }
+}

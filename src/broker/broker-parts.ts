@@ -1,0 +1,165 @@
+/**
+ * What a broker is made of, below its listener: the log store with its machines, and the services over them.
+ *
+ *   files ─▶ log store (replays the machines: topics, groups, producer ids) ─▶ services ─▶ context of the handlers
+ */
+
+import type { Logger } from '../core/index.ts'
+import {
+  messageOf,
+  randomBelow,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  systemTimers,
+  uuidText,
+} from '../core/index.ts'
+import { GroupCoordinator } from '../group/index.ts'
+import type { FileStore, LogStore } from '../log/index.ts'
+import { NodeFileStore, openLogStore } from '../log/index.ts'
+import type { BrokerOptions, CheckedOptions } from './broker-options.ts'
+import type { BrokerContext } from './context.ts'
+import { FetchSessions } from './fetch/fetch-session.ts'
+import { groupMachine, GroupService } from './group-service.ts'
+import { MemoryFileStore } from './memory-file-store.ts'
+import { producerIdMachine, ProducerIdService, ProducerIdTable } from './producer-ids.ts'
+import type { BrokerSettings } from './settings/broker-settings.ts'
+import { brokerConfigRules, topicDefaultRules } from './settings/config-rules.ts'
+import { topicMachine, TopicService } from './topics/topic-service.ts'
+import { TopicTable } from './topics/topic-table.ts'
+
+/** Journal bytes before a checkpoint when the journal lives in memory, where it costs twice. */
+const MEMORY_CHECKPOINT_BYTES = 16 * 1_048_576
+
+/** A broker without a listener. */
+export interface BrokerParts {
+  readonly context: BrokerContext
+  readonly failure: Failure
+}
+
+/** The first thing that went wrong for good, told once. */
+export class Failure {
+  readonly promise: Promise<never>
+  readonly #reject: (error: Error) => void
+  readonly #logger: Logger
+  #happened = false
+  #listener: () => void = () => {}
+
+  constructor(logger: Logger) {
+    const { promise, reject } = Promise.withResolvers<never>()
+    // Who does not look at it still has the log line and the closed port.
+    promise.catch(() => {})
+    this.promise = promise
+    this.#reject = reject
+    this.#logger = logger
+  }
+
+  get happened(): boolean {
+    return this.#happened
+  }
+
+  fail(error: unknown): void {
+    if (this.#happened) return
+    this.#happened = true
+    this.#logger.log('error', 'the broker cannot go on and stops', { error: messageOf(error) })
+    this.#reject(error instanceof Error ? error : new Error(messageOf(error)))
+    this.#listener()
+  }
+
+  onFailure(listener: () => void): void {
+    this.#listener = listener
+    if (this.#happened) listener()
+  }
+}
+
+/** Opens everything below the listener; when it resolves, all is recovered. */
+export async function openParts(
+  options: BrokerOptions,
+  checked: CheckedOptions,
+): Promise<BrokerParts> {
+  const { settings, given } = checked
+  const { clock = systemClock, timers = systemTimers, random = systemRandom } = options
+  const { logger = silentLogger } = options
+  const failure = new Failure(logger)
+  const fail = (error: Error) => failure.fail(error)
+  const brokerTexts = () => new Map<string, string>([...given, ...table.brokerConfigs])
+  const table: TopicTable = new TopicTable({
+    defaultPartitionCount: settings.numPartitions,
+    maxPartitions: settings.shoalMaxPartitions,
+    topicConfigRules: topicDefaultRules(brokerTexts),
+    brokerConfigRules: brokerConfigRules(given),
+  })
+  const coordinator = newCoordinator(settings, table, (prefix) => `${prefix}-${uuidText(random)}`)
+  const producers = new ProducerIdTable()
+  const logs = await openLogs(options, settings, {
+    clock,
+    timers,
+    random,
+    logger,
+    machines: [topicMachine(table), groupMachine(coordinator), producerIdMachine(producers)],
+    fail,
+  })
+  const groups = new GroupService({ coordinator, logs, clock, timers, fail })
+  const onDeleted = ({ name }: { readonly name: string }) => groups.topicDeleted(name)
+  const topics = new TopicService({ table, logs, random, given, onDeleted, fail })
+  topics.nameCluster()
+  groups.start()
+  const { advertised, data } = options
+  const context: BrokerContext = {
+    settings,
+    topics,
+    groups,
+    producerIds: new ProducerIdService(producers, logs),
+    fetchSessions: new FetchSessions({
+      slots: settings.maxIncrementalFetchSessionCacheSlots,
+      newId: () => 1 + randomBelow(random, 2 ** 31 - 2),
+    }),
+    logs,
+    clock,
+    timers,
+    random,
+    logger,
+    dataName: data ?? 'memory',
+    advertised: (listenerAddress) => advertised ?? listenerAddress,
+  }
+  return { context, failure }
+}
+
+function newCoordinator(
+  settings: BrokerSettings,
+  table: TopicTable,
+  newMemberId: (prefix: string) => string,
+): GroupCoordinator {
+  return new GroupCoordinator({
+    newMemberId,
+    partitionCount: (topic) => table.byName(topic)?.partitionCount,
+    groupMinSessionTimeoutMs: settings.groupMinSessionTimeoutMs,
+    groupMaxSessionTimeoutMs: settings.groupMaxSessionTimeoutMs,
+    groupInitialRebalanceDelayMs: settings.groupInitialRebalanceDelayMs,
+    groupMaxSize: settings.groupMaxSize,
+    offsetMetadataMaxBytes: settings.offsetMetadataMaxBytes,
+    offsetsRetentionMs: settings.offsetsRetentionMinutes * 60_000,
+    offsetsRetentionCheckIntervalMs: settings.offsetsRetentionCheckIntervalMs,
+  })
+}
+
+async function openLogs(
+  options: BrokerOptions,
+  settings: BrokerSettings,
+  ports: Omit<Parameters<typeof openLogStore>[0], 'files'>,
+): Promise<LogStore> {
+  const { files, data } = options
+  const isKept = files !== undefined || (data !== undefined && data !== null)
+  return openLogStore({
+    files: await openFiles(options),
+    flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
+    flushIntervalMs: settings.shoalFlushIntervalMs,
+    ...(isKept ? {} : { checkpointBytes: MEMORY_CHECKPOINT_BYTES }),
+    ...ports,
+  })
+}
+
+async function openFiles({ files, data }: BrokerOptions): Promise<FileStore> {
+  if (files !== undefined) return files
+  return data === undefined || data === null ? new MemoryFileStore() : NodeFileStore.open(data)
+}

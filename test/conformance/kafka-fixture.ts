@@ -1,0 +1,106 @@
+/**
+ * The source suite over anything that speaks Kafka's protocol at an address.
+ *
+ * The fixture looks and writes through a client of its own, never through the source under test.
+ */
+
+import {
+  KafkaClient,
+  KafkaProducer,
+  committedOffsets,
+  kafka,
+  refusal,
+} from '../../src/sources/kafka/index.ts'
+import type { KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
+import { createTopics, leaveGroup } from '../../src/protocol/index.ts'
+import type { ConformanceFixture } from './source-suite.ts'
+
+export interface KafkaServer {
+  readonly bootstrap: string
+  stop(): Promise<void>
+}
+
+export async function kafkaFixture(
+  server: KafkaServer,
+  options: Partial<KafkaSourceOptions> = {},
+): Promise<ConformanceFixture & { readonly client: KafkaClient }> {
+  const client = await KafkaClient.open({ brokers: server.bootstrap, clientId: 'fixture' })
+  const producer = new KafkaProducer(client, { lingerMs: 0 })
+  let topicCount = 0
+  return {
+    client,
+    createTopic: async (partitionCount) => {
+      const name = `conformance-${topicCount++}`
+      await createTopic(client, name, partitionCount)
+      return name
+    },
+    produce: async (records) => {
+      await Promise.all(records.map((record) => producer.send(record)))
+    },
+    committed: async (group, topic) => {
+      const view = await client.refresh([topic])
+      const partitions = (view.topics.get(topic)?.partitions ?? []).map(({ partition }) => ({
+        topic,
+        partition,
+      }))
+      const found = await client.retrying(() => committedOffsets(client, group, partitions))
+      return new Map([...found].map(([key, committed]) => [Number.parseInt(key, 10), committed]))
+    },
+    source: (topics) =>
+      kafka({
+        brokers: server.bootstrap,
+        topics,
+        sessionTimeoutMs: 6_000,
+        heartbeatIntervalMs: 200,
+        ...options,
+      }),
+    expel: async (group, memberId) => {
+      const members = [{ memberId, groupInstanceId: null, reason: 'thrown out by a test' }]
+      const { response } = await client.request(
+        leaveGroup,
+        { groupId: group, memberId, members },
+        { to: { group } },
+      )
+      const error = response.members[0]?.errorCode ?? response.errorCode
+      if (error !== 'NONE') throw new Error(`expelling ${memberId}: ${error}`)
+    },
+    close: async () => {
+      await producer.close()
+      await client.close()
+      await server.stop()
+    },
+  }
+}
+
+export async function createTopic(
+  client: KafkaClient,
+  name: string,
+  partitionCount: number,
+): Promise<void> {
+  const { response } = await client.request(
+    createTopics,
+    {
+      topics: [
+        {
+          name,
+          numPartitions: partitionCount,
+          replicationFactor: 1,
+          assignments: [],
+          configs: [],
+        },
+      ],
+      timeoutMs: 30_000,
+      validateOnly: false,
+    },
+    { to: 'controller' },
+  )
+  const error = response.topics[0]?.errorCode
+  if (error !== 'NONE') throw new Error(`creating topic ${name}: ${error}`)
+  // The broker answers before its own view of the cluster has the topic.
+  await client.retrying(async () => {
+    const view = await client.refresh([name])
+    const partitions = view.topics.get(name)?.partitions ?? []
+    if (partitions.length < partitionCount || partitions.some(({ leader }) => leader === null))
+      throw refusal('Metadata', 'LEADER_NOT_AVAILABLE', { topic: name })
+  })
+}

@@ -1,0 +1,19 @@
+/**
+ * Pages that are made from tables say what the tables say.
+ */
+
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { errorsPage, protocolPage } from '../scripts/generate-docs.ts'
+
+const page = (name: string) => readFileSync(join(import.meta.dirname, '../docs', name), 'utf8')
+
+test('docs/errors.md is the error table, neither more nor less (npm run docs)', () => {
+  assert.equal(page('errors.md'), errorsPage())
+})
+
+test('docs/protocol-support.md is the table of served APIs (npm run docs)', () => {
+  assert.equal(page('protocol-support.md'), protocolPage())
+})
