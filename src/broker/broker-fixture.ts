@@ -1,11 +1,18 @@
 /**
  * A broker without sockets, for tests of the handlers: messages go through the codec, into the handler and back.
  *
- * Files are in memory and time is virtual, so nothing waits but for what the test does next.
+ * Files are in memory. Time is virtual and moves when the test moves it; what waits for the next turn of the event loop,
+ * such as a flush, gets it by itself.
  */
 
-import type { Clock, Timers } from '../core/index.ts'
-import { concatBytes, seededRandom, silentLogger, VirtualClock } from '../core/index.ts'
+import type { Timers } from '../core/index.ts'
+import {
+  concatBytes,
+  seededRandom,
+  silentLogger,
+  systemTimers,
+  VirtualClock,
+} from '../core/index.ts'
 import type { FileStore } from '../log/index.ts'
 import type { Api, FieldMap, InputsOf, ValuesOf } from '../protocol/index.ts'
 import {
@@ -22,12 +29,10 @@ import { openParts } from './broker-parts.ts'
 import type { BrokerSettingsInput } from './settings/broker-settings.ts'
 import type { ClientConnection } from './kafka/handler.ts'
 import { kafkaHandlers } from './kafka/handlers/index.ts'
-import { MemoryFileStore } from './memory-file-store.ts'
 
 export interface FixtureOptions {
   readonly settings?: BrokerSettingsInput
   readonly files?: FileStore
-  readonly clock?: Clock & Timers
 }
 
 export interface FixtureConnection extends ClientConnection {
@@ -39,54 +44,69 @@ export interface FixtureConnection extends ClientConnection {
 
 export class BrokerFixture {
   readonly parts: BrokerParts
-  readonly clock: Clock & Timers
+  readonly clock: VirtualClock
   readonly connection: FixtureConnection = fixtureConnection()
 
-  private constructor(parts: BrokerParts, clock: Clock & Timers) {
+  private constructor(parts: BrokerParts, clock: VirtualClock) {
     this.parts = parts
     this.clock = clock
   }
 
-  static async open({
-    settings = {},
-    files = new MemoryFileStore(),
-    clock = new VirtualClock(),
-  }: FixtureOptions = {}): Promise<BrokerFixture> {
+  static async open({ settings = {}, files }: FixtureOptions = {}): Promise<BrokerFixture> {
+    const clock = new VirtualClock()
+    const timers: Timers = {
+      schedule: (delayMs, fire) => clock.schedule(delayMs, fire),
+      soon: (fire) => systemTimers.soon(fire),
+    }
     const options: BrokerOptions = {
       settings: { 'group.initial.rebalance.delay.ms': 0, ...settings },
-      files,
+      ...(files === undefined ? {} : { files }),
       clock,
-      timers: clock,
+      timers,
       random: seededRandom(7),
       logger: silentLogger,
     }
     return new BrokerFixture(await openParts(options, checkOptions(options)), clock)
   }
 
-  /** The answer to one request in one version; null when there is none. */
+  /** The answer to one request in one version. */
   async ask<Request extends FieldMap, Response extends FieldMap>(
     api: Api<Request, Response>,
     version: number,
     request: InputsOf<Request>,
     connection: ClientConnection = this.connection,
   ): Promise<ValuesOf<Response>> {
-    const handler = kafkaHandlers.find((each) => each.key === api.key)
-    if (handler === undefined) throw new Error(`${api.name} has no handler`)
-    const frame = concatBytes(
-      encodeRequestFrame(api, version, { correlationId: 1, clientId: 'fixture' }, request),
-    )
-    const reader = new Reader(frame.subarray(FRAME_LENGTH_BYTES))
-    const { clientId } = readRequestHeader(reader)
-    const { context } = this.parts
-    const answer = await handler.start(reader, {
-      version,
-      clientId: clientId ?? '',
-      context,
-      connection,
-    })
+    const answer = await this.#start(api, version, request, connection)
     if (answer === null) throw new Error(`${api.name} was not answered`)
     const bytes = concatBytes(answer(1)).subarray(FRAME_LENGTH_BYTES)
     return decodeResponseFrame(api, version, bytes).response
+  }
+
+  /** For a request that has no answer. */
+  async tell<Request extends FieldMap>(
+    api: Api<Request>,
+    version: number,
+    request: InputsOf<Request>,
+    connection: ClientConnection = this.connection,
+  ): Promise<void> {
+    const answer = await this.#start(api, version, request, connection)
+    if (answer !== null) throw new Error(`${api.name} was answered`)
+  }
+
+  #start<Request extends FieldMap>(
+    api: Api<Request>,
+    version: number,
+    request: InputsOf<Request>,
+    connection: ClientConnection,
+  ) {
+    const handler = kafkaHandlers.find((each) => each.key === api.key)
+    if (handler === undefined) throw new Error(`${api.name} has no handler`)
+    const header = { version, correlationId: 1, clientId: 'fixture' }
+    const frame = concatBytes(encodeRequestFrame(api, header, request))
+    const reader = new Reader(frame.subarray(FRAME_LENGTH_BYTES))
+    const { clientId } = readRequestHeader(reader)
+    const { context } = this.parts
+    return handler.start(reader, { version, clientId: clientId ?? '', context, connection })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -28,7 +28,7 @@ import { brokerConfigRules, topicDefaultRules } from './settings/config-rules.ts
 import { topicMachine, TopicService } from './topics/topic-service.ts'
 import { TopicTable } from './topics/topic-table.ts'
 
-/** Journal bytes before a checkpoint when the journal lives in memory, where it costs twice. */
+/** Journal bytes before a checkpoint when the journal lives in memory. */
 const MEMORY_CHECKPOINT_BYTES = 16 * 1_048_576
 
 /** A broker without a listener. */
@@ -103,6 +103,7 @@ export async function openParts(
   const onDeleted = ({ name }: { readonly name: string }) => groups.topicDeleted(name)
   const topics = new TopicService({ table, logs, random, given, onDeleted, fail })
   topics.nameCluster()
+  await topics.removeOrphans()
   groups.start()
   const { advertised, data } = options
   const context: BrokerContext = {
@@ -154,7 +155,8 @@ async function openLogs(
     files: await openFiles(options),
     flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
     flushIntervalMs: settings.shoalFlushIntervalMs,
-    ...(isKept ? {} : { checkpointBytes: MEMORY_CHECKPOINT_BYTES }),
+    // Memory needs no room held back, and a journal in it costs twice.
+    ...(isKept ? {} : { checkpointBytes: MEMORY_CHECKPOINT_BYTES, reserveBytes: 0 }),
     ...ports,
   })
 }

@@ -16,8 +16,15 @@ import type { BrokerParts } from './broker-parts.ts'
 import { openParts } from './broker-parts.ts'
 import type { BrokerContext } from './context.ts'
 import { kafkaHandlers } from './kafka/handlers/index.ts'
+import type { ListenerSnapshot } from './kafka/listener.ts'
 import { KafkaListener } from './kafka/listener.ts'
 import { TcpNetwork } from './tcp-network.ts'
+
+export interface BrokerSnapshot extends ListenerSnapshot {
+  readonly topics: number
+  readonly partitions: number
+  readonly fetchSessions: number
+}
 
 export class Broker {
   /**
@@ -41,7 +48,7 @@ export class Broker {
   /**
    * Opens the broker; clients can connect when it resolves.
    * @throws ShoalError SHOAL_CONFIG_INVALID with every problem of the options; SHOAL_FOLDER_LOCKED; SHOAL_STORAGE_CORRUPT;
-   *   SHOAL_INVALID_ARGUMENT when the address is taken.
+   *   SHOAL_ADDRESS_UNUSABLE when the address is taken.
    */
   static async open(options: BrokerOptions = {}): Promise<Broker> {
     const checked = checkOptions(options)
@@ -65,6 +72,17 @@ export class Broker {
   /** The id of the cluster, the same for the life of the folder. */
   get clusterId(): string {
     return this.#parts.context.topics.clusterId
+  }
+
+  /** What the broker holds at this moment. */
+  snapshot(): BrokerSnapshot {
+    const { topics, fetchSessions } = this.#parts.context
+    return {
+      ...this.#listener.snapshot(),
+      topics: topics.table.topicCount,
+      partitions: topics.table.partitionCount,
+      fetchSessions: fetchSessions.size,
+    }
   }
 
   /**

@@ -1,6 +1,6 @@
 /** The entry `shoal/broker`: a Kafka-compatible broker in one process and one folder. */
 
-export { Broker } from './broker.ts'
+export { Broker, type BrokerSnapshot } from './broker.ts'
 export type { BrokerOptions } from './broker-options.ts'
 export { brokerSettingTable } from './settings/broker-settings.ts'
 export type {

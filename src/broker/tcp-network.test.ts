@@ -66,7 +66,7 @@ test('an address that is taken is refused with its name', async () => {
   await assert.rejects(
     new TcpNetwork().listen(pair.listener.address, () => {}),
     (error: Error & { code: string }) =>
-      error.code === 'SHOAL_INVALID_ARGUMENT' &&
+      error.code === 'SHOAL_ADDRESS_UNUSABLE' &&
       error.message.includes(`127.0.0.1:${pair.listener.address.port}`),
   )
 })

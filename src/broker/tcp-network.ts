@@ -36,7 +36,7 @@ export class TcpNetwork implements Network {
       server.once('error', (cause) =>
         reject(
           new ShoalError(
-            'SHOAL_INVALID_ARGUMENT',
+            'SHOAL_ADDRESS_UNUSABLE',
             `cannot listen on ${address.host}:${address.port}: ${messageOf(cause)}`,
             { cause, details: { host: address.host, port: address.port } },
           ),

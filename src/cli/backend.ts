@@ -7,16 +7,23 @@
 
 import type { Command } from 'commander'
 import type { AdminPort } from '../admin/index.ts'
-import { openKafkaAdmin } from '../sources/kafka/admin/index.ts'
+import { parseDuration } from '../consumer/index.ts'
+import { ShoalError } from '../core/index.ts'
 import type { Io } from './io.ts'
 import { readEnvironment } from './settings-file.ts'
 
 const DEFAULT_ADDRESS = 'localhost:9092'
 
+/** Where a command connects, and how long it tries. */
+export interface Backend {
+  readonly brokers: string
+  readonly bootstrapTimeoutMs: number
+}
+
 export interface BackendFlags {
   readonly bootstrapServer?: string
   readonly brokerList?: string
-  readonly timeout?: string
+  readonly timeout: string
 }
 
 export function withBackend(command: Command): Command {
@@ -26,15 +33,31 @@ export function withBackend(command: Command): Command {
       'where the broker is: host:port,…; default KAFKA_BOOTSTRAP_SERVERS or localhost:9092',
     )
     .option('--broker-list <addresses>', 'the same, as older tools call it')
+    .option(
+      '--timeout <duration>',
+      'how long to try to reach the broker, such as 500ms or 1m',
+      '10s',
+    )
 }
 
-export async function brokersOf(io: Io, flags: BackendFlags): Promise<string> {
+/** @throws ShoalError SHOAL_INVALID_ARGUMENT for a timeout that is no duration */
+export async function backendOf(io: Io, flags: BackendFlags): Promise<Backend> {
   const environment = await readEnvironment(io)
-  return (
+  const brokers =
     flags.bootstrapServer ??
     flags.brokerList ??
     environment['KAFKA_BOOTSTRAP_SERVERS'] ??
     DEFAULT_ADDRESS
+  return { brokers, bootstrapTimeoutMs: timeoutOf(flags) }
+}
+
+/** @throws ShoalError SHOAL_INVALID_ARGUMENT */
+export function timeoutOf({ timeout }: Pick<BackendFlags, 'timeout'>): number {
+  const timeoutMs = parseDuration(timeout)
+  if (timeoutMs !== undefined && timeoutMs > 0) return timeoutMs
+  throw new ShoalError(
+    'SHOAL_INVALID_ARGUMENT',
+    `--timeout ${timeout}: expected a duration such as 500ms, 10s or 1m`,
   )
 }
 
@@ -43,7 +66,8 @@ export async function withAdmin<Result>(
   flags: BackendFlags,
   work: (admin: AdminPort) => Promise<Result>,
 ): Promise<Result> {
-  const admin = await openKafkaAdmin({ brokers: await brokersOf(io, flags) })
+  const { openKafkaAdmin } = await import('../sources/kafka/admin/index.ts')
+  const admin = await openKafkaAdmin(await backendOf(io, flags))
   try {
     return await work(admin)
   } finally {

@@ -13,7 +13,7 @@ export const exitCodes = {
   unreachable: { code: 5, meaning: 'the broker cannot be reached, or did not answer in time' },
   configuration: {
     code: 78,
-    meaning: 'the configuration is invalid, or the data folder cannot be used',
+    meaning: 'the configuration is invalid, or the data folder or the address cannot be used',
   },
   interrupted: { code: 130, meaning: 'interrupted' },
 } as const
@@ -29,6 +29,7 @@ const exitOfError: Partial<Record<ErrorCode, ExitName>> = {
   SHOAL_CONFIG_INVALID: 'configuration',
   SHOAL_FOLDER_LOCKED: 'configuration',
   SHOAL_FOLDER_FORMAT: 'configuration',
+  SHOAL_ADDRESS_UNUSABLE: 'configuration',
   SHOAL_INVALID_ARGUMENT: 'usage',
 }
 

@@ -25,13 +25,7 @@ export interface Io {
 
 /** The real world of this process. */
 export function processIo(): Io {
-  const stopping = new AbortController()
-  const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
-    stopping.abort(signal)
-  }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  let stop: AbortSignal | undefined
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -42,9 +36,23 @@ export function processIo(): Io {
     cwd: process.cwd(),
     clock: systemClock,
     timers: systemTimers,
-    stop: stopping.signal,
+    get stop() {
+      return (stop ??= stopOnSignals())
+    },
     setExitCode: (code) => void (process.exitCode = code),
   }
+}
+
+/** From now on signals are asked for, not deadly; a command that never looks at `stop` ends at the first one. */
+function stopOnSignals(): AbortSignal {
+  const stopping = new AbortController()
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+    stopping.abort(signal)
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+  return stopping.signal
 }
 
 /** Resolves with the signal's name once `stop` aborts. */

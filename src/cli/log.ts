@@ -27,6 +27,11 @@ export function createLogger(io: Io, { format, level = 'info' }: LogOptions): Lo
   }
 }
 
+/** The log of the runtime below a service: machines read all of it, people what goes wrong; the service has lines of its own. */
+export function runtimeLogger(io: Io, format: LogFormat, own: Logger): Logger {
+  return format === 'json' ? own : createLogger(io, { format, level: 'warn' })
+}
+
 type Write = (level: LogLevel, message: string, fields: LogFields) => void
 
 function jsonWriter(io: Io): Write {

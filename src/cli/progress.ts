@@ -14,7 +14,7 @@ export interface Progress {
 }
 
 export interface ProgressOptions {
-  /** What is done to how many of what: `produced` `records`. */
+  /** What is done to how many of what: `produced` a `record`. */
   readonly verb: string
   readonly unit: string
   readonly quiet?: boolean
@@ -28,7 +28,8 @@ export function startProgress(io: Io, { verb, unit, quiet = false }: ProgressOpt
   const line = () => {
     const seconds = (io.clock.monotonicMs() - startedMs) / 1000
     const rate = seconds > 0 ? Math.round(total / seconds) : 0
-    return `${verb} ${total.toLocaleString('en-US')} ${unit}, ${rate.toLocaleString('en-US')}/s`
+    const what = total === 1 ? unit : `${unit}s`
+    return `${verb} ${total.toLocaleString('en-US')} ${what}, ${rate.toLocaleString('en-US')}/s`
   }
   return {
     add(count) {

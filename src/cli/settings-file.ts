@@ -7,33 +7,31 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
-import { parse } from 'yaml'
-import { z } from 'zod'
 import { messageOf, ShoalError } from '../core/index.ts'
 import type { Io } from './io.ts'
 
-const scalar = z.union([z.string(), z.number(), z.boolean()])
-
-const serveFile = z.strictObject({
-  data: z.string().min(1).optional(),
-  kafka: z
-    .strictObject({
-      host: z.string().min(1).optional(),
-      port: z.int().min(0).max(65_535).optional(),
-    })
-    .optional(),
+/** What `shoal.yaml` may say of a broker. */
+export interface ServeFile {
+  readonly data?: string | undefined
+  readonly kafka?:
+    | {
+        readonly host?: string | undefined
+        readonly port?: number | undefined
+        readonly allowInsecure?: boolean | undefined
+      }
+    | undefined
   /** Kafka broker settings by their own names. */
-  settings: z.record(z.string(), scalar).optional(),
-})
+  readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
+}
 
-export type ServeFile = z.infer<typeof serveFile>
-
-/** The environment, with what `.env` in the working folder adds to it. */
+/** The environment, with what a file adds to it: `.env` where there is one, or the one that was named. */
 export async function readEnvironment(
   io: Io,
-  file = '.env',
+  file?: string,
 ): Promise<Readonly<Record<string, string | undefined>>> {
-  const text = await readOptional(resolve(io.cwd, file))
+  const text = await readOptional(resolve(io.cwd, file ?? '.env'))
+  if (text === null && file !== undefined)
+    throw configurationError([`${file} does not exist; create it or leave --env out`])
   return text === null ? io.env : { ...parseEnv(text), ...io.env }
 }
 
@@ -47,7 +45,24 @@ export async function readServeFile(io: Io, path: string | undefined): Promise<S
       `${name} does not exist; create it or leave --config out`,
     )
   if (text === null) return {}
-  const outcome = serveFile.safeParse(parseYaml(name, text) ?? {})
+  return checkServeFile(name, text)
+}
+
+/** The libraries that read the file are loaded only where there is one: most starts have none. */
+async function checkServeFile(name: string, text: string): Promise<ServeFile> {
+  const { z } = await import('zod')
+  const schema = z.strictObject({
+    data: z.string().min(1).optional(),
+    kafka: z
+      .strictObject({
+        host: z.string().min(1).optional(),
+        port: z.int().min(0).max(65_535).optional(),
+        allowInsecure: z.boolean().optional(),
+      })
+      .optional(),
+    settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  })
+  const outcome = schema.safeParse((await parseYaml(name, text)) ?? {})
   if (outcome.success) return outcome.data
   throw configurationError(
     outcome.error.issues.map(
@@ -65,7 +80,8 @@ export function configurationError(problems: readonly string[]): ShoalError {
   )
 }
 
-function parseYaml(name: string, text: string): unknown {
+async function parseYaml(name: string, text: string): Promise<unknown> {
+  const { parse } = await import('yaml')
   try {
     return parse(text)
   } catch (error) {

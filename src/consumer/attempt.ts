@@ -10,7 +10,7 @@ import { ShoalError } from '../core/index.ts'
 import { parseDuration } from './duration.ts'
 import type { AbortCause, Ctx, FencingToken } from './options.ts'
 import type { RecordHeader, SourceRecord } from './source.ts'
-import type { WorkItem } from './work-item.ts'
+import type { WorkItem } from './work.ts'
 import { originOf } from './dead-letter.ts'
 
 /** What an execution needs of the engine. */
@@ -150,7 +150,7 @@ export class RunningList {
   }
 
   *[Symbol.iterator](): Generator<Attempt> {
-    for (let attempt = this.#first; attempt !== null; ) {
+    for (let attempt = this.#first; attempt !== null;) {
       const next: Attempt | null = attempt.after
       yield attempt
       attempt = next

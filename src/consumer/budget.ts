@@ -59,7 +59,8 @@ export class Budget {
     usage.bytes += bytes
     this.#records += records
     this.#bytes += bytes
-    if (this.#records >= this.#limits.records || this.#bytes >= this.#limits.bytes) this.#full = true
+    if (this.#records >= this.#limits.records || this.#bytes >= this.#limits.bytes)
+      this.#full = true
   }
 
   /** True when the whole stopped being full: look at every paused partition again. */

@@ -8,8 +8,8 @@
  * epoch `acknowledged` never goes back, whatever order answers come in.
  */
 
-import type { PartitionWork } from './partition-work.ts'
-import { partitionId } from './partition-work.ts'
+import { partitionId } from './work.ts'
+import type { PartitionWork } from './work.ts'
 import type { Assignment, CommitPosition, CommitResult } from './source.ts'
 
 /** Nothing is remembered beside the position yet. */

@@ -12,7 +12,7 @@ import { messageOf } from '../core/index.ts'
 import { Alarm } from './alarm.ts'
 import type { CommitLedger } from './commit-ledger.ts'
 import { backoffMs } from './decide.ts'
-import type { PartitionWork } from './partition-work.ts'
+import type { PartitionWork } from './work.ts'
 import type { CommitPosition, CommitResult } from './source.ts'
 import { telemetry } from './telemetry.ts'
 
@@ -39,6 +39,8 @@ export class CommitLoop {
   readonly #alarm: Alarm
   #sending: Promise<boolean> | null = null
   #sentMs = Number.NEGATIVE_INFINITY
+  /** Asked for while one was under way. */
+  #again = false
   #failures = 0
   #closed = false
 
@@ -68,8 +70,9 @@ export class CommitLoop {
 
   /** There is something to commit and no reason to wait for more. */
   soon(): void {
-    if (this.#sending !== null || this.#failures > 0) return
-    this.#wakeIn(Math.max(0, this.#sentMs + SPACING_MS - this.#parts.clock.monotonicMs()))
+    if (this.#sending !== null) this.#again = true
+    else if (this.#failures === 0)
+      this.#wakeIn(Math.max(0, this.#sentMs + SPACING_MS - this.#parts.clock.monotonicMs()))
   }
 
   /**
@@ -103,7 +106,7 @@ export class CommitLoop {
     const sending = this.#request().finally(() => {
       this.#sending = null
       if (this.#failures > 0) this.#wakeIn(this.#backoffMs())
-      else if (this.#completions >= this.#parts.records) this.soon()
+      else if (this.#again || this.#completions >= this.#parts.records) this.soon()
       else if (this.#completions > 0) this.#wakeIn(this.#parts.everyMs)
     })
     this.#sending = sending
@@ -114,6 +117,7 @@ export class CommitLoop {
     const { ledger, clock, commit, logger, group } = this.#parts
     const positions = ledger.plan()
     this.#completions = 0
+    this.#again = false
     if (positions.length === 0) {
       this.#failures = 0
       return true

@@ -4,7 +4,7 @@
  *   failed attempt ── more attempts, and the error may go away ──▶ retry after the backoff
  *         │ none left                                               asked for by the handler ─▶ retry after what it said
  *         ▼
- *   `then`: dead-letter │ skip │ stop          an invalid payload goes there at once: trying again cannot help
+ *   `finally`: dead-letter │ skip │ stop          an invalid payload goes there at once: trying again cannot help
  *
  * Attempts are executions, the first one included. Without a place for dead letters the answer is `stop`: a record is
  * never dropped because nobody said where to.
@@ -31,7 +31,7 @@ export interface RetryPolicy {
   readonly attempts: number
   readonly backoff: Backoff
   readonly when: (error: unknown) => boolean
-  readonly then: 'dead-letter' | 'stop' | 'skip'
+  readonly finally: 'dead-letter' | 'stop' | 'skip'
   /** Whether dead letters have somewhere to go. */
   readonly hasDeadLetters: boolean
 }
@@ -47,14 +47,14 @@ export type Decide = (
 export const decide: Decide = (failure, attempt, policy, chance) => {
   const { reason, error } = wordsOf(failure)
   if (failure.kind === 'invalid' || failure.kind === 'asked-dead-letter')
-    return end(policy.then === 'skip' && !policy.hasDeadLetters ? 'skip' : 'dead-letter')
+    return end(policy.finally === 'skip' && !policy.hasDeadLetters ? 'skip' : 'dead-letter')
   const cause = failure.kind === 'threw' ? failure.error : undefined
   if (attempt >= policy.attempts || (failure.kind === 'threw' && !policy.when(failure.error)))
-    return end(policy.then)
+    return end(policy.finally)
   if (failure.kind === 'asked-retry') return { kind: 'retry', afterMs: failure.afterMs }
   return { kind: 'retry', afterMs: backoffMs(policy.backoff, attempt, cause, chance) }
 
-  function end(then: RetryPolicy['then']): Decision {
+  function end(then: RetryPolicy['finally']): Decision {
     if (then === 'skip') return { kind: 'skip', reason }
     if (then === 'stop' || !policy.hasDeadLetters) return { kind: 'stop', reason, error }
     return { kind: 'dead-letter', reason, error }
@@ -70,8 +70,7 @@ export function backoffMs(
   error: unknown,
   chance: number,
 ): number {
-  if (typeof backoff === 'function')
-    return parseDuration(backoff(attempt, error)) ?? DEFAULT_MAX_MS
+  if (typeof backoff === 'function') return parseDuration(backoff(attempt, error)) ?? DEFAULT_MAX_MS
   const base = parseDuration(backoff.base) ?? 0
   const max = parseDuration(backoff.max) ?? DEFAULT_MAX_MS
   const grown =
@@ -94,7 +93,10 @@ function wordsOf(failure: Failure): { readonly reason: string; readonly error: s
     case 'threw':
       return { reason: nameOf(failure.error), error: describeError(failure.error) }
     case 'aborted':
-      return { reason: `handler-${failure.cause}`, error: `the handler was aborted: ${failure.cause}` }
+      return {
+        reason: `handler-${failure.cause}`,
+        error: `the handler was aborted: ${failure.cause}`,
+      }
     case 'invalid':
       return { reason: 'invalid-payload', error: describeError(failure.error) }
     case 'asked-retry':

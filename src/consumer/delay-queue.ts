@@ -4,10 +4,15 @@
  * Pure: the engine holds the one timer, set to `nextDueMs`.
  */
 
-import type { WorkItem } from './work-item.ts'
+export interface Delayed {
+  /** When it is due; monotonic. */
+  dueMs: number
+  /** Breaks ties. */
+  dueOrder: number
+}
 
-export class DelayQueue {
-  #heap: WorkItem[] = []
+export class DelayQueue<T extends Delayed> {
+  #heap: T[] = []
   #order = 0
 
   get length(): number {
@@ -18,7 +23,7 @@ export class DelayQueue {
     return this.#heap[0]?.dueMs
   }
 
-  push(item: WorkItem, dueMs: number): void {
+  push(item: T, dueMs: number): void {
     item.dueMs = dueMs
     item.dueOrder = this.#order++
     this.#heap.push(item)
@@ -26,10 +31,10 @@ export class DelayQueue {
   }
 
   /** The first item that is due, or `null`. */
-  shift(nowMs: number): WorkItem | null {
+  shift(nowMs: number): T | null {
     const first = this.#heap[0]
     if (first === undefined || first.dueMs > nowMs) return null
-    const last = this.#heap.pop() as WorkItem
+    const last = this.#heap.pop() as T
     if (this.#heap.length > 0) {
       this.#heap[0] = last
       this.#sink(0)
@@ -38,13 +43,13 @@ export class DelayQueue {
   }
 
   /** Removes the items for which `gone` holds. */
-  remove(gone: (item: WorkItem) => boolean): void {
+  remove(gone: (item: T) => boolean): void {
     this.#heap = this.#heap.filter((item) => !gone(item))
     for (let index = (this.#heap.length >> 1) - 1; index >= 0; index--) this.#sink(index)
   }
 
   /** Items in no particular order. */
-  values(): Iterable<WorkItem> {
+  values(): Iterable<T> {
     return this.#heap.values()
   }
 
@@ -72,11 +77,11 @@ export class DelayQueue {
     this.#heap[index] = item
   }
 
-  #at(index: number): WorkItem {
-    return this.#heap[index] as WorkItem
+  #at(index: number): T {
+    return this.#heap[index] as T
   }
 }
 
-function before(left: WorkItem, right: WorkItem): boolean {
+function before(left: Delayed, right: Delayed): boolean {
   return left.dueMs < right.dueMs || (left.dueMs === right.dueMs && left.dueOrder < right.dueOrder)
 }

@@ -26,11 +26,10 @@ import { LetterWriter } from './letter-writer.ts'
 import type { AbortCause } from './options.ts'
 import { isThenable, thrown, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
-import type { PartitionWork } from './partition-work.ts'
+import type { PartitionWork, WorkItem } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type { OutgoingRecord } from './source.ts'
 import { telemetry } from './telemetry.ts'
-import type { WorkItem } from './work-item.ts'
 
 /** How long handlers are started in one go before I/O gets its turn. */
 const SLICE_MS = 10
@@ -61,8 +60,8 @@ export class Dispatcher implements AttemptHost {
   readonly #parts: EngineParts
   readonly #host: DispatcherHost
   readonly #letters: LetterWriter
-  readonly #ready: ReadyQueue
-  readonly #delayed: DelayQueue
+  readonly #ready: ReadyQueue<WorkItem>
+  readonly #delayed: DelayQueue<WorkItem>
   readonly #running = new RunningList()
   readonly #wakeDelayed: Alarm
   readonly #sweep: Alarm
@@ -155,8 +154,7 @@ export class Dispatcher implements AttemptHost {
   /** Tells the handlers of a partition (of all when null) that their result no longer counts. */
   abort(partition: PartitionWork | null, cause: AbortCause): void {
     for (const attempt of this.#running)
-      if (partition === null || attempt.item.partition === partition)
-        this.#abortOne(attempt, cause)
+      if (partition === null || attempt.item.partition === partition) this.#abortOne(attempt, cause)
   }
 
   /** Starts what may start. */

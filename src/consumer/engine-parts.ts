@@ -10,13 +10,14 @@ import { LaneTable, ReadyQueue } from './lanes.ts'
 import type { LaneLimits } from './lanes.ts'
 import { OffsetTracker } from './offset-tracker.ts'
 import type { OutgoingRecord } from './source.ts'
+import type { WorkItem } from './work.ts'
 
 export interface EngineParts {
   readonly decide: Decide
   createTracker(startOffset: number): OffsetTracker
-  createLanes(limits: LaneLimits): LaneTable
-  createReady(): ReadyQueue
-  createDelays(): DelayQueue
+  createLanes(limits: LaneLimits): LaneTable<WorkItem>
+  createReady(): ReadyQueue<WorkItem>
+  createDelays(): DelayQueue<WorkItem>
   /** Resolves only when the broker has the letter. */
   writeLetter(
     letter: OutgoingRecord,

@@ -11,6 +11,7 @@
  */
 
 import { ShoalError, messageOf } from '../core/index.ts'
+import type { LogLevel } from '../core/index.ts'
 import { Budget } from './budget.ts'
 import { CommitLedger } from './commit-ledger.ts'
 import { CommitLoop } from './commit-loop.ts'
@@ -22,7 +23,8 @@ import { assessHealth } from './health.ts'
 import { Intake } from './intake.ts'
 import type { LaneTable } from './lanes.ts'
 import type { Health, Report } from './options.ts'
-import { PartitionWork, partitionId } from './partition-work.ts'
+import { PartitionWork, partitionId } from './work.ts'
+import type { WorkItem } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type {
   Assignment,
@@ -36,7 +38,6 @@ import type {
 import { telemetry } from './telemetry.ts'
 import type { RebalanceEvent } from './telemetry.ts'
 import { Watch } from './watch.ts'
-import type { WorkItem } from './work-item.ts'
 
 /** Of the time a revoke may take, this much is kept for the commit, at most a fifth of it. */
 const COMMIT_MARGIN_MS = 5_000
@@ -50,7 +51,7 @@ export class Engine implements SourceEvents, DispatcherHost {
   readonly #parts: EngineParts
   readonly #partitions = new Map<string, PartitionWork>()
   /** Lanes by partition; kept while handlers of a former epoch run. */
-  readonly #lanes = new Map<string, LaneTable>()
+  readonly #lanes = new Map<string, LaneTable<WorkItem>>()
   readonly #dispatcher: Dispatcher
   readonly #budget: Budget
   readonly #intake: Intake
@@ -190,8 +191,7 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   notice(notice: SourceNotice): void {
     const { kind, ...facts } = notice
-    const level = kind === 'joined' || kind === 'reconnected' ? 'info' : 'warn'
-    this.#settings.logger.log(level, `source: ${kind}`, { group: this.#settings.group, ...facts })
+    this.#settings.logger.log(levelOf(notice), `source: ${kind}`, { group: this.#settings.group, ...facts })
   }
 
   failed(error: Error): void {
@@ -345,7 +345,7 @@ export class Engine implements SourceEvents, DispatcherHost {
       await limit.before(this.#session?.close() ?? Promise.resolve())
       limit.cancel()
     })
-    for (const work of [...this.#partitions.values()]) this.#forget(work)
+    for (const work of this.#partitions.values()) this.#forget(work)
     this.#dispatcher.close()
     this.#watch.close()
     this.#ended.resolve(this.report())
@@ -455,7 +455,11 @@ export class Engine implements SourceEvents, DispatcherHost {
     return this.#settings.clock.monotonicMs()
   }
 
-  #tellPause(kind: 'paused' | 'resumed', partition: PartitionWork | null, reason: 'buffer' | 'user'): void {
+  #tellPause(
+    kind: 'paused' | 'resumed',
+    partition: PartitionWork | null,
+    reason: 'buffer' | 'user',
+  ): void {
     if (telemetry.pause.hasSubscribers)
       telemetry.pause.publish({ group: this.#settings.group, kind, partition, reason })
   }
@@ -465,4 +469,11 @@ export class Engine implements SourceEvents, DispatcherHost {
     logger.log('info', `partitions ${kind}`, { group, partitions: partitions.map(partitionId) })
     telemetry.rebalance.publish({ group, kind, partitions })
   }
+}
+
+/** A group that starts for the first time is no surprise; a position that had to be given up is. */
+function levelOf(notice: SourceNotice): LogLevel {
+  const { kind } = notice
+  if (kind === 'joined' || kind === 'reconnected') return 'info'
+  return kind === 'offset-reset' && notice.from === null ? 'info' : 'warn'
 }

@@ -11,10 +11,10 @@ import { Attempt } from './attempt.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './options.ts'
 import { InvalidPayload } from './payload.ts'
-import type { PartitionWork } from './partition-work.ts'
+import { WorkItem } from './work.ts'
+import type { PartitionWork } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type { SourceBatch } from './source.ts'
-import { WorkItem } from './work-item.ts'
 
 type By = Exclude<Order<unknown>, string>['by']
 
@@ -64,7 +64,8 @@ export class Intake {
     } catch (error) {
       if (error instanceof ShoalError && error.code === 'SHOAL_INVALID_ARGUMENT') throw error
       item.decoded = {
-        error: error instanceof InvalidPayload ? error : new InvalidPayload('order.by threw', error),
+        error:
+          error instanceof InvalidPayload ? error : new InvalidPayload('order.by threw', error),
       }
     }
   }

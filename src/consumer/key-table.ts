@@ -1,20 +1,25 @@
 /**
- * A hash table from keys, compared byte by byte, to their lanes.
+ * A hash table of entries by their key, compared byte by byte.
  *
  * A `Map` would need a string for every record; this hashes the bytes where they are and allocates nothing on lookup.
- * Lanes chain through their own `nextInBucket`. The table grows when it is full and shrinks when it is nearly empty, so
+ * Entries chain through their own `nextInBucket`. The table grows when it is full and shrinks when it is nearly empty, so
  * a million keys that came and went leave nothing behind.
  */
 
 import { bytesEqual } from '../core/index.ts'
-import type { Lane } from './lanes.ts'
+
+export interface KeyEntry<E> {
+  readonly key: Uint8Array
+  readonly hash: number
+  nextInBucket: E | null
+}
 
 const SMALLEST = 16
 
-export class KeyTable {
+export class KeyTable<E extends KeyEntry<E>> {
   /** Makes the hash of one process differ from another's, so that colliding keys cannot be prepared. */
   readonly #seed: number
-  #buckets: (Lane | null)[] = bucketsOf(SMALLEST)
+  #buckets: (E | null)[] = bucketsOf<E>(SMALLEST)
   #size = 0
 
   constructor(seed: number) {
@@ -38,60 +43,60 @@ export class KeyTable {
     return hash ^ (hash >>> 13)
   }
 
-  find(key: Uint8Array, hash: number): Lane | null {
-    let lane = this.#buckets[hash & (this.#buckets.length - 1)] as Lane | null
-    while (lane !== null && !(lane.hash === hash && bytesEqual(lane.key, key)))
-      lane = lane.nextInBucket
-    return lane
+  find(key: Uint8Array, hash: number): E | null {
+    let entry = this.#buckets[hash & (this.#buckets.length - 1)] as E | null
+    while (entry !== null && !(entry.hash === hash && bytesEqual(entry.key, key)))
+      entry = entry.nextInBucket
+    return entry
   }
 
-  /** Adds a lane whose key is not in the table. */
-  add(lane: Lane): void {
+  /** Adds an entry whose key is not in the table. */
+  add(entry: E): void {
     if (this.#size >= this.#buckets.length) this.#resize(this.#buckets.length * 2)
-    this.#link(lane)
+    this.#link(entry)
     this.#size++
   }
 
-  remove(lane: Lane): void {
-    const bucket = lane.hash & (this.#buckets.length - 1)
-    let before: Lane | null = null
-    let at = this.#buckets[bucket] as Lane | null
-    while (at !== null && at !== lane) {
+  remove(entry: E): void {
+    const bucket = entry.hash & (this.#buckets.length - 1)
+    let before: E | null = null
+    let at = this.#buckets[bucket] as E | null
+    while (at !== null && at !== entry) {
       before = at
       at = at.nextInBucket
     }
     if (at === null) return
-    if (before === null) this.#buckets[bucket] = lane.nextInBucket
-    else before.nextInBucket = lane.nextInBucket
-    lane.nextInBucket = null
+    if (before === null) this.#buckets[bucket] = entry.nextInBucket
+    else before.nextInBucket = entry.nextInBucket
+    entry.nextInBucket = null
     this.#size--
     // A quarter of an eighth: far enough from growing that a table does not swing between two sizes.
     if (this.#buckets.length > SMALLEST && this.#size < this.#buckets.length >> 4)
       this.#resize(this.#buckets.length >> 2)
   }
 
-  *[Symbol.iterator](): Generator<Lane> {
+  *[Symbol.iterator](): Generator<E> {
     for (const first of this.#buckets)
-      for (let lane = first; lane !== null; ) {
-        const next: Lane | null = lane.nextInBucket
-        yield lane
-        lane = next
+      for (let entry = first; entry !== null;) {
+        const next: E | null = entry.nextInBucket
+        yield entry
+        entry = next
       }
   }
 
-  #link(lane: Lane): void {
-    const bucket = lane.hash & (this.#buckets.length - 1)
-    lane.nextInBucket = this.#buckets[bucket] as Lane | null
-    this.#buckets[bucket] = lane
+  #link(entry: E): void {
+    const bucket = entry.hash & (this.#buckets.length - 1)
+    entry.nextInBucket = this.#buckets[bucket] as E | null
+    this.#buckets[bucket] = entry
   }
 
   #resize(length: number): void {
-    const lanes = [...this]
-    this.#buckets = bucketsOf(Math.max(SMALLEST, length))
-    for (const lane of lanes) this.#link(lane)
+    const entries = [...this]
+    this.#buckets = bucketsOf<E>(Math.max(SMALLEST, length))
+    for (const entry of entries) this.#link(entry)
   }
 }
 
-function bucketsOf(length: number): (Lane | null)[] {
+function bucketsOf<E>(length: number): (E | null)[] {
   return Array.from({ length }, () => null)
 }

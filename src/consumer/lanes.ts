@@ -11,16 +11,29 @@
  */
 
 import { KeyTable } from './key-table.ts'
-import type { WorkItem } from './work-item.ts'
+import type { KeyEntry } from './key-table.ts'
+
+/** What the queues need of an item: it is the node of both. */
+export interface Queued<T> {
+  /** What decides which items it may not overtake; null: the lane of those without a key. */
+  readonly laneKey: Uint8Array | null
+  lane: Lane<T> | null
+  /** Next in the lane. */
+  next: T | null
+  /** Next in the ready queue. */
+  nextReady: T | null
+  /** It runs, or its dead letter is being written: its lane stays when its partition goes. */
+  readonly active: boolean
+}
 
 const NO_BYTES = new Uint8Array(0)
 
-export class Lane {
+export class Lane<T> implements KeyEntry<Lane<T>> {
   key: Uint8Array
   readonly hash: number
-  nextInBucket: Lane | null = null
-  head: WorkItem | null = null
-  tail: WorkItem | null = null
+  nextInBucket: Lane<T> | null = null
+  head: T | null = null
+  tail: T | null = null
   length = 0
   full = false
 
@@ -38,11 +51,11 @@ export interface LaneLimits {
 }
 
 /** The lanes of one partition. Items without a key share one, which has no limit of its own. */
-export class LaneTable {
-  readonly #keys: KeyTable
+export class LaneTable<T extends Queued<T>> {
+  readonly #keys: KeyTable<Lane<T>>
   readonly #full: number
   readonly #notFull: number
-  #keyless: Lane | null = null
+  #keyless: Lane<T> | null = null
   /** Lanes that are full. */
   fullLanes = 0
 
@@ -57,7 +70,7 @@ export class LaneTable {
   }
 
   /** Puts an item at the end of its lane. True when it is the head: make it ready. */
-  append(item: WorkItem): boolean {
+  append(item: T): boolean {
     const lane = this.#laneOf(item.laneKey)
     item.lane = lane
     lane.length++
@@ -76,8 +89,8 @@ export class LaneTable {
   }
 
   /** The head of its lane is done. Gives the next head, to be made ready; an empty lane is forgotten. */
-  advance(item: WorkItem): WorkItem | null {
-    const lane = item.lane as Lane
+  advance(item: T): T | null {
+    const lane = item.lane as Lane<T>
     const next = item.next
     item.next = null
     lane.length--
@@ -99,11 +112,12 @@ export class LaneTable {
 
   /** Forgets every item but the active heads: their lanes stay until they are done. */
   dropInactive(): void {
-    for (const lane of [...this.#keys]) if (!this.#keepActiveHead(lane)) this.#keys.remove(lane)
+    const lanes = [...this.#keys]
+    for (const lane of lanes) if (!this.#keepActiveHead(lane)) this.#keys.remove(lane)
     if (this.#keyless !== null && !this.#keepActiveHead(this.#keyless)) this.#keyless = null
   }
 
-  #keepActiveHead(lane: Lane): boolean {
+  #keepActiveHead(lane: Lane<T>): boolean {
     if (lane.full) this.fullLanes--
     lane.full = false
     const head = lane.head
@@ -114,35 +128,35 @@ export class LaneTable {
     return true
   }
 
-  #laneOf(key: Uint8Array | null): Lane {
-    if (key === null) return (this.#keyless ??= new Lane(NO_BYTES, 0))
+  #laneOf(key: Uint8Array | null): Lane<T> {
+    if (key === null) return (this.#keyless ??= new Lane<T>(NO_BYTES, 0))
     const hash = this.#keys.hash(key)
     const known = this.#keys.find(key, hash)
     if (known !== null) return known
-    const lane = new Lane(key, hash)
+    const lane = new Lane<T>(key, hash)
     this.#keys.add(lane)
     return lane
   }
 }
 
 /** Items that may start, oldest first. */
-export class ReadyQueue {
-  #head: WorkItem | null = null
-  #tail: WorkItem | null = null
+export class ReadyQueue<T extends Queued<T>> {
+  #head: T | null = null
+  #tail: T | null = null
   #length = 0
 
   get length(): number {
     return this.#length
   }
 
-  push(item: WorkItem): void {
+  push(item: T): void {
     if (this.#tail === null) this.#head = item
     else this.#tail.nextReady = item
     this.#tail = item
     this.#length++
   }
 
-  shift(): WorkItem | null {
+  shift(): T | null {
     const item = this.#head
     if (item === null) return null
     this.#head = item.nextReady
@@ -153,9 +167,9 @@ export class ReadyQueue {
   }
 
   /** Removes the items for which `gone` holds. */
-  remove(gone: (item: WorkItem) => boolean): void {
+  remove(gone: (item: T) => boolean): void {
     for (let left = this.#length; left > 0; left--) {
-      const item = this.shift() as WorkItem
+      const item = this.shift() as T
       if (!gone(item)) this.push(item)
     }
   }

@@ -11,7 +11,7 @@ import type { EngineParts } from './engine-parts.ts'
 import type { Settings } from './resolve-options.ts'
 import type { OutgoingRecord } from './source.ts'
 import { telemetry } from './telemetry.ts'
-import type { Letter, WorkItem } from './work-item.ts'
+import type { Letter, WorkItem } from './work.ts'
 
 export class LetterWriter {
   readonly #settings: Settings
@@ -64,13 +64,7 @@ export class LetterWriter {
     return true
   }
 
-  #tell(
-    item: WorkItem,
-    letter: Letter,
-    topic: string,
-    error: unknown,
-    durationMs?: number,
-  ): void {
+  #tell(item: WorkItem, letter: Letter, topic: string, error: unknown, durationMs?: number): void {
     const { group, logger } = this.#settings
     const origin = originOf(item)
     const id = `${origin.topic}/${origin.partition}/${origin.offset}`

@@ -30,7 +30,7 @@ export function balance({ partitions, owners }: BalanceInput): Map<string, strin
   }
   for (const { id, members } of partitions)
     if (!target.has(id) && members.length > 0) give(id, least(members))
-  for (let moved = true; moved; ) {
+  for (let moved = true; moved;) {
     moved = false
     for (const { id, members } of partitions) {
       const owner = target.get(id)

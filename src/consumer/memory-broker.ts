@@ -12,13 +12,8 @@ import type { Clock, Timers } from '../core/index.ts'
 import { MemoryGroup } from './memory-group.ts'
 import { MemoryLog } from './memory-log.ts'
 import { MemoryMember } from './memory-member.ts'
-import type {
-  CommitPosition,
-  OutgoingRecord,
-  Source,
-  SourceCapabilities,
-  SourceRecord,
-} from './source.ts'
+import type { MemoryFaults, MemoryHost, StoredCommit } from './memory-ports.ts'
+import type { OutgoingRecord, Source, SourceCapabilities, SourceRecord } from './source.ts'
 
 export interface MemoryCapabilities extends SourceCapabilities {
   readonly kind: 'memory'
@@ -26,19 +21,6 @@ export interface MemoryCapabilities extends SourceCapabilities {
   readonly offsets: true
   readonly completionMemory: false
   readonly nativeDelay: false
-}
-
-/** What may happen to a request: how long it takes to arrive, what becomes of it, how long the answer takes. */
-export interface MemoryFault {
-  readonly beforeMs?: number
-  /** `refused`: not done, answered so. `lost`: done, answered as if not. `thrown`: not done, and the call rejects. */
-  readonly outcome?: 'refused' | 'lost' | 'thrown'
-  readonly afterMs?: number
-}
-
-export interface MemoryFaults {
-  commit?: (memberId: string, positions: readonly CommitPosition[]) => MemoryFault | undefined
-  produce?: (memberId: string, record: OutgoingRecord) => MemoryFault | undefined
 }
 
 export interface MemoryBrokerOptions {
@@ -56,13 +38,7 @@ export interface MemorySourceOptions {
   readonly startAt?: 'earliest' | 'latest'
 }
 
-/** A commit as the broker stored it. */
-export interface StoredCommit extends CommitPosition {
-  readonly group: string
-  readonly memberId: string
-}
-
-export class MemoryBroker {
+export class MemoryBroker implements MemoryHost {
   readonly log: MemoryLog = new MemoryLog()
   /** Set a function to make requests fail; looked at for each request. */
   readonly faults: MemoryFaults = {}

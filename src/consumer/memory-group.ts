@@ -8,10 +8,10 @@
  * only from the member that owns the partition in that epoch.
  */
 
-import type { MemoryBroker } from './memory-broker.ts'
 import { balance } from './memory-balance.ts'
 import type { MemoryMember } from './memory-member.ts'
-import { partitionId } from './partition-work.ts'
+import type { MemoryHost, MemoryMembership } from './memory-ports.ts'
+import { partitionId } from './work.ts'
 import type { CommitPosition, CommitResult, OwnedPartition } from './source.ts'
 
 interface Placement extends OwnedPartition {
@@ -19,9 +19,9 @@ interface Placement extends OwnedPartition {
   revoking: boolean
 }
 
-export class MemoryGroup {
+export class MemoryGroup implements MemoryMembership<MemoryMember> {
   readonly name: string
-  readonly #broker: MemoryBroker
+  readonly #broker: MemoryHost
   readonly #members = new Map<string, MemoryMember>()
   readonly #placements = new Map<string, Placement>()
   readonly #committed = new Map<string, { readonly offset: number; readonly metadata: string }>()
@@ -29,7 +29,7 @@ export class MemoryGroup {
   readonly #expired = new Map<string, MemoryMember>()
   #planned = false
 
-  constructor(broker: MemoryBroker, name: string) {
+  constructor(broker: MemoryHost, name: string) {
     this.#broker = broker
     this.name = name
   }

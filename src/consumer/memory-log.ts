@@ -3,7 +3,7 @@
  */
 
 import { ShoalError } from '../core/index.ts'
-import { partitionId } from './partition-work.ts'
+import { partitionId } from './work.ts'
 import type { SourceRecord } from './source.ts'
 
 export interface MemoryPartition {

@@ -6,9 +6,8 @@
  */
 
 import { ShoalError } from '../core/index.ts'
-import type { MemoryBroker, MemoryFault } from './memory-broker.ts'
-import type { MemoryGroup } from './memory-group.ts'
-import { partitionId } from './partition-work.ts'
+import type { MemoryFault, MemoryHost, MemoryMembership } from './memory-ports.ts'
+import { partitionId } from './work.ts'
 import type {
   Assignment,
   CommitPosition,
@@ -34,8 +33,8 @@ interface Owned extends OwnedPartition {
 }
 
 export class MemoryMember implements SourceSession {
-  readonly #broker: MemoryBroker
-  readonly #group: MemoryGroup
+  readonly #broker: MemoryHost
+  readonly #group: MemoryMembership<MemoryMember>
   readonly #context: SourceContext
   readonly #options: MemoryMemberOptions
   readonly #owned = new Map<string, Owned>()
@@ -47,8 +46,8 @@ export class MemoryMember implements SourceSession {
   #expired = false
 
   constructor(
-    broker: MemoryBroker,
-    group: MemoryGroup,
+    broker: MemoryHost,
+    group: MemoryMembership<MemoryMember>,
     context: SourceContext,
     options: MemoryMemberOptions,
   ) {
@@ -194,7 +193,7 @@ export class MemoryMember implements SourceSession {
   #deliver(): void {
     if (this.#state !== 'alive') return
     let more = false
-    for (const owned of [...this.#owned.values()]) {
+    for (const owned of this.#owned.values()) {
       if (owned.paused || this.#current(owned) === undefined) continue
       more = this.#deliverOne(owned) || more
     }

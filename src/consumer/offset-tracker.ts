@@ -101,7 +101,11 @@ export class OffsetTracker {
   #resize(capacity: number): void {
     const open = new Uint32Array(capacity >>> 5)
     const offsets = new Float64Array(capacity)
-    for (let left = this.span, ordinal = this.#first; left > 0; left--, ordinal = (ordinal + 1) | 0) {
+    for (
+      let left = this.span, ordinal = this.#first;
+      left > 0;
+      left--, ordinal = (ordinal + 1) | 0
+    ) {
       const from = ordinal & (this.#capacity - 1)
       const to = ordinal & (capacity - 1)
       offsets[to] = this.#offsets[from] as number

@@ -63,7 +63,11 @@ export interface Ctx extends Meta {
 export type Outcome = void | { retry: Duration } | { deadLetter: string } | { skip: string }
 
 /** Which records may not overtake each other; everything else runs side by side. */
-export type Order<T> = 'none' | 'partition' | 'key' | { readonly by: (value: T, meta: Meta) => string | null }
+export type Order<T> =
+  | 'none'
+  | 'partition'
+  | 'key'
+  | { readonly by: (value: T, meta: Meta) => string | null }
 
 export type Backoff =
   | {
@@ -86,7 +90,7 @@ export interface Retry {
   /** False: this error will not go away, do not try again. */
   readonly when?: (error: unknown) => boolean
   /** What happens after the last attempt; default `dead-letter` when there is a topic for it, else `stop`. */
-  readonly then?: 'dead-letter' | 'stop' | 'skip'
+  readonly finally?: 'dead-letter' | 'stop' | 'skip'
 }
 
 /** Limits of what waits in memory. A full partition is paused at 100 % and goes on at 70 %, the others flow on. */

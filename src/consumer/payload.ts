@@ -64,7 +64,9 @@ const decoders: Readonly<Record<Decode, PayloadReader>> = {
     try {
       return JSON.parse(text) as unknown
     } catch (error) {
-      throw new InvalidPayload(`the value is not JSON: ${messageOf(error)}`, error)
+      // Its own words may quote the payload, which belongs in no log.
+      const [position = ''] = / at position \d+/.exec(messageOf(error)) ?? []
+      throw new InvalidPayload(`the value is not JSON${position}`, error)
     }
   },
 }

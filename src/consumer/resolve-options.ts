@@ -75,8 +75,8 @@ export function resolveOptions(options: AnyOptions): Settings {
   const backoff = retry.backoff ?? DEFAULT_BACKOFF
   checkBackoff(check, backoff)
   const hasDeadLetters = deadLetter !== false
-  if (retry.then === 'dead-letter' && !hasDeadLetters)
-    check.that(false, "retry.then: 'dead-letter' needs the option deadLetter to say where to")
+  if (retry.finally === 'dead-letter' && !hasDeadLetters)
+    check.that(false, "retry.finally: 'dead-letter' needs the option deadLetter to say where to")
 
   const settings: Settings = {
     group: options.group,
@@ -104,7 +104,7 @@ export function resolveOptions(options: AnyOptions): Settings {
       attempts: check.count('retry.attempts', retry.attempts, 5),
       backoff,
       when: retry.when ?? (() => true),
-      then: retry.then ?? (hasDeadLetters ? 'dead-letter' : 'stop'),
+      finally: retry.finally ?? (hasDeadLetters ? 'dead-letter' : 'stop'),
       hasDeadLetters,
     },
     deadLetterTopic: deadLetterTopicOf(check, deadLetter),
@@ -133,13 +133,13 @@ export function describeSettings(settings: Settings): ConsumerDescription {
     order,
     concurrency,
     attempts: retry.attempts,
-    afterLastAttempt: retry.then,
+    afterLastAttempt: retry.finally,
     guarantees: [
       'at least once: a position is committed only when every record below it is done',
       orderGuarantee(order),
       `after a crash, what finished in the last ${settings.commitEveryMs} ms and what finished beyond the oldest unfinished record is delivered again`,
       'after a drain that ran to its end nothing is delivered again',
-      afterGuarantee(retry.then),
+      afterGuarantee(retry.finally),
     ],
   }
 }
@@ -183,8 +183,8 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
     "decode: 'json', 'text' or 'bytes'",
   )
   check.that(
-    retry?.then === undefined || ['dead-letter', 'stop', 'skip'].includes(retry.then),
-    "retry.then: 'dead-letter', 'stop' or 'skip'",
+    retry?.finally === undefined || ['dead-letter', 'stop', 'skip'].includes(retry.finally),
+    "retry.finally: 'dead-letter', 'stop' or 'skip'",
   )
   check.that(
     retry?.when === undefined || typeof retry.when === 'function',

@@ -63,6 +63,10 @@ export const errorTable = {
     retriable: false,
     sentence: 'acknowledged data on disk is damaged; nothing was cut',
   },
+  SHOAL_ADDRESS_UNUSABLE: {
+    retriable: true,
+    sentence: 'an address cannot be listened on: it is taken, or not of this machine',
+  },
   SHOAL_BROKER_UNREACHABLE: {
     retriable: true,
     sentence: 'no broker answered at the given addresses',

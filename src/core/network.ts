@@ -45,7 +45,7 @@ export interface Listener {
 }
 
 export interface Network {
-  /** @throws ShoalError SHOAL_INVALID_ARGUMENT when the address cannot be listened on. */
+  /** @throws ShoalError SHOAL_ADDRESS_UNUSABLE when it cannot be listened on. */
   listen(address: Address, onConnection: (connection: Connection) => void): Promise<Listener>
   connect(address: Address): Promise<Connection>
 }

@@ -54,7 +54,7 @@ export class SimNetwork implements Network {
     const name = nameOf(taken)
     if (this.#listeners.has(name))
       return Promise.reject(
-        new ShoalError('SHOAL_INVALID_ARGUMENT', `${name} is listened on already`),
+        new ShoalError('SHOAL_ADDRESS_UNUSABLE', `${name} is listened on already`),
       )
     this.#listeners.set(name, onConnection)
     const close = () => {

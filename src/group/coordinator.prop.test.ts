@@ -18,7 +18,7 @@ const anyStep = fc.oneof(
     weight: 8,
     arbitrary: fc.record({ do: fc.constant('join' as const), client, back, protocol: fc.nat(2) }),
   },
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('sync' as const), client, back }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constant('sync' as const), client, back }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('heartbeat' as const), client, back }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('leave' as const), client, back }) },
   {

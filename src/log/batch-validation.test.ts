@@ -8,7 +8,6 @@ import {
   encodeRecordBatch,
   RecordBatch,
   type CompressionType,
-  type RecordInput,
 } from '../protocol/index.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { PartitionLogConfig } from './log.ts'
@@ -148,7 +147,7 @@ test('a timestamp too far ahead of the clock is refused where the topic limits i
 })
 
 test('what is accepted uncompressed can be decoded, and whatever comes is answered', () => {
-  const anyRecord: fc.Arbitrary<RecordInput> = fc.record({
+  const anyRecord = fc.record({
     timestampMs: fc.integer({ min: 0, max: 2 ** 48 }),
     key: fc.option(fc.uint8Array({ maxLength: 6 })),
     value: fc.option(fc.uint8Array({ maxLength: 200 })),

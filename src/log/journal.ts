@@ -252,26 +252,27 @@ export class Journal implements JournalPort {
   #run(): void {
     if (this.#running || this.#failure !== null || this.#state === 'closed') return
     this.#running = true
-    this.#flushRounds()
-      .catch((error: unknown) => this.fail(error))
-      .finally(() => {
-        this.#running = false
-        this.#idle?.resolve()
-      })
+    this.#flushRounds().catch((error: unknown) => this.fail(error))
   }
 
   async #flushRounds(): Promise<void> {
-    for (;;) {
-      this.#current ??= this.#takeRound()
-      const round = this.#current
-      if (round === null) return
-      while (!(await this.#flush(round))) {
-        this.noteFull()
-        if (!(await this.#options.reserve.release())) return
+    try {
+      for (;;) {
+        this.#current ??= this.#takeRound()
+        const round = this.#current
+        if (round === null) return
+        while (!(await this.#flush(round))) {
+          this.noteFull()
+          if (!(await this.#options.reserve.release())) return
+        }
+        if (this.#failure !== null) return
+        this.#current = null
+        round.resolve()
       }
-      if (this.#failure !== null) return
-      this.#current = null
-      round.resolve()
+    } finally {
+      // In the turn that found nothing left: whoever appends after it must wake the journal anew.
+      this.#running = false
+      this.#idle?.resolve()
     }
   }
 

@@ -3,6 +3,7 @@
  *
  * The first damage counts and stays: it is queued as an event, so that the next start knows of it without reading
  * everything. Failures that say nothing about the file (no descriptors left) are not damage.
+ * During recovery damage is only suspected: a file that is missing may be one that a later event of the journal deletes.
  */
 
 import type { Logger } from '../core/index.ts'
@@ -16,6 +17,8 @@ export class LogDamage {
   readonly #logger: Logger
   readonly #record: (damage: string) => void
   #known: string | null
+  /** Null once recovery is over. */
+  #suspected: { readonly segment: Segment; readonly damage: ScanDamage }[] | null = []
 
   /** @param record told the first damage, once */
   constructor(known: string | null, logger: Logger, record: (damage: string) => void) {
@@ -33,7 +36,18 @@ export class LogDamage {
     this.#known = known
   }
 
-  inFile({ path }: Segment, { position, message }: ScanDamage): void {
+  /** Recovery is over: what was suspected in segments that are still there is so. */
+  confirm(segments: readonly Segment[]): void {
+    const suspected = this.#suspected ?? []
+    this.#suspected = null
+    for (const { segment, damage } of suspected)
+      if (segments.includes(segment)) this.inFile(segment, damage)
+  }
+
+  inFile(segment: Segment, damage: ScanDamage): void {
+    if (this.#suspected !== null) return void this.#suspected.push({ segment, damage })
+    const { path } = segment
+    const { position, message } = damage
     this.#logger.log('error', 'a segment file is damaged', { path, position, message })
     this.#note(`${path} at position ${position}: ${message}`)
   }
@@ -44,14 +58,6 @@ export class LogDamage {
     if (transientCodes.has(code))
       this.#logger.log('warn', 'a segment file could not be read now', { path, code })
     else this.inFile(segment, { position: 0, message: messageOf(error) })
-  }
-
-  inJournal(folder: string, facts: { readonly baseOffset: number; readonly logEndOffset: number }) {
-    this.#logger.log('error', 'the journal does not fit the log', { folder, ...facts })
-    const { baseOffset, logEndOffset } = facts
-    this.#note(
-      `${folder}: the journal goes on at offset ${baseOffset}, the log ends at ${logEndOffset}`,
-    )
   }
 
   #note(damage: string): void {

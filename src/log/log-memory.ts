@@ -13,7 +13,7 @@ export interface MemoryHolder {
   drop(bytes: number): number
   /** Bytes that cannot be dropped before they are written. */
   readonly unwrittenBytes: number
-  /** Have them written soon, and `use` the memory again then. Called in the middle of an append: only note it. */
+  /** Have them written soon, and `rejoin` then. Called in the middle of an append: only note it. */
   requestWrite(): void
 }
 
@@ -23,7 +23,7 @@ const SLACK = 1 / 8
 export class LogMemory {
   readonly limitBytes: number
   #bytes = 0
-  /** Those that may be asked, least recently used first. Who was asked to write comes back after it has. */
+  /** Those that may be asked, least recently used first. Who was asked to write rejoins after it has. */
   readonly #queue = new Set<MemoryHolder>()
 
   /** @param options.limitBytes for all partitions together; default 64 MiB. */
@@ -40,12 +40,18 @@ export class LogMemory {
     return this.#bytes > 2 * this.limitBytes
   }
 
-  /** The holder holds `addedBytes` more, or has written what it was asked to. */
+  /** The holder holds `addedBytes` more, or fewer. */
   use(holder: MemoryHolder, addedBytes: number): void {
     this.#bytes += addedBytes
     this.#queue.delete(holder)
     this.#queue.add(holder)
     if (this.#bytes > this.limitBytes) this.#reclaim()
+  }
+
+  /** The holder wrote what it could: it gives that if memory is still short, and may be asked again, though not now. */
+  rejoin(holder: MemoryHolder): void {
+    this.#queue.add(holder)
+    if (this.#bytes > this.limitBytes) this.#bytes -= holder.drop(this.#bytes - this.#targetBytes)
   }
 
   /** The holder dropped everything, `bytes` of it, by itself. */
@@ -54,8 +60,12 @@ export class LogMemory {
     this.#queue.delete(holder)
   }
 
+  get #targetBytes(): number {
+    return this.limitBytes * (1 - SLACK)
+  }
+
   #reclaim(): void {
-    const targetBytes = this.limitBytes * (1 - SLACK)
+    const targetBytes = this.#targetBytes
     for (const holder of this.#queue) {
       this.#bytes -= holder.drop(this.#bytes - targetBytes)
       if (this.#bytes <= targetBytes) return

@@ -181,6 +181,10 @@ class JournaledLogStore implements LogStore {
     return this.#table.get(id)?.log ?? undefined
   }
 
+  partitions(): readonly PartitionLogId[] {
+    return Array.from(this.#table.slots(), (slot) => slot.id)
+  }
+
   async deletePartition(id: PartitionLogId): Promise<void> {
     this.#refuseWhenClosing()
     const slot = this.#table.get(id)

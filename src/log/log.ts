@@ -58,6 +58,8 @@ export interface LogStore {
   openPartition(id: PartitionLogId, config: PartitionLogConfig): Promise<PartitionLog>
   /** The log if it is open. */
   partition(id: PartitionLogId): PartitionLog | undefined
+  /** Every partition that the folder has a log of, open or not. */
+  partitions(): readonly PartitionLogId[]
   /** Deletes the log; its bytes go away after the deletion is flushed, and a crash in between finishes it at the next open. */
   deletePartition(id: PartitionLogId): Promise<void>
   /** Queues a machine's records. The caller replays them itself at once; they are durable when `flushed` resolves. */

@@ -71,12 +71,12 @@ export class NodeStoredFile implements StoredFile {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#owner.closed()
     await new Promise<void>((done, failed) => {
       fs.close(this.#fd, (error) =>
         error === null || error === undefined ? done() : failed(error),
       )
     })
-    this.#owner.closed()
   }
 
   #call<Result>(

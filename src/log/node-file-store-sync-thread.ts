@@ -32,13 +32,14 @@ export class SyncThread {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const url = new URL(`./node-file-store-sync-worker.${extension}`, import.meta.url)
     this.#worker = new Worker(url, { execArgv: [], name: 'shoal-sync' })
-    this.#worker.unref()
     this.#worker.on('online', () => {
       if (this.#state === 'starting') this.#state = 'running'
     })
     this.#worker.on('message', (answer: SyncAnswer) => this.#settle(answer))
     this.#worker.on('error', (error) => this.#end(error))
     this.#worker.on('exit', () => this.#end(undefined))
+    // After the listeners: one for messages would hold the process again.
+    this.#worker.unref()
   }
 
   sync(fd: number): Promise<void> {

@@ -165,6 +165,21 @@ export class PartitionFixture {
     return result.baseOffset
   }
 
+  /** Flushes for as long as the operation takes. */
+  async flushing<Result>(operation: Promise<Result>): Promise<Result> {
+    let isDone = false
+    const finished = operation.finally(() => {
+      isDone = true
+    })
+    // Who fails is told by the operation itself.
+    finished.catch(() => {})
+    while (!isDone) {
+      this.journal.flush()
+      await this.clock.advance(0)
+    }
+    return finished
+  }
+
   /** Takes a checkpoint in the order of the store. */
   async takeCheckpoint(): Promise<void> {
     const state = structuredClone(this.log.checkpoint())
@@ -179,6 +194,12 @@ export class PartitionFixture {
   async reopen(): Promise<void> {
     this.journal.flush()
     await this.takeCheckpoint()
+    await this.log.close()
+    await this.#open()
+  }
+
+  /** Starts again from what the disk, the journal and the checkpoint are now. */
+  async restart(): Promise<void> {
     await this.log.close()
     await this.#open()
   }

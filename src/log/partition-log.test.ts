@@ -531,12 +531,8 @@ function bound(fixture: PartitionFixture) {
   return { log, journal, append: (records: readonly string[]) => fixture.append(records) }
 }
 
-async function applyRetention(fixture: PartitionFixture): Promise<void> {
-  const retention = fixture.log.applyRetention(fixture.clock.wallMs())
-  // The event is queued once strangers were looked for.
-  await fixture.clock.advance(0)
-  fixture.journal.flush()
-  await retention
+function applyRetention(fixture: PartitionFixture): Promise<void> {
+  return fixture.flushing(fixture.log.applyRetention(fixture.clock.wallMs()))
 }
 
 function indexPaths(fixture: PartitionFixture): readonly string[] {

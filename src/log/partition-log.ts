@@ -88,6 +88,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   /** The journal takes events: not during recovery. */
   #isLive = false
   #strangersRemoved = false
+  #wasRechecked = false
   #isClosed = false
 
   /** Opens no file. */
@@ -251,8 +252,10 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
 
   async applyRetention(nowMs: number): Promise<void> {
     this.#producers.expire(nowMs)
+    if (this.#isClosed) return
+    if (this.corrupt !== null) await this.#recheck(this.corrupt)
     // What is damaged is evidence until somebody has looked at it.
-    if (this.corrupt !== null || this.#isClosed) return
+    if (this.corrupt !== null) return
     await this.#removeStrangers()
     const kept = this.#segments.filter(({ baseOffset }) => baseOffset >= this.#deletedBefore)
     const facts = kept.map(({ nextOffset, size, createdMs, indexes }) => ({
@@ -292,13 +295,11 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     const active = this.#segments.at(-1)
     const isNext = active?.baseOffset === segmentBaseOffset && active.size === position
     const isFirst = segmentBaseOffset === baseOffset && position === 0
-    if (baseOffset > this.#logEndOffset || !(isNext || isFirst)) {
-      this.#damage.inJournal(this.#options.folder, {
-        baseOffset,
-        logEndOffset: this.#logEndOffset,
-      })
-      return
-    }
+    if (baseOffset > this.#logEndOffset || !(isNext || isFirst))
+      throw new ShoalError(
+        'SHOAL_STORAGE_CORRUPT',
+        `${this.#options.folder}: the journal goes on at offset ${baseOffset}, segment ${segmentBaseOffset}, position ${position}, the log ends at ${this.#logEndOffset}`,
+      )
     if (partitionLeaderEpoch > this.leaderEpoch)
       this.#epochs.begin(partitionLeaderEpoch, baseOffset)
     this.#take(batch, isNext ? active : this.#roll(baseOffset, nowMs), nowMs)
@@ -322,14 +323,12 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   }
 
   async finishRecovery(): Promise<void> {
-    const known = this.corrupt
     if (this.#wasRedone) {
       await this.#writer.settle(this.#segments)
       await this.#removeStrangers()
     }
-    if (known !== null) await this.#recheck(known)
     this.#isLive = true
-    if (this.corrupt !== known) this.#recordDamage()
+    this.#damage.confirm(this.#segments)
   }
 
   /** The state of this turn, for the store's snapshot; it counts after `syncDirty`. */
@@ -451,12 +450,14 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     })
   }
 
-  /** Whether damage found by an earlier process is still there: somebody may have put the file back. */
+  /** Once a start, whether damage that an earlier process found is still there: somebody may have put the file back. */
   async #recheck(known: string): Promise<void> {
+    if (this.#wasRechecked) return
+    this.#wasRechecked = true
+    for (const segment of this.#segments) if (!(await this.#reader.isIntact(segment))) return
+    this.#options.logger.log('info', 'damage that was known is no longer there', { known })
     this.#damage.restore(null)
-    for (const segment of this.#segments) await this.#reader.check(segment)
-    if (this.corrupt === null)
-      this.#options.logger.log('info', 'damage that was known is no longer there', { known })
+    this.#recordDamage()
   }
 
   #recordDamage(): void {

@@ -79,13 +79,13 @@ export class SegmentReader {
     }
   }
 
-  /** Reads all of the segment's file; damage goes to `onDamage`. */
-  async check(segment: Segment): Promise<void> {
+  /** Whether all of the segment's file is as it was written. */
+  async isIntact(segment: Segment): Promise<boolean> {
     const scan = this.scan(segment, { position: 0, baseOffset: segment.baseOffset })
     for (;;) {
       const step = await scan.next(SCAN_WINDOW_BYTES)
-      if (step === null) return
-      if (step.damage !== null) this.#options.onDamage(segment, step.damage)
+      if (step === null) return true
+      if (step.damage !== null) return false
     }
   }
 

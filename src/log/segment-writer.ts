@@ -158,6 +158,7 @@ export class SegmentWriter implements MemoryHolder {
   async #write(): Promise<boolean> {
     const { tail, memory, journal, flushedOffset } = this.#options
     this.#isWriteQueued = false
+    let wrote = false
     for (;;) {
       const write = tail.nextWrite(flushedOffset())
       if (write === null) break
@@ -165,9 +166,12 @@ export class SegmentWriter implements MemoryHolder {
         journal.noteFull()
         return false
       }
+      wrote = true
     }
-    this.#isWriteWanted = false
-    memory.use(this, 0)
+    // What is not flushed yet stays wanted, `flushed` comes back to it. To offer the memory again without having written
+    // would be asked for the same at once, for ever, and the flush would never get its turn.
+    this.#isWriteWanted = this.unwrittenBytes > 0 && this.#isWriteWanted
+    if (wrote) memory.use(this, 0)
     return true
   }
 

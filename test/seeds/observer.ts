@@ -50,7 +50,11 @@ export class Observer implements AsyncDisposable {
 
   async createTopic(topic: string, numPartitions: number): Promise<void> {
     const admin = await this.#admin()
-    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
+    await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false })
+    await eventually(
+      () => this.#partitionCount(topic),
+      (count) => count === numPartitions,
+    )
     this.#partitionCounts.set(topic, numPartitions)
   }
 
@@ -123,6 +127,17 @@ export class Observer implements AsyncDisposable {
     )
   }
 
+  /** How many partitions the broker lists; 0 while it does not know the topic yet. */
+  async #partitionCount(topic: string): Promise<number> {
+    try {
+      const { topics } = await (await this.#admin()).fetchTopicMetadata({ topics: [topic] })
+      return topics[0]?.partitions.length ?? 0
+    } catch (error) {
+      if (isUnknownTopic(error)) return 0
+      throw error
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#connected.map((client) => client.disconnect()))
   }
@@ -134,4 +149,8 @@ function assignedPartitions(assignment: Buffer): readonly number[] {
   return Object.values(decoded?.assignment ?? {})
     .flat()
     .sort((left, right) => left - right)
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  return error instanceof Error && 'type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
 }

@@ -144,9 +144,7 @@ export class Stage implements AsyncDisposable {
 }
 
 /** Plays a scenario with each version of the client at once; an error names the version. */
-export async function eachClient<T>(
-  play: (kind: PythonKind) => Promise<T>,
-): Promise<readonly T[]> {
+export async function eachClient<T>(play: (kind: PythonKind) => Promise<T>): Promise<readonly T[]> {
   const results = await Promise.allSettled(
     clients.map(async (kind) => {
       try {
@@ -166,4 +164,13 @@ export async function eachClient<T>(
 /** `count` values that tell their number. */
 export function numbered(count: number): readonly string[] {
   return Array.from({ length: count }, (_, index) => `${index}`)
+}
+
+/** Whether a program runs on. */
+export function alive(program: Program): boolean {
+  try {
+    return process.kill(program.pid ?? 0, 0)
+  } catch {
+    return false
+  }
 }

@@ -7,7 +7,7 @@ import { engineParts } from '../../src/consumer/engine-parts.ts'
 import type { EngineParts } from '../../src/consumer/engine-parts.ts'
 import { LaneTable, ReadyQueue } from '../../src/consumer/lanes.ts'
 import { OffsetTracker } from '../../src/consumer/offset-tracker.ts'
-import type { WorkItem } from '../../src/consumer/work-item.ts'
+import type { WorkItem } from '../../src/consumer/work.ts'
 
 export interface BrokenBuild {
   readonly name: string
@@ -43,12 +43,12 @@ class HighestDoneTracker extends OffsetTracker {
 }
 
 /** Leaves queued records of a partition that went in their lanes. */
-class StaleLanes extends LaneTable {
+class StaleLanes extends LaneTable<WorkItem> {
   override dropInactive(): void {}
 }
 
 /** Every record has a lane of its own. */
-class NoLanes extends LaneTable {
+class NoLanes extends LaneTable<WorkItem> {
   override append(item: WorkItem): boolean {
     item.laneKey = Uint8Array.of(...ordinalBytes(item.ordinal))
     return super.append(item)
@@ -56,10 +56,10 @@ class NoLanes extends LaneTable {
 }
 
 /** A record that waits for its retry goes behind those of its key that came after it. */
-class RetryAtTail extends DelayQueue {
-  readonly #ready: ReadyQueue
+class RetryAtTail extends DelayQueue<WorkItem> {
+  readonly #ready: ReadyQueue<WorkItem>
 
-  constructor(ready: ReadyQueue) {
+  constructor(ready: ReadyQueue<WorkItem>) {
     super()
     this.#ready = ready
   }
@@ -78,7 +78,7 @@ class RetryAtTail extends DelayQueue {
 }
 
 /** Giving back what waits for its retry, as at the end, counts as done. */
-class DropsAreDone extends DelayQueue {
+class DropsAreDone extends DelayQueue<WorkItem> {
   override remove(gone: (item: WorkItem) => boolean): void {
     for (const item of this.values()) if (gone(item)) item.partition.tracker.finish(item.ordinal)
     super.remove(gone)
@@ -112,10 +112,10 @@ export const brokenBuilds: readonly BrokenBuild[] = [
     name: 'moves a record that is retried behind its key',
     parts: () => {
       // One queue of each for every engine: the broken one has to find the other.
-      let ready = new ReadyQueue()
+      let ready = new ReadyQueue<WorkItem>()
       return {
         ...engineParts,
-        createReady: () => (ready = new ReadyQueue()),
+        createReady: () => (ready = new ReadyQueue<WorkItem>()),
         createDelays: () => new RetryAtTail(ready),
       }
     },

@@ -136,7 +136,9 @@ export class RuntimeChecker {
     for (; this.#lettersRead < records.length; this.#lettersRead++) {
       const { headers } = records[this.#lettersRead]!
       const text = (name: string) =>
-        new TextDecoder().decode(headers.find(({ key }) => key === `shoal-dlq-${name}`)!.value!)
+        new TextDecoder().decode(
+          headers.find(({ key }) => key === `shoal-dlq-${name}`)?.value ?? undefined,
+        )
       this.#doneOf(`${text('origin-topic')}/${text('origin-partition')}`).add(
         Number(text('origin-offset')),
       )

@@ -131,7 +131,9 @@ class World {
     if (this.#isFine() && this.#members.some(({ state }) => state === 'stopping'))
       this.checker.violations.push('C10: a member did not stop')
     if (this.#isFine() && !this.checker.converged())
-      this.checker.violations.push(`C2: lost at the end: ${this.checker.missing().slice(0, 5).join(', ')}`)
+      this.checker.violations.push(
+        `C2: lost at the end: ${this.checker.missing().slice(0, 5).join(', ')}`,
+      )
   }
 
   async #until(holds: () => boolean): Promise<void> {
@@ -175,7 +177,15 @@ class World {
 
   #plan(): Plan {
     if (this.#random.next() >= this.#swarm.failing * 0.5) return 'ok'
-    const plans = ['flaky', 'flaky', 'poison', 'skip', 'dead-letter', 'ask-retry', 'invalid'] as const
+    const plans = [
+      'flaky',
+      'flaky',
+      'poison',
+      'skip',
+      'dead-letter',
+      'ask-retry',
+      'invalid',
+    ] as const
     return plans[this.#below(plans.length)] ?? 'ok'
   }
 
@@ -192,9 +202,7 @@ class World {
     else if (kind === 1) this.#stop(member)
     else if (kind === 2) this.#crash(member)
     else if (kind === 3) {
-      this.#count('expire')
-      member.expiredMs = this.#clock.monotonicMs()
-      this.#broker.group(GROUP).expire(member.memberId, this.#below(3_000))
+      this.#expire(member)
     } else {
       this.#count('pause')
       member.running.pause('simulated')
@@ -237,7 +245,14 @@ class World {
       this.#parts,
     ).start()
     const memberId = this.#broker.group(GROUP).memberIds.find((id) => !before.has(id)) ?? ''
-    member.current = { name, running, state: 'alive', memberId, doubtMs: null, expiredMs: Number.NEGATIVE_INFINITY }
+    member.current = {
+      name,
+      running,
+      state: 'alive',
+      memberId,
+      doubtMs: null,
+      expiredMs: Number.NEGATIVE_INFINITY,
+    }
     this.#members.push(member.current)
   }
 
@@ -254,6 +269,18 @@ class World {
     this.#count('crash')
     member.state = 'crashed'
     this.#broker.group(GROUP).crash(member.memberId)
+  }
+
+  /** A session times out only after heartbeats went unanswered for a while. */
+  #expire(member: Member): void {
+    this.#count('expire')
+    this.#setFresh(member, false)
+    const toldAfterMs = this.#below(3_000)
+    this.#clock.schedule(FRESHNESS_MS + 1, () => {
+      member.expiredMs = this.#clock.monotonicMs()
+      this.#setFresh(member, true)
+      this.#broker.group(GROUP).expire(member.memberId, toldAfterMs)
+    })
   }
 
   #toggleFresh(): void {
@@ -295,7 +322,9 @@ class World {
       partition: `${ctx.topic}/${ctx.partition}`,
       offset: ctx.offset,
       isOver: () =>
-        signal.aborted || isCrashed() || (memberOf()?.expiredMs ?? Number.NEGATIVE_INFINITY) + FRESHNESS_MS >= nowMs,
+        signal.aborted ||
+        isCrashed() ||
+        (memberOf()?.expiredMs ?? Number.NEGATIVE_INFINITY) >= nowMs,
     }
     this.checker.began(execution)
     if (member !== null)

@@ -33,9 +33,9 @@ export async function readPartition(
   limits: ReadLimits,
 ): Promise<FetchedPartition> {
   const { target } = entry
+  const unknown = byTopicId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION'
   const topic = byTopicId ? topics.table.byId(target.topic) : topics.table.byName(target.topic)
-  if (topic === undefined)
-    return failed(entry, byTopicId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION')
+  if (topic === undefined) return failed(entry, unknown)
   const log = topics.openLog(topic, target.partition) ?? (await topics.log(topic, target.partition))
   if (log === null) return failed(entry, 'UNKNOWN_TOPIC_OR_PARTITION')
   const epochError = leaderEpochError(log, target.currentLeaderEpoch)
@@ -44,7 +44,10 @@ export async function readPartition(
   if (diverging !== null) return { ...nothing(entry, log), divergingEpoch: diverging }
   // Nothing to read is the usual case of a consumer that waits: no promise, no file.
   if (target.fetchOffset === log.highWatermark && log.corrupt === null) return nothing(entry, log)
-  return readLog(log, entry, limits)
+  const result = await readLog(log, entry, limits)
+  // A topic that was deleted during the read took its files with it.
+  const isGone = result.errorCode !== 'NONE' && topics.table.byId(topic.topicId) === undefined
+  return isGone ? failed(entry, unknown) : result
 }
 
 /** FENCED_LEADER_EPOCH (74) for an old epoch, UNKNOWN_LEADER_EPOCH (75) for one that is not yet; -1 is not checked. */

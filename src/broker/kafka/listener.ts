@@ -61,7 +61,7 @@ export class KafkaListener {
     this.#connections = connections
   }
 
-  /** @throws ShoalError SHOAL_INVALID_ARGUMENT when the address cannot be listened on. */
+  /** @throws ShoalError SHOAL_ADDRESS_UNUSABLE when the address cannot be listened on. */
   static async open<Context>(options: KafkaListenerOptions<Context>): Promise<KafkaListener> {
     const connections = new ConnectionSet(options)
     const listener = await options.network.listen(options.address, (wire) =>

@@ -77,10 +77,23 @@ export class TopicService {
     return { given: this.#options.given, dynamic: this.#options.table.brokerConfigs }
   }
 
-  /** Gives the cluster its id at a folder's first start. */
+  /** What a folder's first start decides: the id of the cluster and, as a fresh Kafka has it, one dynamic default. */
   nameCluster(): void {
     if (this.#options.table.clusterId !== null) return
-    this.#append([{ kind: 'cluster-named', clusterId: newUuid(this.#options.random) }])
+    this.#append([
+      { kind: 'cluster-named', clusterId: newUuid(this.#options.random) },
+      { kind: 'broker-configured', configs: [['min.insync.replicas', '1']] },
+    ])
+  }
+
+  /**
+   * Finishes deletions that a crash cut in two: a topic's end and that of its logs are separate records.
+   * Call once at the start.
+   */
+  async removeOrphans(): Promise<void> {
+    const { logs } = this.#options
+    for (const { topicId, partition } of logs.partitions())
+      if (!this.#has(topicId, partition)) await logs.deletePartition({ topicId, partition })
   }
 
   create(topic: NewTopic, validateOnly: boolean): TopicDecision {

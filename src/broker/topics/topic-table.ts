@@ -115,6 +115,10 @@ export class TopicTable {
     return this.#clusterId
   }
 
+  get topicCount(): number {
+    return this.#byId.size
+  }
+
   /** Partitions of all topics together. */
   get partitionCount(): number {
     return this.#partitionCount

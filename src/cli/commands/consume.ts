@@ -4,15 +4,13 @@
  */
 
 import type { Command } from 'commander'
-import { consumer } from '../../consumer/index.ts'
 import { ShoalError } from '../../core/index.ts'
-import { kafka } from '../../sources/kafka/index.ts'
-import { readTopic } from '../../sources/kafka/admin/index.ts'
-import { brokersOf, withBackend, type BackendFlags } from '../backend.ts'
+import { backendOf, withBackend, type Backend, type BackendFlags } from '../backend.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { wholeNumber, wholeNumbers } from '../flags.ts'
 import { compileFormat, recordJson, type Format } from '../format.ts'
 import type { Io } from '../io.ts'
 import { createLogger } from '../log.ts'
-import { parsePosition } from '../position.ts'
 import { startProgress } from '../progress.ts'
 
 interface ConsumeFlags extends BackendFlags {
@@ -36,7 +34,7 @@ export function addConsume(program: Command, io: Io): void {
     )
     .option(
       '-o, --offset <position>',
-      'where to begin: earliest, latest, N, -N, @time, @-2h (without a group)',
+      'where to begin: earliest, latest, N, -N, @time, @-2h; a group takes earliest or latest, for its first start',
       'earliest',
     )
     .option('-n, --count <count>', 'stop after so many records')
@@ -51,64 +49,88 @@ export function addConsume(program: Command, io: Io): void {
 
 async function consume(io: Io, topic: string, flags: ConsumeFlags): Promise<void> {
   const print = printer(flags)
-  const limit = limitOf(flags.count)
-  const brokers = await brokersOf(io, flags)
+  const limit =
+    flags.count === undefined ? Number.POSITIVE_INFINITY : wholeNumber('--count', flags.count, 1)
+  if (flags.group !== undefined) refuseWithGroup(flags)
+  const backend = await backendOf(io, flags)
   const progress = startProgress(io, {
     verb: 'consumed',
-    unit: 'records',
+    unit: 'record',
     quiet: flags.quiet === true,
   })
-  if (flags.group === undefined)
-    await readOut(io, { topic, brokers, flags, print, limit, progress })
-  else await joinGroup(io, flags.group, { topic, brokers, flags, print, limit, progress })
+  const job = { topic, backend, flags, print, limit, progress }
+  const reachedEnd = await (flags.group === undefined
+    ? readOut(io, job)
+    : joinGroup(io, flags.group, job))
   progress.finish()
+  if (!reachedEnd) io.setExitCode(exitCodes.interrupted.code)
+}
+
+/** A group says itself which partitions it reads and where it goes on. */
+function refuseWithGroup({ partition, offset }: ConsumeFlags): void {
+  if (partition !== undefined)
+    throw new ShoalError(
+      'SHOAL_INVALID_ARGUMENT',
+      '--partition and --group: the group decides who reads which partition; leave one of the two out',
+    )
+  if (offset !== 'earliest' && offset !== 'latest')
+    throw new ShoalError(
+      'SHOAL_INVALID_ARGUMENT',
+      `--offset ${offset} and --group: a group goes on behind what it committed; only earliest and latest say where it starts the first time`,
+    )
 }
 
 interface Job {
   readonly topic: string
-  readonly brokers: string
+  readonly backend: Backend
   readonly flags: ConsumeFlags
   readonly print: Format
   readonly limit: number
   readonly progress: { add(count: number): void }
 }
 
+/** Resolves with whether it came to its end by itself; following has none. */
 async function readOut(
   io: Io,
-  { topic, brokers, flags, print, limit, progress }: Job,
-): Promise<void> {
+  { topic, backend, flags, print, limit, progress }: Job,
+): Promise<boolean> {
+  const { readTopic } = await import('../../sources/kafka/admin/index.ts')
+  const { parsePosition } = await import('../position.ts')
   const records = readTopic({
-    brokers,
+    ...backend,
     topic,
     from: parsePosition(flags.offset, io.clock),
     follow: flags.follow === true,
     signal: io.stop,
     ...(flags.partition === undefined
       ? {}
-      : { partitions: flags.partition.split(',').map(Number) }),
+      : { partitions: wholeNumbers('--partition', flags.partition) }),
   })
   let left = limit
   for await (const record of records) {
-    if (left-- <= 0) break
+    left--
     io.out(print(record))
     progress.add(1)
-    if (left === 0) break
+    if (left === 0) return true
   }
+  return flags.follow === true || !io.stop.aborted
 }
 
 /** Printed one after the other in the order of each partition; the record that reaches the count is the last. */
 async function joinGroup(
   io: Io,
   group: string,
-  { topic, brokers, flags, print, limit, progress }: Job,
-): Promise<void> {
+  { topic, backend, flags, print, limit, progress }: Job,
+): Promise<boolean> {
   const enough = new AbortController()
   const stop = AbortSignal.any([io.stop, enough.signal])
   let left = limit
+  const { consumer } = await import('../../consumer/index.ts')
+  const { kafka } = await import('../../sources/kafka/index.ts')
   const running = await consumer({
     group,
     source: kafka({
-      brokers,
+      ...backend,
       topics: [topic],
       offsetReset: flags.offset === 'latest' ? 'latest' : 'earliest',
     }),
@@ -131,6 +153,7 @@ async function joinGroup(
     },
   }).start({ signal: stop })
   await running.finished
+  return left === 0 || limit === Number.POSITIVE_INFINITY
 }
 
 function aborted(signal: AbortSignal): Promise<never> {
@@ -146,17 +169,6 @@ function aborted(signal: AbortSignal): Promise<never> {
 function printer(flags: ConsumeFlags): Format {
   if (flags.json === true) return (record) => `${recordJson(record)}\n`
   return compileFormat(flags.format)
-}
-
-function limitOf(count: string | undefined): number {
-  if (count === undefined) return Number.POSITIVE_INFINITY
-  const limit = Number(count)
-  if (!Number.isInteger(limit) || limit < 1)
-    throw new ShoalError(
-      'SHOAL_INVALID_ARGUMENT',
-      `--count ${count}: expected a whole number of at least 1`,
-    )
-  return limit
 }
 
 const consumeHelp = `

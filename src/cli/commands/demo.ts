@@ -5,13 +5,11 @@
 
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { Broker } from '../../broker/index.ts'
+import type { Broker } from '../../broker/index.ts'
 import { messageOf, ShoalError } from '../../core/index.ts'
-import { KafkaProducer } from '../../sources/kafka/index.ts'
 import type { Io } from '../io.ts'
-import { createLogger } from '../log.ts'
-import { runService } from '../service/run-service.ts'
-import { loadServiceModule } from '../service/service-module.ts'
+import { wholeNumber } from '../flags.ts'
+import { createLogger, runtimeLogger } from '../log.ts'
 
 const TOPIC = 'Scenario-Execute'
 const GROUP = 'your-consumer-group'
@@ -37,6 +35,9 @@ export function addDemo(program: Command, io: Io): void {
 
 async function demo(io: Io, flags: DemoFlags): Promise<void> {
   const logger = createLogger(io, { format: 'text' })
+  const { KafkaProducer } = await import('../../sources/kafka/index.ts')
+  const { runService } = await import('../service/run-service.ts')
+  const { loadServiceModule } = await import('../service/service-module.ts')
   const module = await loadServiceModule(io.cwd, WORKER)
   await using broker = await openBroker(io, flags)
   const brokers = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
@@ -54,17 +55,25 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
     headers: [],
   })
   const settings = { brokers, groupId: GROUP, topics: [TOPIC] }
-  await Promise.race([runService({ settings, module, logger, stop: io.stop }), broker.failed])
+  const running = runService({
+    settings,
+    module,
+    logger,
+    runtimeLogger: runtimeLogger(io, 'text', logger),
+    stop: io.stop,
+  })
+  await Promise.race([running, broker.failed])
 }
 
 /** The usual port where it is free, so that every example works as printed; a free one otherwise, said aloud. */
 async function openBroker(io: Io, flags: DemoFlags): Promise<Broker> {
   const settings = { 'group.initial.rebalance.delay.ms': '0' }
+  const { Broker } = await import('../../broker/index.ts')
   const open = (port: number) =>
     Broker.open({ data: null, kafka: { host: '127.0.0.1', port }, settings })
-  if (flags.kafkaPort !== undefined) return open(Number(flags.kafkaPort))
+  if (flags.kafkaPort !== undefined) return open(wholeNumber('--kafka-port', flags.kafkaPort, 0))
   return open(PREFERRED_PORT).catch((error: unknown) => {
-    if (!(error instanceof ShoalError) || error.code !== 'SHOAL_INVALID_ARGUMENT') throw error
+    if (!(error instanceof ShoalError) || error.code !== 'SHOAL_ADDRESS_UNUSABLE') throw error
     io.err(`Port ${PREFERRED_PORT} is taken (${messageOf(error)}); taking a free one.\n`)
     return open(0)
   })

@@ -6,12 +6,15 @@
  */
 
 import { createReadStream } from 'node:fs'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { Command } from 'commander'
-import { ShoalError } from '../../core/index.ts'
-import { KafkaProducer } from '../../sources/kafka/index.ts'
-import { brokersOf, withBackend, type BackendFlags } from '../backend.ts'
+import { messageOf, ShoalError } from '../../core/index.ts'
+import { backendOf, withBackend, type BackendFlags } from '../backend.ts'
+import { exitCodes } from '../exit-codes.ts'
+import { collect, wholeNumber } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { startProgress } from '../progress.ts'
 
@@ -31,22 +34,22 @@ interface ProduceFlags extends BackendFlags {
   readonly partition?: string
   readonly compression: string
   readonly partitioner: string
+  readonly json?: boolean
   readonly quiet?: boolean
 }
 
 export function addProduce(program: Command, io: Io): void {
-  const list = (value: string, all: readonly string[]) => [...all, value]
   withBackend(program.command('produce'))
     .description('send records: each line of the input is one')
     .argument('[topic]')
     .option('-t, --topic <topic>', 'the topic, as kafka-console-producer takes it')
     .option('-k, --key <key>', 'the key of every record')
     .option('-K, --key-separator <text>', 'a line is KEY, this text, VALUE')
-    .option('-H, --header <name=value>', 'a header of every record; repeatable', list, [])
+    .option('-H, --header <name=value>', 'a header of every record; repeatable', collect, [])
     .option(
       '-v, --value <text>',
       'a record given here instead of on the input; repeatable',
-      list,
+      collect,
       [],
     )
     .option('--file <path>', 'read lines from a file instead of the input')
@@ -57,6 +60,7 @@ export function addProduce(program: Command, io: Io): void {
       "how a key decides: murmur2 (Java's) or crc32 (librdkafka's)",
       'murmur2',
     )
+    .option('--json', 'at the end, print one JSON document that says how many')
     .option('-q, --quiet', 'no words on stderr')
     .addHelpText('after', produceHelp)
     .action((topic: string | undefined, flags: ProduceFlags) =>
@@ -68,14 +72,16 @@ async function produce(io: Io, topic: string | undefined, flags: ProduceFlags): 
   if (topic === undefined)
     throw new ShoalError('SHOAL_INVALID_ARGUMENT', 'name the topic: shoal produce TOPIC')
   const template = templateOf(topic, flags)
+  const lines = await linesOf(io, flags)
+  const { KafkaProducer } = await import('../../sources/kafka/index.ts')
   await using producer = await KafkaProducer.open({
-    brokers: await brokersOf(io, flags),
+    ...(await backendOf(io, flags)),
     compression: oneOf('--compression', codecs, flags.compression),
     partitioner: oneOf('--partitioner', partitioners, flags.partitioner),
   })
   const progress = startProgress(io, {
     verb: 'produced',
-    unit: 'records',
+    unit: 'record',
     quiet: flags.quiet === true,
   })
   if (
@@ -86,10 +92,14 @@ async function produce(io: Io, topic: string | undefined, flags: ProduceFlags): 
   )
     io.err('A line is a record; Ctrl-D ends.\n')
   const failures: unknown[] = []
+  let sent = 0
   const inFlight = new Set<Promise<void>>()
-  for await (const line of linesOf(io, flags)) {
+  for await (const line of lines) {
     const sending = producer.send(template(line)).then(
-      () => progress.add(1),
+      () => {
+        sent++
+        progress.add(1)
+      },
       (error: unknown) => void failures.push(error),
     )
     inFlight.add(sending)
@@ -99,7 +109,10 @@ async function produce(io: Io, topic: string | undefined, flags: ProduceFlags): 
   }
   await Promise.all(inFlight)
   progress.finish()
+  if (flags.json === true)
+    io.out(`${JSON.stringify({ schema: 'shoal.produce/1', topic, records: sent })}\n`)
   if (failures.length > 0) throw failures[0]
+  if (io.stop.aborted) io.setExitCode(exitCodes.interrupted.code)
 }
 
 function templateOf(topic: string, flags: ProduceFlags) {
@@ -110,12 +123,8 @@ function templateOf(topic: string, flags: ProduceFlags) {
       throw new ShoalError('SHOAL_INVALID_ARGUMENT', `--header ${pair}: expected name=value`)
     return { key: pair.slice(0, at), value: encoder.encode(pair.slice(at + 1)) }
   })
-  const partition = flags.partition === undefined ? null : Number(flags.partition)
-  if (partition !== null && (!Number.isInteger(partition) || partition < 0))
-    throw new ShoalError(
-      'SHOAL_INVALID_ARGUMENT',
-      `--partition ${flags.partition}: expected a whole number`,
-    )
+  const partition =
+    flags.partition === undefined ? null : wholeNumber('--partition', flags.partition, 0)
   const bytes = (text: string | undefined) => (text === undefined ? null : encoder.encode(text))
   return (line: string) => {
     const at = flags.keySeparator === undefined ? -1 : line.indexOf(flags.keySeparator)
@@ -125,10 +134,33 @@ function templateOf(topic: string, flags: ProduceFlags) {
   }
 }
 
-function linesOf(io: Io, flags: ProduceFlags): AsyncIterable<string> | readonly string[] {
-  if (flags.value.length > 0) return flags.value
-  const input = flags.file === undefined ? Readable.from(io.in) : createReadStream(flags.file)
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+/** A signal ends the input where it is; what was read until then is still sent. */
+async function linesOf(
+  io: Io,
+  { value, file }: ProduceFlags,
+): Promise<AsyncIterable<string> | readonly string[]> {
+  if (value.length > 0) return value
+  const input = file === undefined ? streamOf(io.in) : await openedFile(resolve(io.cwd, file))
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal: io.stop })
+}
+
+/** A stream stays what it is: readline then lets go of it at the end, whether there is more to come or not. */
+function streamOf(input: Io['in']): Readable {
+  return input instanceof Readable ? input : Readable.from(input)
+}
+
+async function openedFile(path: string): Promise<Readable> {
+  const stream = createReadStream(path)
+  try {
+    await once(stream, 'open')
+    return stream
+  } catch (cause) {
+    throw new ShoalError(
+      'SHOAL_INVALID_ARGUMENT',
+      `--file ${path} cannot be read: ${messageOf(cause)}`,
+      { cause },
+    )
+  }
 }
 
 function oneOf<Name extends string>(flag: string, names: readonly Name[], value: string): Name {

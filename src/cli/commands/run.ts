@@ -7,16 +7,16 @@
 
 import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
-import { withBackend } from '../backend.ts'
+import { timeoutOf, withBackend } from '../backend.ts'
+import { logFormatOption, wholeNumber } from '../flags.ts'
 import type { Io } from '../io.ts'
-import { createLogger, type LogFormat } from '../log.ts'
-import { runService } from '../service/run-service.ts'
-import { loadServiceModule } from '../service/service-module.ts'
+import { createLogger, runtimeLogger, type LogFormat } from '../log.ts'
 import { serviceSettings, type ServiceFlags } from '../service/service-settings.ts'
 import { readEnvironment } from '../settings-file.ts'
 
 interface RunFlags extends ServiceFlags {
-  readonly env: string
+  readonly env?: string
+  readonly timeout: string
   readonly concurrency?: string
   readonly logFormat: LogFormat
 }
@@ -27,8 +27,7 @@ export function addRun(program: Command, io: Io): void {
     .argument('<module>', 'the module; it exports handle(message, ctx)')
     .option(
       '--env <file>',
-      'file with KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID and KAFKA_TOPIC',
-      '.env',
+      'file with KAFKA_BOOTSTRAP_SERVERS, KAFKA_GROUP_ID and KAFKA_TOPIC; default .env where it exists',
     )
     .option('-g, --group <id>', 'the consumer group; default KAFKA_GROUP_ID')
     .option('-t, --topic <topics>', 'the topic, or several with commas; default KAFKA_TOPIC')
@@ -36,22 +35,30 @@ export function addRun(program: Command, io: Io): void {
       '--concurrency <count>',
       `how many records at a time; default what the module says, else the cores (${availableParallelism()} here)`,
     )
-    .option('--log-format <format>', 'text or json', 'text')
+    .addOption(logFormatOption())
     .addHelpText('after', runHelp)
     .action((path: string, flags: RunFlags) => run(io, path, flags))
 }
 
 async function run(io: Io, path: string, flags: RunFlags): Promise<void> {
   const settings = serviceSettings(flags, await readEnvironment(io, flags.env))
+  const { loadServiceModule } = await import('../service/service-module.ts')
+  const { runService } = await import('../service/run-service.ts')
+  const bootstrapTimeoutMs = timeoutOf(flags)
+  const concurrency =
+    flags.concurrency === undefined
+      ? {}
+      : { concurrency: wholeNumber('--concurrency', flags.concurrency, 1) }
   const module = await loadServiceModule(io.cwd, path)
   const logger = createLogger(io, { format: flags.logFormat })
-  const concurrency = flags.concurrency === undefined ? undefined : Number(flags.concurrency)
   await runService({
     settings,
     module,
     logger,
+    runtimeLogger: runtimeLogger(io, flags.logFormat, logger),
     stop: io.stop,
-    ...(concurrency === undefined ? {} : { concurrency }),
+    bootstrapTimeoutMs,
+    ...concurrency,
   })
 }
 

@@ -5,8 +5,9 @@
  */
 
 import type { Command } from 'commander'
-import { Broker, type BrokerOptions } from '../../broker/index.ts'
+import type { BrokerOptions } from '../../broker/index.ts'
 import { createLogger, type LogFormat } from '../log.ts'
+import { collect, logFormatOption } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { stopped } from '../io.ts'
 import { configurationError, readServeFile, type ServeFile } from '../settings-file.ts'
@@ -19,6 +20,7 @@ interface ServeFlags {
   readonly kafkaHost?: string
   readonly kafkaPort?: string
   readonly set: readonly string[]
+  readonly allowInsecure?: boolean
   readonly logFormat: LogFormat
   readonly json?: boolean
 }
@@ -47,7 +49,11 @@ function shared(command: Command): Command {
       'port for Kafka clients, 0 takes a free one (shoal.yaml: kafka.port); default 9092',
     )
     .option('--set <name=value>', 'a Kafka broker setting by its own name; repeatable', collect, [])
-    .option('--log-format <format>', 'text or json', 'text')
+    .option(
+      '--allow-insecure',
+      'listen beyond this machine although nobody has to log in; for trusted networks (shoal.yaml: kafka.allowInsecure)',
+    )
+    .addOption(logFormatOption())
     .option('--json', 'print the ready line as JSON')
 }
 
@@ -69,6 +75,7 @@ async function dev(io: Io, flags: ServeFlags): Promise<void> {
 
 async function runBroker(io: Io, flags: ServeFlags, options: BrokerOptions): Promise<void> {
   const logger = createLogger(io, { format: flags.logFormat })
+  const { Broker } = await import('../../broker/index.ts')
   const broker = await Broker.open({ ...options, logger })
   const address = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
   io.out(
@@ -102,11 +109,8 @@ export function brokerOptions(
     problems.push(`--kafka-port ${flags.kafkaPort}: expected a whole number from 0 to 65535`)
   if (problems.length > 0) throw configurationError(problems)
   const host = flags.kafkaHost ?? file.kafka?.host ?? '127.0.0.1'
-  return { kafka: { host, port }, settings }
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value]
+  const allowInsecure = flags.allowInsecure ?? file.kafka?.allowInsecure ?? false
+  return { kafka: { host, port }, allowInsecure, settings }
 }
 
 const serveHelp = `

@@ -15,7 +15,12 @@ const SESSION_TIMEOUT_MS = 60_000
 export interface ServiceRun {
   readonly settings: ServiceSettings
   readonly module: ServiceModule
+  /** Where the lines of the service go. */
   readonly logger: Logger
+  /** Where those of the runtime below it go; default `logger`. */
+  readonly runtimeLogger?: Logger
+  /** How long to try to reach a broker, milliseconds; default the source's own. */
+  readonly bootstrapTimeoutMs?: number
   /** Ends the service: what has started is finished and committed, then the group is left. */
   readonly stop: AbortSignal
   /** Overrides what the module says; default there: the cores of the machine. */
@@ -27,6 +32,8 @@ export async function runService({
   settings,
   module,
   logger,
+  runtimeLogger = logger,
+  bootstrapTimeoutMs,
   stop,
   concurrency,
 }: ServiceRun): Promise<Report> {
@@ -48,8 +55,9 @@ export async function runService({
       topics: [...topics],
       sessionTimeoutMs: SESSION_TIMEOUT_MS,
       offsetReset: 'earliest',
+      ...(bootstrapTimeoutMs === undefined ? {} : { bootstrapTimeoutMs }),
     }),
-    logger,
+    logger: runtimeLogger,
     handle: (message: unknown, ctx: Ctx) => module.handle(message, ctx, { log }),
   } as const
   const definition =

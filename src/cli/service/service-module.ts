@@ -6,6 +6,7 @@
  *   export const options = { order: 'key', concurrency: 16 }      optional, the runtime's own options
  */
 
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
@@ -51,10 +52,16 @@ async function load(file: string, path: string): Promise<Readonly<Record<string,
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (error) {
-    throw new ShoalError('SHOAL_CONFIG_INVALID', `${path} cannot be loaded: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw new ShoalError('SHOAL_CONFIG_INVALID', notLoaded(file, path, error), { cause: error })
   }
+}
+
+function notLoaded(file: string, path: string, error: unknown): string {
+  if (!existsSync(file)) return `${path} does not exist: name the module of the service`
+  // A syntax error says where only in its stack: `file:///path/worker.ts:12`.
+  const line = error instanceof Error ? /^file:.*:(\d+)$/m.exec(error.stack ?? '')?.[1] : undefined
+  const where = error instanceof SyntaxError && line !== undefined ? ` (line ${line})` : ''
+  return `${path} cannot be loaded${where}: ${messageOf(error)}`
 }
 
 function isSchema(value: unknown): value is StandardSchemaV1 {

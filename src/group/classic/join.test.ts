@@ -155,6 +155,24 @@ describe('a join that cannot be', () => {
     })
   })
 
+  test('because enough others have joined the round already is answered GROUP_MAX_SIZE_REACHED, also to a member', () => {
+    const { sim, a, b } = stablePair({ groupMaxSize: 2 })
+    sim.join({ memberId: a, protocols: [{ name: 'range', metadata: bytes(9) }] })
+    const newcomer = sim.join({ apiVersion: 3 })
+    // The group is of a and b: the newcomer is one too many only for who comes after it.
+    assert.equal(newcomer.response, undefined)
+    const { response, records } = sim.join({ memberId: b })
+    assert.deepEqual(response, { ...failed, errorCode: 'GROUP_MAX_SIZE_REACHED', memberId: '' })
+    assert.deepEqual(
+      records.map((record) => [record.kind, record.kind === 'member-removed' && record.memberId]),
+      [
+        ['member-removed', b],
+        ['generation', false],
+      ],
+    )
+    assert.equal(sim.joinAnswer(newcomer.token)?.generationId, 3)
+  })
+
   test('because too many ids are given out already is answered COORDINATOR_NOT_AVAILABLE', () => {
     const sim = new Sim({ groupMaxPendingMembers: 1 })
     sim.join()
@@ -292,6 +310,33 @@ describe('in a stable group', () => {
     assert.equal(sim.joinAnswer(token)?.leader, b)
     assert.equal(sim.joinAnswer(token)?.members.length, 1)
   })
+})
+
+test('a round waits for ids that were given out, and goes on when they expire', () => {
+  const { sim, a, b } = stablePair()
+  sim.join({ sessionTimeoutMs: 20_000 })
+  const { token } = sim.join({ memberId: a })
+  sim.join({ memberId: b })
+  sim.advance(19_999)
+  assert.equal(sim.joinAnswer(token), undefined)
+  sim.advance(1)
+  assert.equal(sim.joinAnswer(token)?.generationId, 3)
+})
+
+test('a member that was dropped leaves nothing behind that disturbs the others', () => {
+  const { sim, a, b } = stablePair()
+  sim.join({ memberId: a })
+  for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 5_000) {
+    sim.ask(heartbeatRequest({ memberId: b, generationId: 2 }))
+    sim.advance(5_000)
+  }
+  sim.sync({ memberId: a, generationId: 3 })
+  for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 5_000) {
+    sim.ask(heartbeatRequest({ memberId: a, generationId: 3 }))
+    sim.advance(5_000)
+  }
+  assert.equal(sim.coordinator.timeline('g')?.generation, 3)
+  assert.equal(sim.coordinator.describe('g', 6).groupState, 'Stable')
 })
 
 describe('while a generation waits for its assignment', () => {
@@ -456,6 +501,66 @@ describe('a static member', () => {
     const { response } = sim.join({ ...instance, protocols: [...both].reverse() })
     assert.equal(response?.generationId, 2)
     assert.equal(response.protocolName, 'sticky')
+  })
+
+  test('that comes back during a round joins it in the place of its older self', () => {
+    const { sim } = stableStatic()
+    const joiner = sim.join({ apiVersion: 3 })
+    assert.equal(sim.join(instance).response?.generationId, 2)
+    assert.equal(sim.joinAnswer(joiner.token)?.generationId, 2)
+  })
+
+  test('that comes back while its older self waits for an assignment answers it', () => {
+    const sim = new Sim()
+    const leader = enter(sim)
+    sim.sync({ memberId: leader, generationId: 1 })
+    const joining = sim.join(instance)
+    sim.join({ memberId: leader })
+    const old = sim.joinAnswer(joining.token)!.memberId
+    const waiting = sim.sync({ memberId: old, generationId: 2 })
+    sim.join(instance)
+    const answer = sim.responses.get(waiting.token)
+    assert.equal(answer?.kind === 'sync' && answer.errorCode, 'FENCED_INSTANCE_ID')
+  })
+
+  test('that comes back has to ask for its assignment as its older self had', () => {
+    const sim = new Sim()
+    const leader = enter(sim)
+    sim.sync({ memberId: leader, generationId: 1 })
+    sim.join(instance)
+    sim.join({ memberId: leader })
+    sim.sync({ memberId: leader, generationId: 2 })
+    const { response } = sim.join(instance)
+    for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 5_000) {
+      assert.equal(sim.coordinator.describe('g', 6).groupState, 'Stable')
+      for (const memberId of [leader, response!.memberId])
+        sim.ask(heartbeatRequest({ memberId, generationId: 2 }))
+      sim.advance(5_000)
+    }
+    assert.equal(sim.coordinator.describe('g', 6).groupState, 'PreparingRebalance')
+  })
+
+  test('that came back is not disturbed by the session of its older self', () => {
+    const { sim } = stableStatic()
+    const { memberId } = sim.join(instance).response!
+    sim.sync({ memberId, generationId: 1 })
+    for (let waitedMs = 0; waitedMs < 30_000; waitedMs += 5_000) {
+      sim.advance(5_000)
+      assert.deepEqual(sim.ask(heartbeatRequest({ memberId, generationId: 1 })).response, {
+        kind: 'heartbeat',
+        errorCode: 'NONE',
+      })
+    }
+  })
+
+  test('that is away is waited for when nobody else is there to go on with', () => {
+    const { sim, old } = stableStatic({ sessionTimeoutMs: 300_000 })
+    const memberId = sim.join().response!.memberId
+    sim.join({ memberId })
+    sim.ask(leaveRequest({ memberId }))
+    sim.advance(100_000)
+    assert.equal(sim.coordinator.describe('g', 6).groupState, 'PreparingRebalance')
+    assert.equal(sim.join({ memberId: old, ...instance }).response?.generationId, 2)
   })
 
   test('that is away during a rebalance keeps its place until its session ends', () => {

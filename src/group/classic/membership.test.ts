@@ -381,6 +381,16 @@ describe('a leave', () => {
     assert.equal(sim.coordinator.describe('g', 6).groupState, 'Stable')
   })
 
+  test('of the last id that a round waits for ends the round', () => {
+    const { sim, a, b } = stablePair()
+    const memberId = sim.join().response!.memberId
+    const { token } = sim.join({ memberId: a })
+    sim.join({ memberId: b })
+    assert.equal(sim.joinAnswer(token), undefined)
+    sim.ask(leaveRequest({ memberId }))
+    assert.equal(sim.joinAnswer(token)?.generationId, 3)
+  })
+
   test('answers what the member waits for', () => {
     const { sim, a, b } = completingPair()
     const waiting = sim.sync({ memberId: b, generationId: 2 })
@@ -391,6 +401,28 @@ describe('a leave', () => {
     })
     assert.equal(sim.join({ memberId: a }).response?.generationId, 3)
   })
+})
+
+test('a stable group has a timer for each session and no other', () => {
+  const { sim, a, b } = stablePair()
+  assert.deepEqual(
+    new Set(Array.from(sim.timers.values(), ({ request }) => request)),
+    new Set([
+      { kind: 'offsets-expiry' },
+      { kind: 'session-expired', groupId: 'g', memberId: a },
+      { kind: 'session-expired', groupId: 'g', memberId: b },
+    ]),
+  )
+})
+
+test('a group that everybody left has no timers, whatever state they left it in', () => {
+  for (const pair of [stablePair(), completingPair()]) {
+    const { sim, a, b } = pair
+    sim.join({ memberId: b, protocols: [{ name: 'range', metadata: bytes(9) }] })
+    sim.ask(leaveRequest({ memberId: a }))
+    sim.ask(leaveRequest({ memberId: b }))
+    assert.deepEqual([...sim.timers.keys()], ['offsets-expiry'])
+  }
 })
 
 describe('a restart', () => {
@@ -424,6 +456,17 @@ describe('a restart', () => {
       })
       const answer = sim.responses.get(waiting.token)
       assert.deepEqual(answer?.kind === 'sync' && answer.assignment, bytes(5))
+    })
+
+    test(`from the ${from} does not wait for an assignment for ever`, () => {
+      const { sim, a, b } = completingPair()
+      sim.restart({ from })
+      for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 5_000) {
+        assert.equal(sim.coordinator.describe('g', 6).groupState, 'CompletingRebalance')
+        for (const memberId of [a, b]) sim.ask(heartbeatRequest({ memberId, generationId: 2 }))
+        sim.advance(5_000)
+      }
+      assert.equal(sim.coordinator.describe('g', 6).groupState, 'Empty')
     })
 
     test(`from the ${from} goes on with a rebalance because of a member that left, which stays out`, () => {
@@ -470,6 +513,16 @@ describe('a restart', () => {
       generation: 3,
     })
   })
+})
+
+test('a jump of the wall clock does not make a rebalance longer', () => {
+  const { sim, a, b } = stablePair()
+  sim.ask(leaveRequest({ memberId: b }))
+  sim.advance(200)
+  sim.wallMs += 3_600_000
+  sim.join({ memberId: a })
+  sim.sync({ memberId: a, generationId: 3 })
+  assert.equal(sim.coordinator.timeline('g')?.rebalances.at(-1)?.durationMs, 200)
 })
 
 test('the timeline keeps the last hundred rebalances', () => {

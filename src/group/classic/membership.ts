@@ -95,7 +95,7 @@ export function sessionExpired(turn: ClassicTurn, memberId: string): void {
 
 /** The leader's word: everybody's assignment, empty bytes for those whom it left out. */
 function assign(turn: ClassicTurn, request: SyncRequest): void {
-  const { group, groupId, soft } = turn
+  const { group, groupId } = turn
   const given = new Map<string, Uint8Array>()
   for (const { memberId, assignment } of request.assignments)
     given.set(memberId, new Uint8Array(assignment))
@@ -109,7 +109,6 @@ function assign(turn: ClassicTurn, request: SyncRequest): void {
     })),
     durationMs: group.rebalance === null ? 0 : rebalanceDurationMs(turn, group.rebalance),
   })
-  soft.rebalanceStartedMs = null
 }
 
 function answerSyncs(turn: ClassicTurn): void {

@@ -138,7 +138,6 @@ export function dropMember(turn: ClassicTurn, cause: Cause): void {
   const sync = soft.waitingSyncs.get(memberId)
   if (sync !== undefined) turn.reply(sync, failedSync('UNKNOWN_MEMBER_ID'))
   soft.waitingSyncs.delete(memberId)
-  soft.unsynced.delete(memberId)
   if (turn.group.members.has(memberId))
     turn.record({
       kind: 'member-removed',
@@ -258,7 +257,6 @@ function complete(turn: ClassicTurn, round: JoinRound): void {
   })
   soft.round = null
   if (members.length > 0) awaitSyncs(turn, waiting, members)
-  else soft.rebalanceStartedMs = null
 }
 
 function awaitSyncs(

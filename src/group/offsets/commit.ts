@@ -118,8 +118,6 @@ function commitRefusal(turn: ClassicTurn, request: OffsetCommitRequest): GroupEr
     return request.apiVersion >= 9 ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION'
   if (!turn.exists && !turn.mayBegin) return 'COORDINATOR_NOT_AVAILABLE'
   if (generation < 0 && state === 'Empty') return 'NONE'
-  const claimsMembership = generation >= 0 || memberId !== '' || groupInstanceId !== null
-  if (!claimsMembership) return 'UNKNOWN_MEMBER_ID'
   const refusal = turn.refusalOf(memberId, groupInstanceId)
   if (refusal !== 'NONE') return refusal
   if (generation !== turn.group.generation) return 'ILLEGAL_GENERATION'

@@ -1,14 +1,13 @@
 /**
- * Which committed offsets nobody will come back for: those of a group that was empty for the whole retention.
+ * Which committed offsets nobody will come back for: those of a group that was idle (nobody in, nothing committed) for the
+ * whole retention.
  *
  * Two clocks have to agree. Wall time may jump (a machine that boots in 1970 and then learns the date), so an offset goes
  * only when the broker has also seen the retention pass while it ran: `observedMs` counts monotonic time over all its
  * runs and is kept in the journal. Time that the broker was down does not count; offsets live longer, never shorter.
  *
- *   wall:      now - max(group became empty, offset committed) >= retention
- *   observed:  now - max(group became empty, last commit to it while empty) >= retention
- *
- * Kafka also expires single topics that a living group no longer reads; here a living group loses nothing.
+ * Kafka also expires single topics that a living group no longer reads, and single partitions of a group that is
+ * committed to from outside; here a group that somebody uses loses nothing.
  */
 
 import type { ClassicGroup } from '../classic/classic-group.ts'
@@ -21,6 +20,7 @@ export function expireOffsets(
   { now, retentionMs }: { readonly now: Stamp; readonly retentionMs: number },
 ): (OffsetsDeletedRecord | GroupDeletedRecord)[] {
   const { groupId, idleSince } = group
+  const idleMs = Math.min(now.wallMs - idleSince.wallMs, now.observedMs - idleSince.observedMs)
   let kept = 0
   const expired: { topic: string; partitions: number[] }[] = []
   for (const [topic, committed] of offsets) {
@@ -28,9 +28,7 @@ export function expireOffsets(
     for (const [partition, { commitTimestampMs, expireTimestampMs }] of committed) {
       const wishedMs =
         expireTimestampMs === null ? retentionMs : expireTimestampMs - commitTimestampMs
-      const sinceWallMs = now.wallMs - Math.max(idleSince.wallMs, commitTimestampMs)
-      const sinceObservedMs = now.observedMs - idleSince.observedMs
-      if (sinceWallMs >= wishedMs && sinceObservedMs >= wishedMs) partitions.push(partition)
+      if (idleMs >= wishedMs) partitions.push(partition)
       else kept++
     }
     if (partitions.length > 0) expired.push({ topic, partitions })

@@ -404,7 +404,7 @@ describe('committed offsets expire', () => {
     assert.equal(fetched(sim)[0], -1)
   })
 
-  test('one by one in a group that is committed to from outside: the last commit keeps the group', () => {
+  test('of a group that is committed to from outside after the last commit, all together', () => {
     const sim = new Sim()
     sim.ask(commitRequest({ partition: 0 }))
     sim.advance(4 * DAY_MS)
@@ -413,6 +413,40 @@ describe('committed offsets expire', () => {
     assert.equal(fetched(sim)[0], 42)
     sim.advance(DAY_MS + 600_000)
     assert.equal(sim.coordinator.list({ statesFilter: [], typesFilter: [] }).length, 0)
+  })
+
+  test('never because the wall clock was set back meanwhile: then they wait for it', () => {
+    const sim = new Sim()
+    sim.ask(commitRequest())
+    sim.wallMs -= 3 * DAY_MS
+    sim.advance(9 * DAY_MS)
+    assert.equal(fetched(sim)[0], 42)
+    sim.advance(DAY_MS + 600_000)
+    assert.equal(fetched(sim)[0], -1)
+  })
+
+  test('counting from when the last member was dropped', () => {
+    const { sim, a, b } = stablePair()
+    sim.ask(commitRequest({ memberId: a, generationIdOrMemberEpoch: 2 }))
+    sim.join({ memberId: a })
+    sim.ask(leaveRequest({ memberId: a }))
+    for (let waitedMs = 0; waitedMs < 60_000; waitedMs += 5_000) {
+      sim.ask(heartbeatRequest({ memberId: b, generationId: 2 }))
+      sim.advance(5_000)
+    }
+    assert.deepEqual(sim.journal.at(-1)?.kind, 'generation')
+    sim.advance(7 * DAY_MS - 60_000)
+    assert.equal(fetched(sim)[0], 42)
+    sim.advance(700_000)
+    assert.equal(fetched(sim)[0], -1)
+  })
+
+  test('and groups with them, but not while somebody is about to join', () => {
+    const { sim, a, b } = stablePair()
+    sim.ask(leaveRequest({ memberId: a }, { memberId: b }))
+    const memberId = sim.join({ sessionTimeoutMs: 1_800_000 }).response!.memberId
+    sim.advance(1_200_000)
+    assert.equal(sim.join({ memberId }).response?.generationId, 4)
   })
 
   test('at the time that the client asked for, in versions that let it', () => {

@@ -40,8 +40,8 @@ interface Track {
   position: number
   isPaused: boolean
   isInFlight: boolean
-  /** Not to be fetched until the cluster was looked at again, or a position was found. */
-  waitsFor: 'nothing' | 'cluster' | 'position'
+  /** Not to be fetched until the cluster was looked at again, a position was found, or (it failed) its owner ends. */
+  waitsFor: 'nothing' | 'cluster' | 'position' | 'the end'
   isAtEnd: boolean
   /** Changes when the position is set anew; an answer of an earlier turn is dropped. */
   turn: number
@@ -313,6 +313,7 @@ export class Fetcher {
         this.#isDamaged(planned, new ShoalError('SHOAL_CORRUPT_BATCH', `the broker says ${error}`))
         return
       case 'stop':
+        track.waitsFor = 'the end'
         this.#events.failed(
           new ShoalError(
             'SHOAL_REQUEST_FAILED',
@@ -346,6 +347,7 @@ export class Fetcher {
     const { topic, partition } = track.partition
     track.damaged++
     if (track.damaged >= MAX_DAMAGED) {
+      track.waitsFor = 'the end'
       const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}`
       const code = error instanceof ShoalError ? error.code : 'SHOAL_CORRUPT_BATCH'
       this.#events.failed(

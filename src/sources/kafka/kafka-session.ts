@@ -47,6 +47,8 @@ export class KafkaSession implements SourceSession {
   readonly #starts: StartFinder
   readonly #pending = new Map<string, OwnedPartition>()
   readonly #announced = new Map<string, OwnedPartition>()
+  /** Taken away from the runtime, which still finishes what it had begun. */
+  readonly #draining = new Map<string, OwnedPartition>()
   #producer: KafkaProducer | null = null
   #closing: Promise<void> | null = null
 
@@ -180,6 +182,7 @@ export class KafkaSession implements SourceSession {
   async #revoke(partitions: readonly OwnedPartition[]): Promise<void> {
     const announced = this.#takeAway(partitions)
     if (announced.length === 0) return
+    for (const one of announced) this.#draining.set(partitionKey(one), one)
     const limitMs = this.#drainLimitMs
     const over = new AbortController()
     const drained = this.#context.events
@@ -191,12 +194,16 @@ export class KafkaSession implements SourceSession {
       })
       .finally(() => over.abort())
     await Promise.race([drained, sleep(this.#client.ports.timers, limitMs, over.signal)])
+    for (const one of announced)
+      if (isSame(this.#draining.get(partitionKey(one)), one))
+        this.#draining.delete(partitionKey(one))
   }
 
   #lose(partitions: readonly OwnedPartition[]): void {
-    // Those whose drain is under way are lost too, though nothing of them is announced any more.
-    this.#takeAway(partitions)
-    if (this.#closing === null) this.#context.events.lost(partitions)
+    const draining = partitions.filter((one) => isSame(this.#draining.get(partitionKey(one)), one))
+    for (const one of draining) this.#draining.delete(partitionKey(one))
+    const gone = [...this.#takeAway(partitions), ...draining]
+    if (gone.length > 0 && this.#closing === null) this.#context.events.lost(gone)
   }
 
   /** Stops delivering; answers what the runtime knows of. */
@@ -258,11 +265,11 @@ export class KafkaSession implements SourceSession {
   }
 
   #isPending(one: OwnedPartition): boolean {
-    return this.#pending.get(partitionKey(one))?.epoch === one.epoch
+    return isSame(this.#pending.get(partitionKey(one)), one)
   }
 
   #isAnnounced(one: OwnedPartition): boolean {
-    return this.#announced.get(partitionKey(one))?.epoch === one.epoch
+    return isSame(this.#announced.get(partitionKey(one)), one)
   }
 
   get #drainLimitMs(): number {
@@ -277,6 +284,10 @@ export class KafkaSession implements SourceSession {
 }
 
 const TOO_LONG: KafkaErrorCode = 'OFFSET_METADATA_TOO_LARGE'
+
+function isSame(known: OwnedPartition | undefined, { epoch }: OwnedPartition): boolean {
+  return known?.epoch === epoch
+}
 
 function resultOf(
   { topic, partition, epoch }: OwnedPartition,

@@ -8,7 +8,15 @@
 import { ShoalError, concatBytes } from '../../core/index.ts'
 import type { Address } from '../../core/index.ts'
 import { allApis, apiVersions } from '../../protocol/index.ts'
-import type { Api, FieldMap, InputsOf, ValuesOf } from '../../protocol/index.ts'
+import type {
+  Api,
+  FieldMap,
+  InputsOf,
+  KafkaErrorCode,
+  RequestOf,
+  ResponseInput,
+  ValuesOf,
+} from '../../protocol/index.ts'
 import { unreachable } from './broker-link.ts'
 import type {
   ConnectOptions,
@@ -21,6 +29,8 @@ export interface Asked {
   readonly version: number
   readonly address: Address
 }
+
+export const NO_ERROR: KafkaErrorCode = 'NONE'
 
 type AnswerOf = (request: never, asked: Asked) => unknown
 
@@ -37,7 +47,7 @@ export class ScriptedTransport implements KafkaTransport {
 
   constructor() {
     this.on(apiVersions, () => ({
-      errorCode: 'NONE' as const,
+      errorCode: NO_ERROR,
       apiKeys: this.versions,
       throttleTimeMs: 0,
       supportedFeatures: [],
@@ -48,14 +58,19 @@ export class ScriptedTransport implements KafkaTransport {
   }
 
   /** Says how an API is answered from now on. */
-  on<Request extends FieldMap, Response extends FieldMap>(
-    api: Api<Request, Response>,
-    answer: (
-      request: ValuesOf<Request>,
-      asked: Asked,
-    ) => InputsOf<Response> | Promise<InputsOf<Response>>,
+  on<A extends Api>(
+    api: A,
+    answer: (request: RequestOf<A>, asked: Asked) => ResponseInput<A> | Promise<ResponseInput<A>>,
   ): void {
     this.#answers.set(api.key, answer)
+  }
+
+  /** How an API is answered now, for an answer that builds on it. */
+  answerTo<A extends Api>(
+    api: A,
+  ): (request: RequestOf<A>, asked: Asked) => Promise<ResponseInput<A>> {
+    const answer = this.#answers.get(api.key)
+    return async (request, asked) => (await answer?.(request as never, asked)) as ResponseInput<A>
   }
 
   /** The requests of one API so far. */

@@ -42,8 +42,10 @@ function create(context: BrokerContext, asked: AskedTopic, validateOnly: boolean
 
 function answerOf(context: BrokerContext, name: string, decision: TopicDecision) {
   const { topic, errorCode, errorMessage } = decision
-  const configs =
+  const described =
     topic === null ? [] : describeTopicConfigs(topic.configs, context.topics.brokerConfigs)
+  // By name, as Kafka answers here; DescribeConfigs has an order of its own.
+  const configs = described.toSorted((left, right) => (left.name < right.name ? -1 : 1))
   return {
     name,
     topicId: topic?.topicId ?? ZERO_UUID,

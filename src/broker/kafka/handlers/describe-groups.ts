@@ -1,6 +1,6 @@
 /** DescribeGroups v0-6: what a group is at this moment; a group that is not there is told differently from v6 on. */
 
-import { describeGroups } from '../../../protocol/index.ts'
+import { describeGroups, NO_OPERATIONS } from '../../../protocol/index.ts'
 import { authorizedOperations } from './authorized-operations.ts'
 import { handler } from './define.ts'
 
@@ -11,7 +11,10 @@ export const handleDescribeGroups = handler(
     const described = await context.groups.ask((coordinator) =>
       request.groups.map((groupId) => coordinator.describe(groupId, version)),
     )
-    const groups = described.map((group) => ({ ...group, authorizedOperations: operations }))
+    const groups = described.map((group) => ({
+      ...group,
+      authorizedOperations: group.errorCode === 'NONE' ? operations : NO_OPERATIONS,
+    }))
     return { throttleTimeMs: 0, groups }
   },
 )

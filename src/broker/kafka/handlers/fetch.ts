@@ -14,6 +14,7 @@ import { handler, NO_LEADER } from './define.ts'
 
 /** Topics are named by id from this version on. */
 const TOPIC_IDS_SINCE = 13
+const READ_COMMITTED = 1
 const NO_SNAPSHOT = { endOffset: -1, epoch: -1 } as const
 const NOT_DIVERGING = { epoch: -1, endOffset: -1 } as const
 
@@ -42,7 +43,10 @@ export const handleFetch = handler(fetch, async ({ request, version, context, co
     },
     signal: connection.signal,
   })
-  return answer('NONE', plan.sessionId, responsesOf(news(plan, fetched), byTopicId))
+  // Who reads everything is told of no transactions, who reads what is committed that none was aborted.
+  const abortedTransactions = request.isolationLevel === READ_COMMITTED ? [] : null
+  const how = { byTopicId, abortedTransactions }
+  return answer('NONE', plan.sessionId, responsesOf(news(plan, fetched), how))
 })
 
 /** With a session only what changed, without one everything. */
@@ -59,13 +63,20 @@ function news(
   return changed
 }
 
-function responsesOf(fetched: readonly FetchedPartition[], byTopicId: boolean) {
+interface AnswerForm {
+  readonly byTopicId: boolean
+  readonly abortedTransactions: readonly never[] | null
+}
+
+function responsesOf(fetched: readonly FetchedPartition[], form: AnswerForm) {
+  const { byTopicId, abortedTransactions } = form
   const byTopic = new Map<string, ReturnType<typeof partitionAnswer>[]>()
   for (const partition of fetched) {
     const { topic } = partition.entry.target
     const partitions = byTopic.get(topic)
-    if (partitions === undefined) byTopic.set(topic, [partitionAnswer(partition)])
-    else partitions.push(partitionAnswer(partition))
+    const answered = partitionAnswer(partition, abortedTransactions)
+    if (partitions === undefined) byTopic.set(topic, [answered])
+    else partitions.push(answered)
   }
   return Array.from(byTopic, ([topic, partitions]) => ({
     topic: byTopicId ? '' : topic,
@@ -74,7 +85,10 @@ function responsesOf(fetched: readonly FetchedPartition[], byTopicId: boolean) {
   }))
 }
 
-function partitionAnswer(fetched: FetchedPartition) {
+function partitionAnswer(
+  fetched: FetchedPartition,
+  abortedTransactions: AnswerForm['abortedTransactions'],
+) {
   const { entry, errorCode, highWatermark, logStartOffset, chunks, divergingEpoch } = fetched
   return {
     partitionIndex: entry.target.partition,
@@ -85,8 +99,7 @@ function partitionAnswer(fetched: FetchedPartition) {
     divergingEpoch: divergingEpoch ?? NOT_DIVERGING,
     currentLeader: NO_LEADER,
     snapshotId: NO_SNAPSHOT,
-    // Null says that nothing had to be looked for (read uncommitted); clients take an empty list the same.
-    abortedTransactions: [],
+    abortedTransactions,
     preferredReadReplica: -1,
     records: chunks,
   }

@@ -14,6 +14,9 @@ import { topicNameProblem } from '../../topics/topic-name.ts'
 import { authorizedOperations } from './authorized-operations.ts'
 import { handler } from './define.ts'
 
+/** A log begins with this epoch, and nothing raises it on one node. A client that is told too little asks again. */
+const FIRST_EPOCH = 0
+
 type AskedTopic = NonNullable<MetadataRequest['topics']>[number]
 
 export const handleMetadata = handler(
@@ -76,8 +79,7 @@ function known(context: BrokerContext, topic: Topic, topicAuthorizedOperations: 
     errorCode: 'NONE' as const,
     partitionIndex,
     leaderId: NODE_ID,
-    // A log that is not open has not told its epoch; -1 lets clients fetch without one.
-    leaderEpoch: context.topics.openLog(topic, partitionIndex)?.leaderEpoch ?? -1,
+    leaderEpoch: context.topics.openLog(topic, partitionIndex)?.leaderEpoch ?? FIRST_EPOCH,
     replicaNodes: [NODE_ID],
     isrNodes: [NODE_ID],
     offlineReplicas: [],

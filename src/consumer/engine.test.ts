@@ -1,0 +1,541 @@
+/** What a consumer does when the group, the broker or its user interfere. */
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { consumer } from './consumer.ts'
+import { GROUP, HeldHandler, LETTERS, TOPIC, World, bytes } from './fixtures.test.ts'
+import type { Ctx } from './options.ts'
+import { telemetry } from './telemetry.ts'
+
+const keys = (count: number) => Array.from({ length: count }, (_, index) => `k${index}`)
+
+describe('rebalancing', () => {
+  test('a revoked partition waits for what runs, commits it, and its next owner starts there', async () => {
+    const world = new World()
+    world.produce(keys(4))
+    const held = new HeldHandler()
+    const running = await world.start({
+      handle: held.handle,
+      concurrency: 2,
+      commit: { every: '1h' },
+    })
+    world.broker.group(GROUP).churn(TOPIC, 0)
+    await world.pass(1_000)
+    held.at(1).done()
+    await world.pass(1_000)
+    // Nothing new begins, and the partition stays until the last handler is through.
+    assert.deepEqual(held.offsets, [0])
+    held.at(0).done()
+    await world.pass(1_000)
+    assert.equal(world.committed(), 2)
+    assert.deepEqual(held.offsets, [2, 3])
+    assert.equal(held.at(2).ctx.fencingToken.epoch, 2)
+    assert.deepEqual([running.report().late, running.report().abandoned], [0, 2])
+    for (const offset of [2, 3]) held.at(offset).done()
+    await world.drain(running)
+  })
+
+  test('a handler that outlives the drain is told, and its result changes nothing any more', async () => {
+    const world = new World()
+    world.produce(keys(2))
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, rebalance: { drain: '2s' } })
+    const slow = held.at(0)
+    const { signal } = slow.ctx
+    held.at(1).done()
+    world.broker.group(GROUP).churn(TOPIC, 0)
+    await world.pass(1_999)
+    assert.equal(signal.aborted, false)
+    await world.pass(1)
+    assert.equal(signal.reason, 'revoked')
+    await world.pass(10)
+    // The record came back, and waits behind the zombie of its own key.
+    assert.deepEqual(held.offsets, [0, 1])
+    assert.equal(held.at(0), slow)
+    slow.done()
+    await world.pass(10)
+    assert.deepEqual(held.offsets, [1, 0])
+    assert.equal(world.committed(), 0)
+    for (const offset of [0, 1]) held.at(offset).done()
+    const report = await world.drain(running)
+    assert.deepEqual([report.late, report.abandoned, report.handled], [1, 1, 3])
+    assert.equal(world.committed(), 2)
+  })
+
+  test('only the partitions that go drain, the others run on', async () => {
+    const world = new World(2)
+    world.produce(keys(3), 0)
+    world.produce(keys(3), 1)
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, concurrency: 4 })
+    world.broker.group(GROUP).churn(TOPIC, 0)
+    await world.pass(10)
+    held.open.find(({ ctx }) => ctx.partition === 1)!.done()
+    await world.pass(10)
+    const begun = held.all.filter(({ ctx }) => ctx.partition === 1).length
+    assert.equal(begun, 2)
+    void running.drain(0)
+  })
+
+  test('a lost partition is dropped at once and commits nothing', async () => {
+    const world = new World()
+    world.produce(keys(3))
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, commit: { every: '1h' } })
+    const signals = held.open.map(({ ctx }) => ctx.signal)
+    const [before] = [...held.open]
+    held.at(1).done()
+    const commits: number[] = []
+    world.broker.onCommit = ({ epoch }) => void commits.push(epoch)
+    world.broker.group(GROUP).expire(world.memberIds[0]!)
+    await world.pass(5)
+    assert.deepEqual(
+      signals.map(({ reason }) => reason as unknown),
+      ['revoked', undefined, 'revoked'],
+    )
+    before!.done()
+    await world.pass(2_000)
+    assert.deepEqual(
+      commits.filter((epoch) => epoch === 1),
+      [],
+    )
+    assert.equal(running.report().late, 1)
+    void running.drain(0)
+  })
+
+  test('records of an epoch that is over are not taken', async () => {
+    const world = new World()
+    const source = world.broker.source({ topics: [TOPIC] })
+    let deliver = (_epoch: number) => {}
+    const handled: number[] = []
+    const running = await consumer({
+      group: GROUP,
+      source: {
+        ...source,
+        open: async (context) => {
+          deliver = (epoch) =>
+            context.events.records({
+              topic: TOPIC,
+              partition: 0,
+              epoch,
+              records: [{ offset: 0, timestampMs: 0, key: null, value: null, headers: [] }],
+              byteLength: 1,
+              nextOffset: 1,
+              endOffset: 1,
+            })
+          return source.open(context)
+        },
+      },
+      handle: (_, ctx) => void handled.push(ctx.fencingToken.epoch),
+      clock: world.clock,
+      timers: world.clock,
+    }).start()
+    await world.pass(10)
+    for (const epoch of [0, 1, 2, 1]) deliver(epoch)
+    await world.pass(10)
+    // Once: the same offset of the same epoch is not taken twice either.
+    assert.deepEqual(handled, [1])
+    await world.drain(running)
+  })
+
+  test('a partition that appears later is taken from its start', async () => {
+    const world = new World()
+    const handled: string[] = []
+    const running = await world.start({ handle: (_, ctx) => void handled.push(ctx.id) })
+    world.broker.createTopic(TOPIC, 2)
+    world.produce(['a'], 1)
+    await world.pass(10)
+    assert.deepEqual(handled, ['orders/1/0'])
+    await world.drain(running)
+  })
+
+  test('what somebody else wrote beside the position is no reason to fail', async () => {
+    for (const metadata of ['', '{', '\u0000\uffff', 'x'.repeat(100_000)]) {
+      const world = new World()
+      world.produce(keys(5))
+      world.broker.group(GROUP).reset(TOPIC, 0, 3, metadata)
+      const handled: number[] = []
+      const running = await world.start({ handle: (_, ctx) => void handled.push(ctx.offset) })
+      await world.pass(10)
+      assert.deepEqual(handled, [3, 4])
+      await world.drain(running)
+    }
+  })
+})
+
+describe('committing', () => {
+  test('happens after an interval, after so many records, and at once when idle', async () => {
+    const world = new World()
+    world.produce(keys(30))
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, commit: { every: '1s', records: 10 } })
+    await world.pass(100)
+    for (let offset = 0; offset < 3; offset++) held.at(offset).done()
+    await world.pass(999)
+    assert.equal(world.committed(), 0)
+    await world.pass(1)
+    assert.equal(world.committed(), 3)
+    for (let offset = 3; offset < 13; offset++) held.at(offset).done()
+    await world.pass(50)
+    assert.equal(world.committed(), 13)
+    for (let offset = 13; offset < 30; offset++) held.at(offset).done()
+    await world.pass(50)
+    assert.equal(world.committed(), 30)
+    await world.drain(running)
+  })
+
+  test('is clean only when the broker answered: a failed commit is sent again, one request at a time', async () => {
+    const world = new World()
+    world.produce(keys(3))
+    let [under, most, tries] = [0, 0, 0]
+    const source = world.broker.source({ topics: [TOPIC] })
+    const running = await world.start({
+      source: {
+        ...source,
+        open: async (context) => {
+          const session = await source.open(context)
+          const commit = session.commit.bind(session)
+          session.commit = async (positions) => {
+            tries++
+            most = Math.max(most, ++under)
+            return commit(positions).finally(() => under--)
+          }
+          return session
+        },
+      },
+      commit: { every: 10 },
+    })
+    const outcomes = ['refused', 'thrown', 'lost'] as const
+    world.broker.faults.commit = () => {
+      const outcome = outcomes[tries % 4]
+      return outcome === undefined ? { afterMs: 700 } : { outcome, beforeMs: 300 }
+    }
+    world.produce(keys(3))
+    await world.pass(20_000)
+    assert.equal(world.committed(), 6)
+    assert.equal(most, 1)
+    assert.equal(tries, 3)
+    assert.deepEqual(running.health().reasons, [])
+    await world.drain(running)
+  })
+
+  test('a crash after a refused commit loses nothing', async () => {
+    const world = new World()
+    world.produce(keys(5))
+    world.broker.faults.commit = () => ({ outcome: 'refused' })
+    const handled: number[] = []
+    const handle = (_: unknown, ctx: Ctx) => void handled.push(ctx.offset)
+    await world.start({ handle })
+    await world.pass(5_000)
+    world.broker.group(GROUP).crash(world.memberIds[0]!)
+    delete world.broker.faults.commit
+    const second = await world.start({ handle })
+    await world.pass(5_000)
+    assert.deepEqual(handled, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4])
+    assert.equal(world.committed(), 5)
+    await world.drain(second)
+  })
+
+  test('where a group began is committed at once, so that it means the same after a restart', async () => {
+    const world = new World(2)
+    world.produce(keys(7), 1)
+    const running = await world.start({
+      source: world.broker.source({ topics: [TOPIC], startAt: 'latest' }),
+    })
+    await world.pass(10)
+    assert.deepEqual([world.committed(0), world.committed(1)], [0, 7])
+    await world.drain(running)
+  })
+})
+
+describe('limits', () => {
+  test('a full partition pauses and goes on at 70 %, the others are not touched', async () => {
+    const world = new World(2)
+    world.produce(keys(100), 0)
+    world.produce(keys(5), 1)
+    const paused: string[] = []
+    const listen = ({
+      kind,
+      partition,
+    }: {
+      kind: string
+      partition: { partition: number } | null
+    }) => void paused.push(`${kind} ${partition?.partition}`)
+    telemetry.pause.subscribe(listen)
+    const held = new HeldHandler()
+    const running = await world.start({
+      handle: held.handle,
+      maxBatchRecords: 5,
+      concurrency: 1_000,
+      buffer: { perPartition: { records: 20 } },
+    })
+    await world.pass(100)
+    const held0 = () => held.open.filter(({ ctx }) => ctx.partition === 0)
+    assert.ok(held0().length >= 20 && held0().length <= 25)
+    assert.equal(held.open.length - held0().length, 5)
+    assert.deepEqual(paused, ['paused 0'])
+    while (held0().length > 14) held0()[0]!.done()
+    await world.pass(10)
+    assert.deepEqual(paused, ['paused 0', 'resumed 0', 'paused 0'])
+    telemetry.pause.unsubscribe(listen)
+    void running.drain(0)
+  })
+
+  test('one key that fails for ever holds its own partition only, in bounded memory', async () => {
+    const world = new World(2)
+    const many = Array.from({ length: 5_000 }, (_, index) =>
+      index % 10 === 0 ? 'bad' : `k${index}`,
+    )
+    for (const partition of [0, 1]) world.produce(partition === 0 ? many : keys(5_000), partition)
+    let worst = 0
+    const handle = (_: unknown, ctx: Ctx) => {
+      const { delivered, handled, deadLettered } = running.report()
+      worst = Math.max(worst, delivered - handled - deadLettered)
+      if (ctx.key === 'bad') throw new Error('for ever')
+    }
+    let running = await world.start({ handle: () => {} })
+    await world.drain(running)
+    for (const partition of [0, 1]) world.broker.group(GROUP).reset(TOPIC, partition, 0)
+    running = await world.start({
+      handle,
+      maxBatchRecords: 50,
+      deadLetter: LETTERS,
+      retry: { attempts: 1_000, backoff: { kind: 'fixed', base: '10s' } },
+      buffer: { perKey: 100, window: 2_000 },
+    })
+    await world.pass(30_000)
+    assert.equal(world.committed(1), 5_000)
+    assert.equal(world.committed(0), 0)
+    assert.ok(worst <= 150, `${worst} records were held`)
+    void running.drain(0)
+  })
+
+  test('no handler starts while the ownership is in doubt', async () => {
+    const world = new World()
+    const handled: number[] = []
+    const running = await world.start({ handle: (_, ctx) => void handled.push(ctx.offset) })
+    const member = world.broker.group(GROUP).member(world.memberIds[0]!)!
+    member.setFresh(false)
+    await world.pass(1_000)
+    world.produce(keys(3))
+    await world.pass(5_000)
+    assert.deepEqual(handled, [])
+    assert.equal(running.health().status, 'degraded')
+    member.setFresh(true)
+    await world.pass(100)
+    assert.deepEqual(handled, [0, 1, 2])
+    assert.equal(running.health().status, 'ok')
+    await world.drain(running)
+  })
+
+  test('a consumer in which nothing moves says so, once', async () => {
+    const world = new World()
+    world.produce(keys(2))
+    const told: (readonly string[])[] = []
+    const listen = ({ reasons }: { reasons: readonly string[] }) => void told.push(reasons)
+    telemetry.stuck.subscribe(listen)
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, stuckAfter: '10s' })
+    await world.pass(9_000)
+    assert.equal(running.health().status, 'ok')
+    await world.pass(60_000)
+    telemetry.stuck.unsubscribe(listen)
+    assert.equal(told.length, 1)
+    assert.match(told[0]![0]!, /^2 records wait and none has finished for 1\d s$/)
+    assert.equal(running.health().oldestInFlightMs, 69_000)
+    void running.drain(0)
+  })
+})
+
+describe('stopping', () => {
+  test('finishes what runs, gives back what waits, commits, leaves', async () => {
+    const world = new World()
+    world.produce(['a', 'a', 'b', 'c'])
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle, concurrency: 2 })
+    const drained = running.drain('10s')
+    await world.pass(100)
+    held.at(0).done()
+    held.at(2).done()
+    const report = await world.until(drained)
+    assert.deepEqual([report.handled, report.abandoned, world.committed()], [2, 2, 1])
+    assert.deepEqual(world.memberIds, [])
+    assert.equal(world.clock.pendingCount, 0)
+  })
+
+  test('a record that waits for its retry is not committed', async () => {
+    const world = new World()
+    world.produce(['a', 'b'])
+    const running = await world.start({
+      handle: (_, ctx) => {
+        if (ctx.offset === 0) throw new Error('not now')
+      },
+      retry: { backoff: { kind: 'fixed', base: '1h', jitter: 'none' } },
+    })
+    const report = await world.drain(running)
+    assert.deepEqual([report.handled, report.abandoned, world.committed()], [1, 1, 0])
+  })
+
+  test('at the deadline handlers are told, get a moment, and do not count', async () => {
+    const world = new World()
+    world.produce(['a', 'b'])
+    const held = new HeldHandler()
+    const running = await world.start({ handle: held.handle })
+    const { signal } = held.at(0).ctx
+    const began = world.clock.monotonicMs()
+    const drained = running.drain('3s')
+    await world.pass(3_000)
+    assert.equal(signal.reason, 'shutdown')
+    held.at(0).done()
+    const report = await world.until(drained)
+    assert.deepEqual([report.handled, report.abandoned, world.committed()], [0, 2, 0])
+    assert.ok(world.clock.monotonicMs() - began < 5_000)
+  })
+
+  test('a second drain with a shorter deadline shortens the first', async () => {
+    const world = new World()
+    world.produce(['a'])
+    const running = await world.start({ handle: new HeldHandler().handle })
+    const began = world.clock.monotonicMs()
+    const first = running.drain('1h')
+    await world.pass(10)
+    const [one, two] = [await world.until(running.drain(0)), await first]
+    assert.deepEqual(one, two)
+    assert.ok(world.clock.monotonicMs() - began < 5_000)
+  })
+
+  test('each step is taken even when the one before it failed', async () => {
+    const world = new World()
+    world.produce(['a'])
+    world.broker.faults.commit = () => ({ outcome: 'thrown' })
+    const running = await world.start()
+    await world.pass(100)
+    const report = await world.drain(running)
+    assert.deepEqual([report.handled, world.memberIds.length], [1, 0])
+  })
+
+  test('an aborted signal, and the end of an await using block, stop it', async () => {
+    const world = new World()
+    const abort = new AbortController()
+    const definition = consumer({
+      group: GROUP,
+      source: world.broker.source({ topics: [TOPIC] }),
+      handle: () => {},
+      clock: world.clock,
+      timers: world.clock,
+    })
+    const first = await definition.start({ signal: abort.signal })
+    await world.pass(10)
+    abort.abort()
+    await world.until(first.finished)
+    await assert.rejects(definition.start({ signal: abort.signal }), { code: 'SHOAL_CLOSED' })
+
+    const second = await definition.start()
+    await world.pass(10)
+    await world.until(Promise.resolve(second[Symbol.asyncDispose]()))
+    assert.deepEqual(world.memberIds, [])
+  })
+
+  test('pause starts nothing more, resume goes on', async () => {
+    const world = new World()
+    const handled: number[] = []
+    const running = await world.start({ handle: (_, ctx) => void handled.push(ctx.offset) })
+    running.pause('deploy')
+    world.produce(keys(3))
+    await world.pass(1_000)
+    assert.deepEqual([handled, running.health().reasons], [[], ['paused: deploy']])
+    running.resume()
+    await world.pass(10)
+    assert.deepEqual(handled, [0, 1, 2])
+    await world.drain(running)
+  })
+
+  test('the end of the session ends the consumer with its reason', async () => {
+    const world = new World()
+    world.produce(['a'])
+    const source = world.broker.source({ topics: [TOPIC] })
+    let fail = (_error: Error) => {}
+    const held = new HeldHandler()
+    const running = await world.start({
+      source: {
+        ...source,
+        open: async (context) => {
+          fail = (error) => context.events.failed(error)
+          return source.open(context)
+        },
+      },
+      handle: held.handle,
+    })
+    fail(new Error('fenced'))
+    held.at(0).done()
+    await assert.rejects(world.until(running.finished), {
+      code: 'SHOAL_REQUEST_FAILED',
+      message: 'fenced',
+    })
+    assert.equal((await running.drain()).handled, 1)
+  })
+
+  test('a source that cannot be opened rejects start', async () => {
+    const world = new World()
+    const source = {
+      ...world.broker.source({ topics: [TOPIC] }),
+      open: () => Promise.reject(new Error('no broker')),
+    }
+    await assert.rejects(consumer({ group: GROUP, source, handle: () => {} }).start(), {
+      message: 'no broker',
+    })
+  })
+})
+
+describe('telemetry', () => {
+  test('each execution is traced from its start to its end', async () => {
+    const world = new World()
+    world.produce(['a', 'b'])
+    const events: string[] = []
+    const note = (name: string) => (event: unknown) =>
+      void events.push(`${name} ${(event as { ctx: Ctx }).ctx.offset}`)
+    const subscribers = {
+      start: note('start'),
+      end: note('end'),
+      asyncStart: note('asyncStart'),
+      asyncEnd: note('asyncEnd'),
+      error: note('error'),
+    }
+    telemetry.handle.subscribe(subscribers)
+    const running = await world.start({
+      handle: (_, ctx) => {
+        if (ctx.offset === 1) throw new Error('no')
+      },
+      retry: { attempts: 1, finally: 'skip' },
+    })
+    await world.pass(10)
+    telemetry.handle.unsubscribe(subscribers)
+    assert.deepEqual(
+      events.filter((event) => event.endsWith('0')),
+      ['start 0', 'end 0', 'asyncStart 0', 'asyncEnd 0'],
+    )
+    assert.ok(events.includes('error 1'))
+    assert.deepEqual([running.report().handled, running.report().skipped], [1, 1])
+    await world.drain(running)
+  })
+
+  test('commits, rebalances, retries, dead letters and partition ends are told', async () => {
+    const world = new World()
+    world.broker.append({ topic: TOPIC, partition: 0, key: bytes('a'), value: null })
+    const told: string[] = []
+    const channels = ['commit', 'rebalance', 'retry', 'deadLetter', 'partitionEnd'] as const
+    const listeners = channels.map((name) => [name, () => void told.push(name)] as const)
+    for (const [name, listener] of listeners) telemetry[name].subscribe(listener)
+    const running = await world.start({
+      deadLetter: LETTERS,
+      retry: { attempts: 2, backoff: { kind: 'fixed', base: 10 } },
+      handle: () => {
+        throw new Error('no')
+      },
+    })
+    await world.pass(100)
+    await world.drain(running)
+    for (const [name, listener] of listeners) telemetry[name].unsubscribe(listener)
+    for (const name of channels) assert.ok(told.includes(name), name)
+  })
+})

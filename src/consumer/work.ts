@@ -1,0 +1,139 @@
+/**
+ * What the runtime holds: a partition in one epoch, and one delivered record on its way.
+ *
+ *   partition   open ──revoked──▶ draining ──all done or the time is up──▶ gone
+ *                 └──────────────────────lost──────────────────────────────▶┘
+ *   item        queued ──ready, slot free──▶ running ──▶ done
+ *                            ▲                 │ failed           │ no attempts left
+ *                            └── due ── waiting ◀─┘               └──▶ letter (to be written, tried until it is)
+ *
+ * open: records come in, handlers start. draining: nothing starts, what runs may finish and counts. gone: what still
+ * runs is late and changes nothing. A partition that comes back is a new object with a higher epoch.
+ * The item is the node of two intrusive lists at once, its lane and the ready queue, so queueing allocates nothing.
+ */
+
+import type { Pressure, Usage } from './budget.ts'
+import type { Delayed } from './delay-queue.ts'
+import type { Lane, LaneTable, Queued } from './lanes.ts'
+import type { OffsetTracker } from './offset-tracker.ts'
+import type { Assignment, SourceRecord } from './source.ts'
+
+export class PartitionWork {
+  readonly id: string
+  readonly topic: string
+  readonly partition: number
+  readonly epoch: number
+  readonly generation: number
+  readonly tracker: OffsetTracker
+  /** null when records need no order. */
+  readonly lanes: LaneTable<WorkItem> | null
+  readonly usage: Usage = { records: 0, bytes: 0, paused: false }
+  state: 'open' | 'draining' | 'gone' = 'open'
+  /** Executions and dead-letter writes under way. */
+  active = 0
+  /** The partition's end as the broker last told it. */
+  endOffset: number
+  /** When something was last delivered or finished, or it was let go on; monotonic. */
+  progressMs: number
+  readonly #waiting: (() => void)[] = []
+
+  constructor(
+    assignment: Assignment,
+    tracker: OffsetTracker,
+    lanes: LaneTable<WorkItem> | null,
+    nowMs: number,
+  ) {
+    this.id = partitionId(assignment)
+    this.topic = assignment.topic
+    this.partition = assignment.partition
+    this.epoch = assignment.epoch
+    this.generation = assignment.generation ?? assignment.epoch
+    this.endOffset = assignment.startOffset
+    this.tracker = tracker
+    this.lanes = lanes
+    this.progressMs = nowMs
+  }
+
+  /** Resolves when nothing is active any more, or the partition is gone. */
+  quiet(): Promise<void> {
+    if (this.active === 0 || this.state === 'gone') return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+    })
+  }
+
+  pressure(): Pressure {
+    return { fullLanes: this.lanes?.fullLanes ?? 0, span: this.tracker.span }
+  }
+
+  /** One execution less. */
+  ended(): void {
+    this.active--
+    if (this.active === 0) this.#wake()
+  }
+
+  leave(): void {
+    this.state = 'gone'
+    this.#wake()
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
+  }
+}
+
+/** The records that arrived together: their memory is free when the last of them is done. */
+export interface Chunk {
+  readonly byteLength: number
+  remaining: number
+}
+
+/** A record that failed for good and what the dead letter will say about it. */
+export interface Letter {
+  readonly reason: string
+  readonly error: string
+  /** Wall time of the last failed execution. */
+  readonly failedMs: number
+  /** Writes that failed so far. */
+  failures: number
+}
+
+export class WorkItem implements Queued<WorkItem>, Delayed {
+  readonly record: SourceRecord
+  readonly partition: PartitionWork
+  readonly chunk: Chunk
+  /** Its place in the partition's offset tracker. */
+  readonly ordinal: number
+  laneKey: Uint8Array | null = null
+  lane: Lane<WorkItem> | null = null
+  next: WorkItem | null = null
+  nextReady: WorkItem | null = null
+  dueMs = 0
+  dueOrder = 0
+  active = false
+  /** Executions begun. */
+  attempts = 0
+  letter: Letter | null = null
+  /** Wall time of the first failed execution, 0 before. */
+  firstFailureMs = 0
+  /** What the payload said, where its lane had to be read from it. */
+  decoded: { readonly value: unknown } | { readonly error: unknown } | null = null
+
+  constructor(record: SourceRecord, partition: PartitionWork, chunk: Chunk, ordinal: number) {
+    this.record = record
+    this.partition = partition
+    this.chunk = chunk
+    this.ordinal = ordinal
+  }
+}
+
+/** `topic/partition`: topic names have no slash. */
+export function partitionId({
+  topic,
+  partition,
+}: {
+  readonly topic: string
+  readonly partition: number
+}): string {
+  return `${topic}/${partition}`
+}

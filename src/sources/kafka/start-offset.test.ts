@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { decideStart } from './start-offset.ts'
+import type { StartDecision, StartFacts } from './start-offset.ts'
+
+const log = { earliest: 10, latest: 50 }
+
+const table: readonly {
+  readonly name: string
+  readonly facts: Omit<StartFacts, 'earliest' | 'latest'>
+  readonly expected: StartDecision
+}[] = [
+  {
+    name: 'what was committed counts, whatever the policy',
+    facts: { committed: 20, policy: 'latest', isFirstStart: true },
+    expected: { kind: 'start', offset: 20, reason: 'committed' },
+  },
+  {
+    name: 'all read is committed at the end',
+    facts: { committed: 50, policy: 'none', isFirstStart: false },
+    expected: { kind: 'start', offset: 50, reason: 'committed' },
+  },
+  {
+    name: 'earliest begins with what is there',
+    facts: { committed: null, policy: 'earliest', isFirstStart: true },
+    expected: { kind: 'start', offset: 10, reason: 'policy' },
+  },
+  {
+    name: 'latest begins at the end when the group meets the topic for the first time',
+    facts: { committed: null, policy: 'latest', isFirstStart: true },
+    expected: { kind: 'start', offset: 50, reason: 'policy' },
+  },
+  {
+    name: 'latest reads a partition that appeared later from its beginning',
+    facts: { committed: null, policy: 'latest', isFirstStart: false },
+    expected: { kind: 'start', offset: 10, reason: 'policy' },
+  },
+  {
+    name: 'none refuses to guess',
+    facts: { committed: null, policy: 'none', isFirstStart: true },
+    expected: { kind: 'stop', problem: 'no-offset' },
+  },
+  {
+    name: 'what retention took is skipped, and counted exactly',
+    facts: { committed: 3, policy: 'earliest', isFirstStart: false },
+    expected: { kind: 'skip', offset: 10, count: 7 },
+  },
+  {
+    name: 'latest does not jump over what is still there either',
+    facts: { committed: 3, policy: 'latest', isFirstStart: true },
+    expected: { kind: 'skip', offset: 10, count: 7 },
+  },
+  {
+    name: 'none stops where retention took records',
+    facts: { committed: 3, policy: 'none', isFirstStart: false },
+    expected: { kind: 'stop', problem: 'gone' },
+  },
+  {
+    name: 'a position beyond the end means another log: stop, whatever the policy',
+    facts: { committed: 51, policy: 'earliest', isFirstStart: false },
+    expected: { kind: 'stop', problem: 'beyond-end' },
+  },
+]
+
+describe('where reading begins', () => {
+  for (const { name, facts, expected } of table)
+    test(name, () => assert.deepEqual(decideStart({ ...log, ...facts }), expected))
+})
