@@ -155,6 +155,7 @@ async function openLogs(
     files: await openFiles(options),
     flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
     flushIntervalMs: settings.shoalFlushIntervalMs,
+    producerIdExpirationMs: settings.producerIdExpirationMs,
     // Memory needs no room held back, and a journal in it costs twice.
     ...(isKept ? {} : { checkpointBytes: MEMORY_CHECKPOINT_BYTES, reserveBytes: 0 }),
     ...ports,

@@ -12,6 +12,7 @@ import {
   fetch,
   FRAME_LENGTH_BYTES,
   joinGroup,
+  listOffsets,
   metadata,
   produce,
   ZERO_UUID,
@@ -81,6 +82,32 @@ describe('a broker', LIMIT, () => {
 
     assert.equal((await fetched).errorCode, 'NONE')
     await assert.rejects(joined, /closed/)
+  })
+
+  test('drops what retention no longer keeps', async () => {
+    await using broker = await opened({
+      settings: {
+        'log.retention.check.interval.ms': 1,
+        'log.retention.ms': 1_000,
+        'log.segment.bytes': 1_024,
+      },
+    })
+    const { client } = await connected(broker)
+    await client.ask(metadata, 4, askTopic)
+    for (let n = 0; n < 5; n++) {
+      const records = encodeRecordBatch([{ timestampMs: 1, value: Buffer.alloc(1_000) }])
+      const topicData = [{ name: 'orders', partitionData: [{ index: 0, records }] }]
+      const request = { transactionalId: null, acks: -1, timeoutMs: 1_000, topicData }
+      await client.ask(produce, 7, request)
+    }
+    for (let start = 0; start < 4;) {
+      const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: -2 }]
+      const topics = [{ name: 'orders', partitions }]
+      const request = { replicaId: -1, isolationLevel: 0, topics, timeoutMs: 0 }
+      const answer = await client.ask(listOffsets, 7, request)
+      start = answer.topics[0]?.partitions[0]?.offset ?? 0
+    }
+    client.end()
   })
 
   test('stops when its disk fails: nothing is acknowledged, the port closes, its owner learns why', async () => {

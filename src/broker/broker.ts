@@ -34,7 +34,8 @@ export class Broker {
   readonly #parts: BrokerParts
   readonly #listener: KafkaListener
   readonly #stop = new AbortController()
-  #retention: Timer | null = null
+  #retentionTimer: Timer | null = null
+  #retention: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   private constructor(parts: BrokerParts, listener: KafkaListener) {
@@ -101,10 +102,10 @@ export class Broker {
   async #close(): Promise<void> {
     const { groups, logs, logger } = this.#parts.context
     this.#stop.abort()
-    this.#retention?.cancel()
+    this.#retentionTimer?.cancel()
     const listenerClosed = this.#listener.close()
     groups.close()
-    await listenerClosed
+    await Promise.all([listenerClosed, this.#retention])
     try {
       await logs.close()
     } catch (error) {
@@ -117,8 +118,10 @@ export class Broker {
   /** Looks for what retention no longer keeps, again and again, one look at a time. */
   #scheduleRetention(): void {
     const { settings, timers } = this.#parts.context
-    this.#retention = timers.schedule(settings.logRetentionCheckIntervalMs, () => {
-      this.#applyRetention().catch((error: unknown) => this.#parts.failure.fail(error))
+    this.#retentionTimer = timers.schedule(settings.logRetentionCheckIntervalMs, () => {
+      this.#retention = this.#applyRetention().catch((error: unknown) =>
+        this.#parts.failure.fail(error),
+      )
     })
   }
 
@@ -149,6 +152,8 @@ function openListener(
     limits: {
       maxRequestBytes: settings.socketRequestMaxBytes,
       maxConnections: settings.maxConnections,
+      maxConnectionsPerHost: settings.maxConnectionsPerIp,
+      maxInFlightBytes: settings.queuedMaxRequestBytes,
       idleTimeoutMs: idleMs < 0 ? Number.POSITIVE_INFINITY : idleMs,
     },
     clock,

@@ -102,7 +102,7 @@ export class GroupService {
       if (this.#closed !== null) return reject(this.#closed)
       // The coordinator answers a request with a response of the same kind.
       this.#waiting.set(replyTo, { resolve: resolve as Waiting['resolve'], reject })
-      this.#handle({ ...request, replyTo } as unknown as AskedRequest)
+      this.#handle({ ...request, replyTo })
     })
   }
 

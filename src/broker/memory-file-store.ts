@@ -140,7 +140,7 @@ class MemoryFile implements StoredFile {
     const { blocks } = this.#content
     this.#content.size = size
     const kept = Math.ceil(size / BLOCK_BYTES)
-    for (const index of [...blocks.keys()]) if (index >= kept) blocks.delete(index)
+    for (const index of blocks.keys()) if (index >= kept) blocks.delete(index)
     // What lies beyond the new end reads as zeros if the file grows again.
     blocks.get(kept - 1)?.fill(0, size - (kept - 1) * BLOCK_BYTES)
   }

@@ -7,7 +7,6 @@
 
 import type { Command } from 'commander'
 import type { AdminPort } from '../admin/index.ts'
-import { parseDuration } from '../consumer/index.ts'
 import { ShoalError } from '../core/index.ts'
 import type { Io } from './io.ts'
 import { readEnvironment } from './settings-file.ts'
@@ -48,11 +47,12 @@ export async function backendOf(io: Io, flags: BackendFlags): Promise<Backend> {
     flags.brokerList ??
     environment['KAFKA_BOOTSTRAP_SERVERS'] ??
     DEFAULT_ADDRESS
-  return { brokers, bootstrapTimeoutMs: timeoutOf(flags) }
+  return { brokers, bootstrapTimeoutMs: await timeoutOf(flags) }
 }
 
 /** @throws ShoalError SHOAL_INVALID_ARGUMENT */
-export function timeoutOf({ timeout }: Pick<BackendFlags, 'timeout'>): number {
+export async function timeoutOf({ timeout }: Pick<BackendFlags, 'timeout'>): Promise<number> {
+  const { parseDuration } = await import('../consumer/index.ts')
   const timeoutMs = parseDuration(timeout)
   if (timeoutMs !== undefined && timeoutMs > 0) return timeoutMs
   throw new ShoalError(

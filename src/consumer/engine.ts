@@ -191,7 +191,10 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   notice(notice: SourceNotice): void {
     const { kind, ...facts } = notice
-    this.#settings.logger.log(levelOf(notice), `source: ${kind}`, { group: this.#settings.group, ...facts })
+    this.#settings.logger.log(levelOf(notice), `source: ${kind}`, {
+      group: this.#settings.group,
+      ...facts,
+    })
   }
 
   failed(error: Error): void {

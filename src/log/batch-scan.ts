@@ -3,8 +3,8 @@
  *
  * A batch is believed when format, length and CRC are right and it is the one that must be at its place: base offset and
  * leader epoch are outside of the CRC, so they are compared with what is known. Behind damage, a place is believed only
- * when intact batches follow each other from there to a known place without a gap: a batch that somebody stored as the
- * value of a record looks intact too, but its neighbours do not.
+ * when intact batches follow each other from there to a known place without a gap in bytes or offsets: a batch that
+ * somebody stored as the value of a record looks intact too, but its neighbours do not.
  *
  *   … intact ┃ damaged ▒▒▒▒▒ ┃ intact intact ┃ known place (index entry, end of the file)
  *                            └── found ──────▶ must end exactly here
@@ -53,8 +53,8 @@ export interface ChainBounds {
   readonly fromOffset: number
   readonly toOffset: number
   readonly leaderEpochAt: (offset: number) => number
-  /** The end of `bytes` is a known place; if not, the last batch may be cut off there. */
-  readonly endIsKnown: boolean
+  /** The offset that follows at the end of `bytes`; null when that is no known place: then a batch may be cut off there. */
+  readonly endOffset: number | null
 }
 
 /** The first batch at or behind `position` from which intact batches go on to the end of `bytes`; null when there is none. */
@@ -73,20 +73,21 @@ export function findChain(
   return null
 }
 
-function reachesEnd(first: RecordBatch, { leaderEpochAt, endIsKnown }: ChainBounds): boolean {
+/** Offsets are outside of the CRC: those of a chain are right when its end is, or when its batches agree. */
+function reachesEnd(first: RecordBatch, { leaderEpochAt, endOffset }: ChainBounds): boolean {
   const { bytes } = first
   let position = first.position
   let { baseOffset } = first
-  while (position < bytes.length) {
+  for (let count = 0; position < bytes.length; count++) {
+    if (endOffset === null && isTooShort(bytes, position)) return count > 1
     const batch = headerAt(bytes, position, { baseOffset, leaderEpochAt })
-    if (batch === null)
-      return !endIsKnown && position > first.position && isTooShort(bytes, position)
-    if (!batch.isWhole) return !endIsKnown && position > first.position
+    if (batch === null) return false
+    if (!batch.isWhole) return endOffset === null && count > 0
     if (!batch.isCrcValid) return false
     position = batch.end
     baseOffset = batch.lastOffset + 1
   }
-  return true
+  return baseOffset === endOffset
 }
 
 function isTooShort(bytes: Uint8Array, position: number): boolean {

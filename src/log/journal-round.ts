@@ -14,6 +14,12 @@ export interface PendingFrame {
   entryCount: number
 }
 
+/** A cut in a living journal. */
+export interface CoveringCut extends JournalCut {
+  /** Bytes before it that no checkpoint covered so far. */
+  readonly coveredBytes: number
+}
+
 /** Entries gather in a frame until it has this size; recovery reads a frame at a time. */
 const FRAME_BYTES = 1024 * 1024
 
@@ -46,7 +52,7 @@ export class JournalRound {
   #callbacks: (() => void)[] = []
   #promise: PromiseWithResolvers<void> | null = null
   /** Set when this round ends the journal file it goes to. */
-  cut: PromiseWithResolvers<JournalCut> | null = null
+  cut: PromiseWithResolvers<CoveringCut> | null = null
 
   add(head: Uint8Array, body: readonly Uint8Array[]): void {
     addEntry(this.frames, head, body)

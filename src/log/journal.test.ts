@@ -185,10 +185,14 @@ describe('a journal', () => {
     journal.appendMachine('m', [bytesOf('before')])
     const cut = journal.cut()
     journal.appendMachine('m', [bytesOf('after')])
-    assert.deepEqual(await cut, { fileNumber: 2, sequence: 2 })
+    const { fileNumber, sequence, coveredBytes } = await cut
+    assert.deepEqual({ fileNumber, sequence }, { fileNumber: 2, sequence: 2 })
+    assert.equal(coveredBytes, disk.contents(journalPath(1)).length)
     await journal.flushed()
+    assert.ok(journal.untrimmedBytes > coveredBytes)
     assert.equal((await disk.list(JOURNAL_FOLDER)).length, 2)
-    await journal.trim(2)
+    await journal.trim({ fileNumber, coveredBytes })
+    assert.equal(journal.untrimmedBytes, disk.contents(journalPath(2)).length)
     assert.deepEqual(await disk.list(JOURNAL_FOLDER), [
       { name: '00000000000000000002.journal', isFolder: false },
     ])
@@ -297,6 +301,25 @@ describe('a journal on a full disk', () => {
     assert.deepEqual(failures, [])
     const { replayed } = await openJournal(disk.afterCrash('nothing', 1))
     assert.deepEqual(textsOf(replayed), ['before', 'A'.repeat(500)])
+  })
+
+  test('keeps the whole frames of a round that fits in part, and writes the others later', async () => {
+    const disk = new SimDisk()
+    const { journal, clock } = await openJournal(disk, { reserveBytes: 64 })
+    const used = disk.paths().reduce((sum, path) => sum + disk.contents(path).length, 0)
+    disk.capacityBytes = used + 1_500_000
+    const records = ['a', 'b', 'c'].map((text) => bytesOf(text.repeat(1_100_000)))
+    journal.appendMachine('m', records)
+    const flushed = journal.flushed()
+    await clock.advance(1_000)
+    assert.ok(journal.full)
+    const texts = async (crashed: SimDisk) =>
+      textsOf((await openJournal(crashed)).replayed).map((text) => text[0])
+    assert.deepEqual(await texts(disk.afterCrash('process', 1)), ['a'])
+    disk.capacityBytes = Infinity
+    await clock.advance(5_000)
+    await flushed
+    assert.deepEqual(await texts(disk.afterCrash('nothing', 1)), ['a', 'b', 'c'])
   })
 
   test('takes commits from the reserve while records are refused', async () => {

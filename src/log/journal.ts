@@ -30,7 +30,7 @@ import type {
   PartitionKey,
   SegmentPosition,
 } from './journal-port.ts'
-import { type JournalCut, JournalRound } from './journal-round.ts'
+import { type CoveringCut, type JournalCut, JournalRound } from './journal-round.ts'
 import type { FlushPolicy } from './log.ts'
 import { isFull, isOutOfFiles, messageOfFull, type SpaceReserve } from './space-reserve.ts'
 
@@ -46,7 +46,7 @@ export interface JournalOptions {
   readonly reserve: SpaceReserve
   readonly mark: DurableMark
   /** Told after each write how many bytes a recovery would have to read by now. */
-  readonly grown: (bytesSinceCut: number) => void
+  readonly grown: (untrimmedBytes: number) => void
   readonly fail: (error: Error) => void
 }
 
@@ -69,7 +69,7 @@ export class Journal implements JournalPort {
   #running = false
   #woken = false
   #full = false
-  #bytesSinceCut = 0
+  #untrimmedBytes = 0
   #state: 'recovering' | 'open' | 'closing' | 'closed' = 'recovering'
   #failure: ShoalError | null = null
   #retry: Timer | null = null
@@ -87,7 +87,7 @@ export class Journal implements JournalPort {
     this.#nextFileNumber = fileNumber
     this.#nextSequence = sequence
     this.#durable = sequence
-    this.#bytesSinceCut = replayedBytes
+    this.#untrimmedBytes = replayedBytes
     await this.#options.mark.write(sequence)
     this.#state = 'open'
     this.#full = !(await this.#options.reserve.restore())
@@ -102,9 +102,9 @@ export class Journal implements JournalPort {
     return this.#failure !== null
   }
 
-  /** Bytes written since the last cut: what a recovery would have to read. */
-  get bytesSinceCut(): number {
-    return this.#bytesSinceCut
+  /** Bytes that a recovery would have to read: written since the cut of the last checkpoint that counts. */
+  get untrimmedBytes(): number {
+    return this.#untrimmedBytes
   }
 
   appendBatch(partition: PartitionKey, at: SegmentPosition, chunks: readonly Uint8Array[]): void {
@@ -166,19 +166,20 @@ export class Journal implements JournalPort {
    * Ends the file with what is queued now. Resolves, once that is flushed, with where everything queued later will be: a
    * checkpoint of this moment's state may begin to replay there.
    */
-  cut(): Promise<JournalCut> {
+  cut(): Promise<CoveringCut> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
     const round = this.#pending
     this.#pending = new JournalRound()
     this.#sealed.push(round)
-    round.cut = Promise.withResolvers<JournalCut>()
+    round.cut = Promise.withResolvers<CoveringCut>()
     this.#wake()
     return round.cut.promise
   }
 
-  /** Removes the files that a durable checkpoint has made superfluous. */
-  async trim(fileNumber: number): Promise<void> {
+  /** Removes the files before the cut: a checkpoint that covers them is durable. */
+  async trim({ fileNumber, coveredBytes }: Omit<CoveringCut, 'sequence'>): Promise<void> {
     const { files } = this.#options
+    this.#untrimmedBytes -= coveredBytes
     for (const { name } of await files.list(JOURNAL_FOLDER)) {
       const number = numberOfJournal(name)
       if (number !== null && number < fileNumber) await files.remove(journalPath(number))
@@ -293,8 +294,8 @@ export class Journal implements JournalPort {
       const before = file.position
       const written = await file.write(round.frames, this.#nextSequence, this.#durable)
       this.#nextSequence += written
-      this.#bytesSinceCut += file.position - before
-      this.#options.grown(this.#bytesSinceCut)
+      this.#untrimmedBytes += file.position - before
+      this.#options.grown(this.#untrimmedBytes)
       if (written < round.frames.length) {
         round.frames.splice(0, written)
         return false
@@ -305,8 +306,11 @@ export class Journal implements JournalPort {
     }
     if (round.cut === null) return true
     await this.#endFile()
-    this.#bytesSinceCut = 0
-    round.cut.resolve({ fileNumber: this.#nextFileNumber, sequence: this.#nextSequence })
+    round.cut.resolve({
+      fileNumber: this.#nextFileNumber,
+      sequence: this.#nextSequence,
+      coveredBytes: this.#untrimmedBytes,
+    })
     return true
   }
 

@@ -8,8 +8,13 @@
  * Files of partitions are removed and checkpointed one after the other, never at once.
  */
 
-import { assertInvariant, ShoalError, type Timer } from '../core/index.ts'
-import { CheckpointDraft, removeOtherCheckpoints, writeCheckpoint } from './checkpoint-file.ts'
+import { assertInvariant, messageOf, ShoalError, type Timer } from '../core/index.ts'
+import {
+  CHECKPOINT_FOLDER,
+  CheckpointDraft,
+  removeOtherCheckpoints,
+  writeCheckpoint,
+} from './checkpoint-file.ts'
 import {
   makeDataFolder,
   partitionFolder,
@@ -26,6 +31,7 @@ import {
   encodePartitionEntry,
   EntryKind,
 } from './journal-entry.ts'
+import type { CoveringCut } from './journal-round.ts'
 import { LogMemory } from './log-memory.ts'
 import type {
   LogStore,
@@ -90,6 +96,8 @@ class JournaledLogStore implements LogStore {
   /** Checkpoints and removals, one after the other. */
   #work: Promise<void> = Promise.resolve()
   #checkpointWaits = false
+  /** Journal bytes at which the next checkpoint is due. */
+  #checkpointAtBytes: number
   #idleTimer: Timer | null = null
   #lastWriteMs = 0
   #closing: Promise<void> | null = null
@@ -113,6 +121,7 @@ class JournaledLogStore implements LogStore {
   private constructor(settings: Settings, folder: Folder) {
     this.#settings = settings
     this.#folder = folder
+    this.#checkpointAtBytes = settings.checkpointBytes
     const { files, timers, logger, machines, maxOpenFiles, memoryBytes } = settings
     this.#machines = new Map(machines.map((machine) => [machine.name, machine]))
     assertInvariant(this.#machines.size === machines.length, 'two state machines have one name')
@@ -151,7 +160,7 @@ class JournaledLogStore implements LogStore {
     await this.#journal.begin(end, replayedBytes)
     for (const { log } of this.#table.slots()) await log?.finishRecovery()
     if (checkpoint.impaired) await this.#checkpointInTurn()
-    else await this.#removeReplaced(checkpoint.cut.fileNumber)
+    else await this.#removeReplaced({ fileNumber: checkpoint.cut.fileNumber, coveredBytes: 0 })
     if (replayedBytes > 0) this.#journalGrew(replayedBytes)
   }
 
@@ -229,7 +238,7 @@ class JournaledLogStore implements LogStore {
     try {
       const flushed = await this.#journal.settle()
       await this.#work
-      if (flushed && this.#journal.bytesSinceCut > 0) await this.#checkpointInTurn()
+      if (flushed && this.#journal.untrimmedBytes > 0) await this.#checkpointInTurn()
     } finally {
       await this.#letGo()
     }
@@ -251,7 +260,7 @@ class JournaledLogStore implements LogStore {
   }
 
   #openLog(slot: PartitionSlot): Promise<SegmentedPartitionLog> {
-    const { files, clock, logger } = this.#settings
+    const { files, clock, logger, producerIdExpirationMs } = this.#settings
     return SegmentedPartitionLog.open({
       files: this.#cache,
       store: files,
@@ -262,6 +271,7 @@ class JournaledLogStore implements LogStore {
       logger,
       journal: this.#journal,
       memory: this.#memory,
+      limits: producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs },
       checkpoint: slot.state,
     })
   }
@@ -277,16 +287,18 @@ class JournaledLogStore implements LogStore {
     }
   }
 
-  #journalGrew(bytesSinceCut: number): void {
-    const { clock, timers, checkpointBytes, checkpointIdleMs } = this.#settings
+  #journalGrew(untrimmedBytes: number): void {
+    const { clock, timers, checkpointIdleMs } = this.#settings
     this.#lastWriteMs = clock.monotonicMs()
-    if (bytesSinceCut >= checkpointBytes) this.#checkpointSoon()
+    // The last flush of a store that closes: its timers are cancelled already.
+    if (this.#closing !== null) return
+    if (untrimmedBytes >= this.#checkpointAtBytes) this.#checkpointSoon()
     this.#idleTimer ??= timers.schedule(checkpointIdleMs, () => this.#checkpointWhenIdle())
   }
 
   #checkpointWhenIdle(): void {
     this.#idleTimer = null
-    if (this.#closing !== null || this.#journal.failed || this.#journal.bytesSinceCut === 0) return
+    if (this.#closing !== null || this.#journal.failed || this.#journal.untrimmedBytes === 0) return
     const { clock, timers, checkpointIdleMs } = this.#settings
     const restMs = this.#lastWriteMs + checkpointIdleMs - clock.monotonicMs()
     if (restMs <= 0) this.#checkpointSoon()
@@ -307,14 +319,18 @@ class JournaledLogStore implements LogStore {
 
   #checkpointInTurn(): Promise<void> {
     return this.#inTurn(async () => {
+      const { checkpointBytes } = this.#settings
       const touched = this.#journal.takeTouched()
       try {
         await this.#checkpoint(touched)
+        this.#checkpointAtBytes = checkpointBytes
       } catch (error) {
         for (const id of touched) this.#journal.touch(id)
         if (!isFull(error) && !isOutOfFiles(error)) throw error
+        // Not again with every write: a part of what usually comes between two, or the idle timer.
+        this.#checkpointAtBytes = this.#journal.untrimmedBytes + checkpointBytes / 4
         this.#settings.logger.log('warn', 'no checkpoint was taken, it will be tried again', {
-          error,
+          error: messageOf(error),
         })
       }
     })
@@ -328,7 +344,7 @@ class JournaledLogStore implements LogStore {
     for (const { log } of states.keys()) await log?.syncDirty()
     await writeCheckpoint(files, this.#folder.storeId, cut, draft)
     for (const [slot, state] of states) slot.state = state
-    await this.#removeReplaced(cut.fileNumber)
+    await this.#removeReplaced(cut)
   }
 
   /** The state of this moment; of partitions that nothing touched, the state that the last checkpoint had. */
@@ -361,11 +377,11 @@ class JournaledLogStore implements LogStore {
     if (topics.size > 0) await files.syncFolder(TOPICS_FOLDER)
   }
 
-  async #removeReplaced(fileNumber: number): Promise<void> {
+  async #removeReplaced(cut: Omit<CoveringCut, 'sequence'>): Promise<void> {
     const { files } = this.#settings
-    await files.syncFolder('checkpoints')
-    await this.#journal.trim(fileNumber)
-    await removeOtherCheckpoints(files, fileNumber)
+    await files.syncFolder(CHECKPOINT_FOLDER)
+    await this.#journal.trim(cut)
+    await removeOtherCheckpoints(files, cut.fileNumber)
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

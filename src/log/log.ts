@@ -38,6 +38,8 @@ export interface LogStoreOptions {
   readonly maxOpenFiles?: number
   /** Memory for the newest batches and indexes of all partitions, bytes; default 64 MiB. */
   readonly memoryBytes?: number
+  /** `producer.id.expiration.ms`: how long an idle producer is remembered, milliseconds; default 1 day. */
+  readonly producerIdExpirationMs?: number
   /** State machines whose records and snapshots live in the journal; replayed in full before `open` resolves. */
   readonly machines: readonly StateMachine[]
   /** Told once when the store cannot go on (a failed sync, a broken invariant): the instance that owns it must end. */

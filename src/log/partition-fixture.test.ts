@@ -167,17 +167,12 @@ export class PartitionFixture {
 
   /** Flushes for as long as the operation takes. */
   async flushing<Result>(operation: Promise<Result>): Promise<Result> {
-    let isDone = false
-    const finished = operation.finally(() => {
-      isDone = true
-    })
-    // Who fails is told by the operation itself.
-    finished.catch(() => {})
-    while (!isDone) {
+    const running = Symbol('running')
+    for (;;) {
       this.journal.flush()
-      await this.clock.advance(0)
+      const turn = this.clock.advance(0).then(() => running)
+      if ((await Promise.race([operation, turn])) !== running) return operation
     }
-    return finished
   }
 
   /** Takes a checkpoint in the order of the store. */

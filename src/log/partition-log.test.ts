@@ -275,7 +275,7 @@ describe('segments', () => {
         const found = await fixture.log.offsetForTimestamp(startMs + 5 * offset)
         assert.equal(found?.offset, offset)
       }
-      await fixture.stored(['one more'])
+      for (let index = 0; index < 20; index++) await fixture.stored(['one more'])
       await fixture.reopen()
       const after = new Map(
         indexPaths(fixture).map((path) => [path, fixture.disk.contents(path).slice()]),

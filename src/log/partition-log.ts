@@ -258,21 +258,14 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     if (this.corrupt !== null) return
     await this.#removeStrangers()
     const kept = this.#segments.filter(({ baseOffset }) => baseOffset >= this.#deletedBefore)
-    const facts = kept.map(({ nextOffset, size, createdMs, indexes }) => ({
-      nextOffset,
-      size,
-      createdMs,
-      largestTimestampMs: indexes.largestTimestampMs,
-    }))
-    const count = countDeletable(facts, {
+    const count = countDeletable(kept, {
       config: this.#config,
       nowMs,
       logStartOffset: this.#nextLogStartOffset,
       highWatermark: this.#highWatermark,
     })
-    const last = kept[count - 1]
-    if (last === undefined) return
-    const beforeOffset = last.nextOffset
+    const beforeOffset = kept[count - 1]?.nextOffset
+    if (beforeOffset === undefined) return
     const logStartOffset = Math.max(this.#nextLogStartOffset, beforeOffset)
     this.#queueEvent({ kind: 'segments-deleted', beforeOffset, logStartOffset })
     await this.#options.journal.flushed()
@@ -460,9 +453,15 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     this.#recordDamage()
   }
 
+  /** Lets the next start know without reading everything; one that misses it finds the damage itself. */
   #recordDamage(): void {
     if (!this.#isLive || this.#isClosed || this.#options.journal.failed) return
-    this.#queueEvent({ kind: 'damage-found', damage: this.corrupt })
+    try {
+      this.#queueEvent({ kind: 'damage-found', damage: this.corrupt })
+    } catch (error) {
+      const fields = { folder: this.#options.folder, error: messageOf(error) }
+      this.#options.logger.log('warn', 'damage could not be noted in the journal', fields)
+    }
   }
 
   /** A segment that retention takes under way is no failure: what is asked for is behind it. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { ProducerStates, REMEMBERED_BATCHES, type ProducerBatch } from './producer-state.ts'
 
 const limits = { maxProducers: 100, producerIdExpirationMs: 1_000 }

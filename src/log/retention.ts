@@ -13,8 +13,10 @@ export interface RetentionSegment {
   readonly nextOffset: number
   readonly size: number
   readonly createdMs: number
-  /** -1 when no record has a timestamp. */
-  readonly largestTimestampMs: number
+  readonly indexes: {
+    /** -1 when no record has a timestamp. */
+    readonly largestTimestampMs: number
+  }
 }
 
 export interface RetentionContext {
@@ -51,8 +53,8 @@ export function countDeletable(
   return Math.max(below, expired, oversize)
 }
 
-function ageBase(segment: RetentionSegment): number {
-  return segment.largestTimestampMs >= 0 ? segment.largestTimestampMs : segment.createdMs
+function ageBase({ indexes, createdMs }: RetentionSegment): number {
+  return indexes.largestTimestampMs >= 0 ? indexes.largestTimestampMs : createdMs
 }
 
 function countWhile(

@@ -92,11 +92,13 @@ export class SegmentScan {
   }
 
   async #passDamage(): Promise<ScanStep> {
-    const { endPosition, endOffset, leaderEpochAt, nextPlace } = this.#source
+    const { endPosition, endOffset, leaderEpochAt } = this.#source
     const from = this.#next
-    const place = await nextPlace(from.position)
-    const known = place?.position ?? endPosition
-    const wanted = Math.min(known - from.position, RESYNC_BYTES)
+    const known = (await this.#knownBehind(from.position)) ?? {
+      position: endPosition,
+      baseOffset: endOffset,
+    }
+    const wanted = Math.min(known.position - from.position, RESYNC_BYTES)
     const region = await this.#read(from.position, wanted)
     const damage = {
       position: from.position,
@@ -107,19 +109,32 @@ export class SegmentScan {
     }
 
     const found = findChain(region, 1, {
-      fromOffset: from.baseOffset === -1 ? 0 : from.baseOffset,
-      toOffset: endOffset,
+      fromOffset: Math.max(0, from.baseOffset),
+      toOffset: known.baseOffset,
       leaderEpochAt,
-      endIsKnown: region.length === known - from.position,
+      endOffset: region.length === known.position - from.position ? known.baseOffset : null,
     })
     if (found === null) {
-      this.#next = place ?? { position: endPosition, baseOffset: endOffset }
-      return { batches: [], origin: this.#next.position, damage }
+      this.#next = known
+      return { batches: [], origin: known.position, damage }
     }
     const position = from.position + found.position
     this.#next = { position, baseOffset: found.baseOffset }
     const batches = this.#intactIn(region.subarray(found.position))
     return { batches, origin: position, damage }
+  }
+
+  /** The next known place whose batch has a header that says what is known: its offsets are right, then. */
+  async #knownBehind(position: number): Promise<ScanStart | null> {
+    const { nextPlace, leaderEpochAt } = this.#source
+    let place = await nextPlace(position)
+    while (place !== null) {
+      const header = await this.#read(place.position, BATCH_HEADER_BYTES)
+      const batch = headerAt(header, 0, { ...place, leaderEpochAt })
+      if (batch !== null) return { position: place.position, baseOffset: batch.baseOffset }
+      place = await nextPlace(place.position)
+    }
+    return null
   }
 
   /** Reads what is there, at most `bytes` and not beyond the end. */

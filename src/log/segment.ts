@@ -261,8 +261,10 @@ export class Segment implements MemoryHolder {
     const timeBytes = await this.#readIndex('time', time)
     if (offset.load(offsetBytes) && time.load(timeBytes)) return
     const rebuilt = new SegmentIndexes(this.baseOffset, emptyIndexes(intervalBytes))
+    const timeBytesBehind = time.byteLength - time.from(0).bytes.length
     await rebuild(rebuilt, this.#indexedBytes)
-    if (this.#isSealed) rebuilt.seal()
+    // The entry of the sealing is in the file only if the segment was sealed when that was written.
+    if (rebuilt.time.byteLength < timeBytesBehind) rebuilt.seal()
     if (this.#isLoaded) return
     offset.replaceBehind(rebuilt.offset)
     time.replaceBehind(rebuilt.time)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { emptyIndexes, SegmentIndexes } from './segment-indexes.ts'
 import { EMPTY_INDEX, findOffset, findTime, SparseIndex } from './sparse-index.ts'
 

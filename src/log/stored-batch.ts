@@ -27,7 +27,7 @@ export function placeBatch(
   const isSmallSlice =
     recordSet.length <= COPY_BELOW_BYTES && recordSet.length * 4 < recordSet.buffer.byteLength
   // Not `slice`: of a Buffer it is a view of the same memory.
-  const bytes = isSmallSlice ? Uint8Array.from(recordSet) : recordSet
+  const bytes = isSmallSlice ? new Uint8Array(recordSet) : recordSet
   if (place.logAppendTimeMs !== -1) setLogAppendTime(bytes, 0, place.logAppendTimeMs)
   setBaseOffset(bytes, 0, place.baseOffset)
   setPartitionLeaderEpoch(bytes, 0, place.leaderEpoch)

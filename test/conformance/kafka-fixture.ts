@@ -11,7 +11,7 @@ import {
   kafka,
   refusal,
 } from '../../src/sources/kafka/index.ts'
-import type { KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
+import type { KafkaPorts, KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 import { createTopics, leaveGroup } from '../../src/protocol/index.ts'
 import type { ConformanceFixture } from './source-suite.ts'
 
@@ -23,6 +23,7 @@ export interface KafkaServer {
 export async function kafkaFixture(
   server: KafkaServer,
   options: Partial<KafkaSourceOptions> = {},
+  ports: KafkaPorts = {},
 ): Promise<ConformanceFixture & { readonly client: KafkaClient }> {
   const client = await KafkaClient.open({ brokers: server.bootstrap, clientId: 'fixture' })
   const producer = new KafkaProducer(client, { lingerMs: 0 })
@@ -47,13 +48,16 @@ export async function kafkaFixture(
       return new Map([...found].map(([key, committed]) => [Number.parseInt(key, 10), committed]))
     },
     source: (topics) =>
-      kafka({
-        brokers: server.bootstrap,
-        topics,
-        sessionTimeoutMs: 6_000,
-        heartbeatIntervalMs: 200,
-        ...options,
-      }),
+      kafka(
+        {
+          brokers: server.bootstrap,
+          topics,
+          sessionTimeoutMs: 6_000,
+          heartbeatIntervalMs: 200,
+          ...options,
+        },
+        ports,
+      ),
     expel: async (group, memberId) => {
       const members = [{ memberId, groupInstanceId: null, reason: 'thrown out by a test' }]
       const { response } = await client.request(

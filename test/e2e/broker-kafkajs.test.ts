@@ -12,7 +12,7 @@ import type { Consumer, EachMessagePayload } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { Broker } from 'shoal/broker'
 
-const { Kafka, logLevel } = kafkajs
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
 /** Generous: the machine may be ten times slower than usual. */
 const LIMIT = { timeout: 60_000 }
 
@@ -61,12 +61,13 @@ test(
     t.after(() => admin.disconnect())
     await admin.createTopics({ topics: [{ topic: 'shared', numPartitions: 4 }] })
 
-    const first = await joined(t, kafka.consumer({ groupId: 'pair' }), 'shared')
+    const pair = { groupId: 'pair', heartbeatInterval: 100, maxWaitTimeInMs: 100 }
+    const first = await joined(t, kafka.consumer(pair), 'shared')
     assert.deepEqual(await first.nextAssignment(), [0, 1, 2, 3])
-    const second = await joined(t, kafka.consumer({ groupId: 'pair' }), 'shared')
+    const second = await joined(t, kafka.consumer(pair), 'shared')
     const [mine, yours] = [await first.nextAssignment(), await second.nextAssignment()]
     assert.equal(mine.length, 2)
-    assert.deepEqual([...mine, ...yours].sort(), [0, 1, 2, 3])
+    assert.deepEqual([...mine, ...yours].toSorted(numerically), [0, 1, 2, 3])
 
     await first.consumer.disconnect()
     assert.deepEqual(await second.nextAssignment(), [0, 1, 2, 3])
@@ -138,7 +139,7 @@ test(
     const { topics } = await admin.fetchTopicMetadata({ topics: ['managed'] })
     assert.equal(topics[0]?.partitions.length, 3)
 
-    const resource = { type: 2, name: 'managed' } as const
+    const resource = { type: ConfigResourceTypes.TOPIC, name: 'managed' }
     const described = await admin.describeConfigs({ includeSynonyms: true, resources: [resource] })
     const entries = described.resources[0]?.configEntries ?? []
     assert.equal(entries.length, 33)
@@ -216,7 +217,7 @@ async function joined(t: TestContext, consumer: Consumer, topic: string) {
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
-    const partitions = [...(payload.memberAssignment[topic] ?? [])].sort()
+    const partitions = (payload.memberAssignment[topic] ?? []).toSorted(numerically)
     const next = waiting.shift()
     if (next === undefined) assignments.push(partitions)
     else next(partitions)
@@ -229,4 +230,8 @@ async function joined(t: TestContext, consumer: Consumer, topic: string) {
       else resolve(known)
     })
   return { consumer, nextAssignment }
+}
+
+function numerically(left: number, right: number): number {
+  return left - right
 }

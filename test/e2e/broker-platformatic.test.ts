@@ -53,11 +53,11 @@ for (const idempotent of [false, true])
         await message.commit()
         if (++count === 10) break
       }
-      assert.deepEqual([...byKey].toSorted(), [
-        ['k0', [0, 3, 6, 9]],
-        ['k1', [1, 4, 7]],
-        ['k2', [2, 5, 8]],
-      ])
+      assert.deepEqual(Object.fromEntries(byKey), {
+        k0: [0, 3, 6, 9],
+        k1: [1, 4, 7],
+        k2: [2, 5, 8],
+      })
       const [group] = await admin.listConsumerGroupOffsets({ groups: ['readers'] })
       const committed = group?.topics.flatMap((topic) =>
         topic.partitions.map((partition) => partition.committedOffset),

@@ -84,8 +84,8 @@ describe("Apache Kafka's command-line tools", needs(apacheKafkaMissing()), () =>
     const counts = new Map<string, number>()
     for (const value of read.trim().split('\n')) counts.set(value, (counts.get(value) ?? 0) + 1)
     assert.deepEqual(
-      [...counts].sort(),
-      Array.from({ length: 30 }, (_, index) => [`v${index}`, 5] as const).toSorted(),
+      Object.fromEntries(counts),
+      Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`v${index}`, 5])),
     )
   })
 

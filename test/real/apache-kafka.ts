@@ -10,6 +10,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeCertificate, secureProperties, type Login } from './apache-kafka-security.ts'
 import { Program, run, GENEROUS_LIMIT_MS, type Finished, type ProgramOptions } from './program.ts'
 import { CACHE, freePort, missingFile } from './services.ts'
 
@@ -23,6 +24,15 @@ export interface ApacheKafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Flags of the Java machine; default `fast`, or what SHOAL_KAFKA_JVM says. */
   readonly jvm?: 'fast' | 'benchmark'
+  /** Adds a listener with TLS and SASL for this user, who logs in by PLAIN and, where added by kafka-configs, by SCRAM. */
+  readonly secure?: Login
+}
+
+/** The listener that `secure` asks for. */
+export interface SecureListener {
+  readonly bootstrap: string
+  /** The certificate to trust, PEM. */
+  readonly ca: string
 }
 
 /** Why a real Kafka cannot be started, or null. */
@@ -35,6 +45,8 @@ export class ApacheKafka implements AsyncDisposable {
   readonly #flags: readonly string[]
   readonly #properties: string
   readonly port: number
+  /** Null without the option `secure`. */
+  readonly secure: SecureListener | null
   #program: Program
 
   private constructor(
@@ -43,9 +55,11 @@ export class ApacheKafka implements AsyncDisposable {
     flags: readonly string[],
     properties: string,
     program: Program,
+    secure: SecureListener | null,
   ) {
     this.#folder = folder
     this.port = port
+    this.secure = secure
     this.#flags = flags
     this.#properties = properties
     this.#program = program
@@ -58,7 +72,9 @@ export class ApacheKafka implements AsyncDisposable {
     const [port, controllerPort] = [await freePort(), await freePort()]
     const properties = join(folder, 'server.properties')
     await mkdir(join(folder, 'data'))
-    await writeFile(properties, propertiesText(folder, port, controllerPort, options.properties))
+    const { secure, extra } = await security(folder, { port, controllerPort }, options.secure)
+    const overrides = { ...extra, ...options.properties }
+    await writeFile(properties, propertiesText(folder, port, controllerPort, overrides))
     const formatted = await java(
       FAST,
       ['kafka.tools.StorageTool', 'format', '--standalone', '-t', CLUSTER_ID, '-c', properties],
@@ -66,7 +82,8 @@ export class ApacheKafka implements AsyncDisposable {
     )
     if (formatted.exitCode !== 0)
       throw new Error(`kafka-storage format failed:\n${formatted.stdout}\n${formatted.stderr}`)
-    const node = new ApacheKafka(folder, port, flags, properties, startProgram(flags, properties))
+    const program = startProgram(flags, properties)
+    const node = new ApacheKafka(folder, port, flags, properties, program, secure)
     await node.#ready()
     return node
   }
@@ -140,6 +157,19 @@ export function startKafkaTool(
   return new Program('java', [...flags, className, ...args], withClasspath(options))
 }
 
+async function security(
+  folder: string,
+  { port, controllerPort }: { readonly port: number; readonly controllerPort: number },
+  login: Login | undefined,
+) {
+  if (login === undefined) return { secure: null, extra: {} }
+  const securePort = await freePort()
+  const ports = { plain: port, controller: controllerPort, secure: securePort }
+  const ca = await makeCertificate(folder)
+  const secure = { bootstrap: `127.0.0.1:${securePort}`, ca }
+  return { secure, extra: secureProperties(folder, ports, login) }
+}
+
 function startProgram(flags: readonly string[], properties: string): Program {
   const log = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
   return new Program('java', [...flags, log, 'kafka.Kafka', properties], withClasspath({}))
@@ -192,7 +222,7 @@ function propertiesText(
 async function listsItself(port: number): Promise<boolean> {
   // length 14, then key 3, version 1, correlation id 1, no client id, no topics
   const request = Buffer.from(
-    '0000000e' + '0003' + '0001' + '00000001' + 'ffff' + '00000000',
+    ['0000000e', '0003', '0001', '00000001', 'ffff', '00000000'].join(''),
     'hex',
   )
   return new Promise((resolve) => {

@@ -46,7 +46,8 @@ export async function runPython(
 
 /** The versions of confluent-kafka and librdkafka that a Python has, as the client tells them. */
 export async function pythonVersions(kind: PythonKind): Promise<string> {
-  const program = 'import confluent_kafka as c; print((lambda v: v if isinstance(v, str) else v[0])(c.version()), c.libversion()[0])'
+  const program =
+    'import confluent_kafka as c; print((lambda v: v if isinstance(v, str) else v[0])(c.version()), c.libversion()[0])'
   return (await run(interpreter(kind), ['-c', program])).stdout.trim()
 }
 

@@ -65,7 +65,11 @@ describe('seed 000, the poll loop', seedSuite, () => {
     await Promise.all(members.map((member, index) => member.untilOwns([index])))
     const group = await stage.untilStable(3)
     assert.equal(group.protocol, 'range')
-    assert.deepEqual(group.members.map(({ partitions }) => partitions).sort(), [[0], [1], [2]])
+    assert.deepEqual(group.members.map(({ partitions }) => partitions.join()).sort(), [
+      '0',
+      '1',
+      '2',
+    ])
   })
 
   test('S000-02 processes every record once and has committed the end', async () => {

@@ -155,7 +155,7 @@ describe('seed 000, the internal queue and the anti-patterns', seedSuite, () => 
       (counts) => counts.reduce((sum, count) => sum + count, 0) === 10 && Math.max(...counts) === 1,
     )
     const group = await stage.untilStable(20)
-    const sizes = group.members.map(({ partitions }) => partitions.length).sort()
+    const sizes = group.members.map(({ partitions }) => partitions.length).toSorted((a, b) => a - b)
     assert.deepEqual(sizes, [
       ...Array.from({ length: 10 }, () => 0),
       ...Array.from({ length: 10 }, () => 1),

@@ -70,14 +70,20 @@ describe('seed 001, partition assignment', seedSuite, () => {
 
   test('S001-01 gives each partition to exactly one member of the group', async () => {
     for (const found of [await splits.range(), await splits.cooperative()])
-      assert.deepEqual([...found.A, ...found.B].sort(), [0, 1, 2])
+      assert.deepEqual(
+        [...found.A, ...found.B].toSorted((a, b) => a - b),
+        [0, 1, 2],
+      )
   })
 
   test('S001-02 CONTRADICTION: range gives A two and B one, against the diagram; cooperative any split of one and two', async () => {
     assert.deepEqual(await splits.range(), { protocol: 'range', A: [0, 1], B: [2] })
     const { protocol, A, B } = await splits.cooperative()
     assert.equal(protocol, 'cooperative-sticky')
-    assert.deepEqual([A.length, B.length].sort(), [1, 2])
+    assert.deepEqual(
+      [A.length, B.length].toSorted((a, b) => a - b),
+      [1, 2],
+    )
   })
 
   test('S001-03 balances: sizes differ by at most one', async () => {
@@ -122,8 +128,13 @@ describe('seed 001, partition assignment', seedSuite, () => {
       for (const _ of ['A', 'B'])
         stage.take(
           startKafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
-            ...['--bootstrap-server', stage.bootstrap, '--topic', stage.topic],
-            ...['--group', stage.group, '--command-property'],
+            '--bootstrap-server',
+            stage.bootstrap,
+            '--topic',
+            stage.topic,
+            '--group',
+            stage.group,
+            '--command-property',
             'partition.assignment.strategy=org.apache.kafka.clients.consumer.StickyAssignor',
           ]),
         )
@@ -133,7 +144,10 @@ describe('seed 001, partition assignment', seedSuite, () => {
         members.map(({ partitions }) => partitions.length),
         [3, 3],
       )
-      assert.deepEqual(members.flatMap(({ partitions }) => partitions).sort(), [0, 1, 2, 3, 4, 5])
+      assert.deepEqual(
+        members.flatMap(({ partitions }) => partitions).toSorted((a, b) => a - b),
+        [0, 1, 2, 3, 4, 5],
+      )
     },
   )
 

@@ -91,7 +91,9 @@ describe('seed 001, consumption patterns and offsets', seedSuite, () => {
       const { stdout, exitCode } = await kafkaTool(
         'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
         [
-          ...['--bootstrap-server', stage.bootstrap, '--describe'],
+          '--bootstrap-server',
+          stage.bootstrap,
+          '--describe',
           ...Object.keys(groups).flatMap((group) => ['--group', group]),
         ],
       )
@@ -99,7 +101,7 @@ describe('seed 001, consumption patterns and offsets', seedSuite, () => {
       const rows = stdout
         .split('\n')
         .map((line) => line.split(/ +/))
-        .filter(([group]) => group! in groups)
+        .filter(([group = '']) => group in groups)
         .map(([group, , , current, end, lag]) => [group, current, end, lag].join(' '))
       assert.deepEqual(rows.sort(), [
         `${stage.group}-analytics 3 8 5`,

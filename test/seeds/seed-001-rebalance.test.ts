@@ -139,7 +139,10 @@ describe('seed 001, rebalancing', seedSuite, () => {
           (partition) => !afterJoin[index]!.owned.includes(partition),
         ),
       )
-    assert.deepEqual(revokedByJoin.flat().sort(), afterJoin[2]!.owned)
+    assert.deepEqual(
+      revokedByJoin.flat().toSorted((a, b) => a - b),
+      afterJoin[2]!.owned,
+    )
     assert.deepEqual(
       survivors.map(({ revoked }) => revoked),
       [[], []],
@@ -193,7 +196,10 @@ describe('seed 001, rebalancing', seedSuite, () => {
   test('S001-24b lets kept partitions flow on while another member joins, and revokes what moves', async () => {
     const { kept, moved, revoked, during, missing, messages } = await underLoad()
     assert.deepEqual(revoked, moved)
-    assert.deepEqual([...kept, ...moved].sort(), PARTITIONS)
+    assert.deepEqual(
+      [...kept, ...moved].toSorted((a, b) => a - b),
+      PARTITIONS,
+    )
     assert.deepEqual(missing, [])
     for (const partition of kept) {
       assert.ok(during.some((message) => message.partition === partition))

@@ -155,3 +155,67 @@ ${work.map((line) => `    ${line}`).join('\n')}
     },
   }
 }
+
+/** Seed 003's auto-commit fragment, in a loop. @param work what is done with each `msg`. */
+export function autoCommit(place: Place, work: readonly string[]): SeedRun {
+  return {
+    program: '003-auto-commit.py',
+    before: 'import sys\nfrom confluent_kafka import Consumer',
+    replace: { 'localhost:9092': place.bootstrap, 'my-service': place.group },
+    after: `
+consumer.subscribe(['${place.topic}'])
+while True:
+    msg = consumer.poll(1.0)
+    if msg is None: continue
+${work.map((line) => `    ${line}`).join('\n')}
+`,
+  }
+}
+
+/**
+ * Seed 003's idempotent example in its at-least-once pattern, with an audit log of files in a folder.
+ *
+ * A task `broken` fails. `crashAfterInsert` kills the process between the insert and the commit.
+ */
+export async function idempotent(
+  place: Place,
+  folder: string,
+  { crashAfterInsert }: { readonly crashAfterInsert: boolean },
+): Promise<SeedRun> {
+  const pattern = await seedText({ program: '003-at-least-once.py', replace: {} })
+  return {
+    program: '003-idempotent.py',
+    replace: {},
+    before: `
+import json, logging, os, pathlib, signal, types
+from confluent_kafka import Consumer
+logger = logging.getLogger()
+folder = pathlib.Path('${folder}')
+audit_log = types.SimpleNamespace(
+    exists=lambda task: (folder / task).exists(),
+    insert=lambda task, event: (folder / task).write_text(json.dumps(event)))
+def Result(success, skipped=None, error=None):
+    return types.SimpleNamespace(success=success, skipped=skipped, error=error)
+`,
+    after: `
+of_the_page = process_task_event
+def process_task_event(event):
+    if event['id'] == 'broken':
+        return Result(success=False, error='no such task')
+    result = of_the_page(event)
+    print(f'skipped={result.skipped}', flush=True)
+    if ${crashAfterInsert ? 'True' : 'False'}: os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+consumer = Consumer({'bootstrap.servers': '${place.bootstrap}', 'group.id': '${place.group}',
+                     'auto.offset.reset': 'earliest', 'enable.auto.commit': False, 'session.timeout.ms': 6000})
+consumer.subscribe(['${place.topic}'])
+while True:
+    msg = consumer.poll(1.0)
+    if msg is None: continue
+    value = json.loads(msg.value())
+${pattern.replaceAll(/^(?=.)/gm, '    ')}
+    print('entries', len(list(folder.iterdir())), flush=True)
+`,
+  }
+}

@@ -5,14 +5,18 @@
  * The broker is Shoal; with SHOAL_SEEDS_BROKER=kafka it is a real Apache Kafka, which shows that a row is true at all.
  */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import type { Program } from '../real/program.ts'
-import { pythonMissing, type PythonKind } from '../real/python.ts'
+import { pythonMissing, startPython, type PythonKind } from '../real/python.ts'
 import { needs } from '../real/services.ts'
 import { ShoalProcess } from '../real/shoal.ts'
 import { Member, type MemberJob } from './member.ts'
 import { Observer, type ObservedGroup, type ObservedRecord } from './observer.ts'
 import { startSeed, type SeedRun } from './seed-program.ts'
+import { eventually } from './waiting.ts'
 
 /** The version that seed 004 pins, and the newest. */
 export const clients: readonly PythonKind[] = ['2.8.0', '2.16.1']
@@ -69,6 +73,7 @@ export class Stage implements AsyncDisposable {
   readonly topic: string
   readonly group: string
   readonly #programs: Program[] = []
+  readonly #folders: string[] = []
 
   private constructor(broker: SeedBroker, name: string, options: StageOptions) {
     const { kind = NEWEST } = options
@@ -92,19 +97,27 @@ export class Stage implements AsyncDisposable {
 
   /** Starts a group member; its configuration is completed with address, group, earliest and no auto-commit. */
   member(conf: MemberJob['conf'] = {}, job: Omit<Partial<MemberJob>, 'conf'> = {}): Member {
-    const member = new Member(this.kind, {
-      topics: [this.topic],
-      ...job,
-      conf: {
-        'bootstrap.servers': this.bootstrap,
-        'group.id': this.group,
-        'auto.offset.reset': 'earliest',
-        'enable.auto.commit': false,
-        ...conf,
-      },
-    })
+    const topics = [this.topic]
+    const member = new Member(this.kind, { topics, ...job, conf: this.configuration(conf) })
     this.#programs.push(member.program)
     return member
+  }
+
+  configuration(conf: MemberJob['conf'] = {}): MemberJob['conf'] {
+    return {
+      'bootstrap.servers': this.bootstrap,
+      'group.id': this.group,
+      'auto.offset.reset': 'earliest',
+      'enable.auto.commit': false,
+      ...conf,
+    }
+  }
+
+  /** Starts a Python program file of `programs/` beside the pages' own; its input stays open. */
+  script(file: string, args: readonly string[], cwd?: string): Program {
+    const path = join(import.meta.dirname, 'programs', file)
+    const options = cwd === undefined ? {} : { cwd }
+    return this.take(startPython(this.kind, [path, ...args], { keepInputOpen: true, ...options }))
   }
 
   /** Starts a program of the pages; its input stays open. */
@@ -133,6 +146,21 @@ export class Stage implements AsyncDisposable {
     await this.broker.observer.untilCommitted(this.group, this.topic, offsets)
   }
 
+  /** Asks until the group has so many members, whatever it does with them. */
+  async untilMembers(count: number): Promise<ObservedGroup> {
+    return eventually(
+      () => this.broker.observer.group(this.group),
+      ({ members }) => members.length === count,
+    )
+  }
+
+  /** A temporary folder. */
+  async folder(): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'shoal-seeds-'))
+    this.#folders.push(folder)
+    return folder
+  }
+
   async untilStable(memberCount: number): Promise<ObservedGroup> {
     return this.broker.observer.untilStable(this.group, memberCount)
   }
@@ -140,6 +168,7 @@ export class Stage implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const program of this.#programs) program.kill('SIGKILL')
     await Promise.all(this.#programs.map((program) => program.finished()))
+    await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })))
   }
 }
 

@@ -6,7 +6,8 @@
  *
  * Pulled, not pushed: `next` answers one frame at a time, so whoever cannot take another leaves the bytes where they are.
  * A claimed size buys nothing: it is checked when its four bytes are there, and the buffer of a frame that comes in
- * pieces grows with what has arrived, at most GROWTH times that. Frames belong to whoever gets them.
+ * pieces grows with what has arrived: quickly up to GENEROUS_BYTES, so that a usual batch is copied once and leaves one
+ * buffer to collect, and twofold from there. Frames belong to whoever gets them.
  */
 
 import { EMPTY_BYTES } from '../../core/index.ts'
@@ -19,6 +20,9 @@ export interface FrameLimits {
 
 const SMALLEST_BUFFER_BYTES = 4_096
 const GROWTH = 2
+/** Up to here a buffer may be sixteen times what has arrived; memory that is never written to is not resident. */
+const GENEROUS_BYTES = 2 * 1024 * 1024
+const GENEROUS_GROWTH = 16
 
 export type NextFrame =
   | { readonly kind: 'frame'; readonly bytes: Uint8Array }
@@ -99,7 +103,8 @@ export class FrameAssembler {
   #keep(piece: Uint8Array): void {
     const needed = this.#partialBytes + piece.length
     if (this.#partial === null || this.#partial.length < needed) {
-      const capacity = Math.max(SMALLEST_BUFFER_BYTES, needed * GROWTH)
+      const generous = Math.min(needed * GENEROUS_GROWTH, GENEROUS_BYTES)
+      const capacity = Math.max(SMALLEST_BUFFER_BYTES, needed * GROWTH, generous)
       const larger = Buffer.allocUnsafeSlow(Math.min(this.#size, capacity))
       if (this.#partial !== null) larger.set(this.#partial.subarray(0, this.#partialBytes))
       this.#partial = larger

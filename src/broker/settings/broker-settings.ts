@@ -44,6 +44,8 @@ export const brokerSettingTable = {
   'socket.request.max.bytes': int(104_857_600, 'largest request, in bytes', 1_024),
   'connections.max.idle.ms': long(600_000, 'idle time after which a connection is closed'),
   'max.connections': int(10_000, 'most connections at a time', 0),
+  'max.connections.per.ip': int(10_000, 'most connections at a time from one host', 0),
+  'queued.max.request.bytes': long(268_435_456, 'bytes of requests that are not answered yet', 1),
   'shoal.flush.policy': string('group', 'what an acknowledgement waits for', [
     'group',
     'os',

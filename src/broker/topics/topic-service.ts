@@ -144,7 +144,7 @@ export class TopicService {
 
   /** Opens what is not open yet, one after another: retention looks at every partition. */
   async openAll(signal: AbortSignal): Promise<void> {
-    for (const topic of [...this.#options.table.topics()])
+    for (const topic of this.#options.table.topics())
       for (let partition = 0; partition < topic.partitionCount; partition++) {
         if (signal.aborted) return
         await this.log(topic, partition)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { brokerConfigRules, topicDefaultRules } from '../settings/config-rules.ts'
 import { collisionKey } from './topic-name.ts'
 import type { TopicRequest } from './topic-table.ts'

@@ -157,7 +157,7 @@ async function describeJson(io: Io, admin: AdminPort, names: readonly string[]):
 async function viewOrNull(
   admin: AdminPort,
   name: string,
-  flags: DescribeFlags,
+  flags: Pick<DescribeFlags, 'members' | 'state'>,
 ): Promise<GroupView | null> {
   try {
     if (flags.members === true || flags.state === true)

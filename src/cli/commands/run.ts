@@ -44,7 +44,7 @@ async function run(io: Io, path: string, flags: RunFlags): Promise<void> {
   const settings = serviceSettings(flags, await readEnvironment(io, flags.env))
   const { loadServiceModule } = await import('../service/service-module.ts')
   const { runService } = await import('../service/run-service.ts')
-  const bootstrapTimeoutMs = timeoutOf(flags)
+  const bootstrapTimeoutMs = await timeoutOf(flags)
   const concurrency =
     flags.concurrency === undefined
       ? {}

@@ -3,9 +3,11 @@
  */
 
 import type { Command } from 'commander'
-import type { NewTopic } from '../../admin/index.ts'
+import type { AdminPort, NewTopic } from '../../admin/index.ts'
 import { ShoalError } from '../../core/index.ts'
 import { withAdmin, withBackend, type BackendFlags } from '../backend.ts'
+import { collect, wholeNumber } from '../flags.ts'
+import { failureReport } from '../failure-report.ts'
 import type { Io } from '../io.ts'
 import { topicDescription } from '../text/topic-tables.ts'
 
@@ -20,7 +22,7 @@ interface CreateFlags extends JsonFlags {
   readonly ifNotExists?: boolean
 }
 
-interface DeleteFlags extends BackendFlags {
+interface DeleteFlags extends JsonFlags {
   readonly yes?: boolean
   readonly ifExists?: boolean
 }
@@ -29,17 +31,13 @@ export function addTopics(program: Command, io: Io): void {
   const topics = program
     .command('topics')
     .description('topics: make, list, describe and delete them')
+    .addHelpText('after', topicsHelp)
   withBackend(topics.command('create'))
     .description('make a topic')
     .argument('<topic>')
     .option('-p, --partitions <count>', "how many partitions; default the broker's num.partitions")
     .option('--replication-factor <count>', 'accepted for other brokers; one node serves 1')
-    .option(
-      '-c, --config <name=value>',
-      'a topic setting by its own name; repeatable',
-      (value: string, all: readonly string[]) => [...all, value],
-      [],
-    )
+    .option('-c, --config <name=value>', 'a topic setting by its own name; repeatable', collect, [])
     .option('--if-not-exists', 'a topic that exists already is no failure')
     .option('--json', 'print one JSON document')
     .action((name: string, flags: CreateFlags) => create(io, name, flags))
@@ -57,6 +55,7 @@ export function addTopics(program: Command, io: Io): void {
     .argument('<topic...>')
     .option('--yes', 'do it; without this nothing is deleted')
     .option('--if-exists', 'a topic that does not exist is no failure')
+    .option('--json', 'print one JSON document')
     .action((names: readonly string[], flags: DeleteFlags) => remove(io, names, flags))
 }
 
@@ -87,7 +86,11 @@ async function list(io: Io, flags: JsonFlags): Promise<void> {
 async function describe(io: Io, names: readonly string[], flags: JsonFlags): Promise<void> {
   await withAdmin(io, flags, async (admin) => {
     const asked = names.length > 0 ? names : (await admin.listTopics()).map(({ name }) => name)
-    const topics = await Promise.all(asked.map((name) => admin.describeTopic(name)))
+    const failures = failureReport(io)
+    const described = await Promise.all(
+      asked.map((name) => failures.unless(admin.describeTopic(name))),
+    )
+    const topics = described.filter((topic) => topic !== null)
     if (flags.json === true) {
       const documents = topics.map((topic) => ({
         ...topic,
@@ -95,6 +98,7 @@ async function describe(io: Io, names: readonly string[], flags: JsonFlags): Pro
       }))
       io.out(`${JSON.stringify({ schema: 'shoal.topics.describe/1', topics: documents })}\n`)
     } else io.out(topics.map(topicDescription).join(''))
+    failures.finish(topics.length)
   })
 }
 
@@ -106,30 +110,40 @@ async function remove(io: Io, names: readonly string[], flags: DeleteFlags): Pro
     )
   }
   await withAdmin(io, flags, async (admin) => {
+    const failures = failureReport(io)
+    const deleted: string[] = []
     for (const name of names) {
-      await admin.deleteTopic(name).catch((error: unknown) => {
-        if (
-          flags.ifExists === true &&
-          error instanceof ShoalError &&
-          error.code === 'SHOAL_UNKNOWN_TOPIC'
+      const outcome = await failures.unless(removeOne(admin, name, flags.ifExists === true))
+      if (outcome === 'deleted') deleted.push(name)
+      if (outcome !== null && flags.json !== true)
+        io.out(
+          outcome === 'deleted' ? `Deleted topic ${name}.\n` : `Topic ${name} does not exist.\n`,
         )
-          return
-        throw error
-      })
-      io.err(`deleted topic ${name}\n`)
     }
+    if (flags.json === true)
+      io.out(`${JSON.stringify({ schema: 'shoal.topics.delete/1', deleted })}\n`)
+    failures.finish(deleted.length)
   })
 }
 
+async function removeOne(
+  admin: AdminPort,
+  name: string,
+  ifExists: boolean,
+): Promise<'deleted' | 'absent'> {
+  try {
+    await admin.deleteTopic(name)
+    return 'deleted'
+  } catch (error) {
+    if (ifExists && error instanceof ShoalError && error.code === 'SHOAL_UNKNOWN_TOPIC')
+      return 'absent'
+    throw error
+  }
+}
+
+/** -1 lets the broker decide. */
 function countOf(flag: string, value: string | undefined): number {
-  if (value === undefined) return -1
-  const count = Number(value)
-  if (!Number.isInteger(count) || count < 1)
-    throw new ShoalError(
-      'SHOAL_INVALID_ARGUMENT',
-      `${flag} ${value}: expected a whole number of at least 1`,
-    )
-  return count
+  return value === undefined ? -1 : wholeNumber(flag, value, 1)
 }
 
 function configOf(pair: string): readonly [string, string] {
@@ -145,3 +159,9 @@ function configOf(pair: string): readonly [string, string] {
 function errorNameOf(error: unknown): unknown {
   return error instanceof ShoalError ? error.details['error'] : undefined
 }
+
+const topicsHelp = `
+Examples:
+  shoal topics create orders --partitions 8 --config retention.ms=86400000
+  shoal topics describe orders
+  shoal topics delete orders --yes`

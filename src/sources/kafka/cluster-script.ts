@@ -131,10 +131,11 @@ function answerCluster(script: ClusterScript, brokers: readonly string[]): void 
       coordinators: coordinatorKeys.map((key) => ({ ...node, key, errorCode, errorMessage: null })),
     }
   })
+  let nextProducerId = 7n
   transport.on(initProducerId, () => ({
     throttleTimeMs: 0,
     errorCode: NO_ERROR,
-    producerId: 7n,
+    producerId: nextProducerId++,
     producerEpoch: 0,
   }))
 }

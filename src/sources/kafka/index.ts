@@ -19,6 +19,7 @@ export type { Channel, KafkaClientOptions, RequestOptions, Target } from './kafk
 export { refusal } from './broker-link.ts'
 export type { Answer, LinkEvent, RequestBody } from './broker-link.ts'
 export type { BrokerView, ClusterView, PartitionView, TopicView } from './cluster-view.ts'
+export { NetworkTransport } from './network-transport.ts'
 export { parseBrokers } from './options.ts'
 export type {
   FetchOptions,

@@ -185,18 +185,22 @@ export class KafkaSession implements SourceSession {
     for (const one of announced) this.#draining.set(partitionKey(one), one)
     const limitMs = this.#drainLimitMs
     const over = new AbortController()
-    const drained = this.#context.events
-      .revoked(announced, limitMs)
-      .catch((error: unknown) => {
-        this.#client.ports.logger.log('error', 'draining revoked partitions failed', {
-          reason: messageOf(error),
-        })
-      })
-      .finally(() => over.abort())
+    const drained = this.#drain(announced, limitMs).finally(() => over.abort())
     await Promise.race([drained, sleep(this.#client.ports.timers, limitMs, over.signal)])
     for (const one of announced)
       if (isSame(this.#draining.get(partitionKey(one)), one))
         this.#draining.delete(partitionKey(one))
+  }
+
+  /** A runtime that fails to drain must not keep the partitions from the group. */
+  async #drain(partitions: readonly OwnedPartition[], limitMs: number): Promise<void> {
+    try {
+      await this.#context.events.revoked(partitions, limitMs)
+    } catch (error) {
+      this.#client.ports.logger.log('error', 'draining revoked partitions failed', {
+        reason: messageOf(error),
+      })
+    }
   }
 
   #lose(partitions: readonly OwnedPartition[]): void {

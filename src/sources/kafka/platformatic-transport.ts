@@ -20,22 +20,22 @@ import type {
 
 /** The longest delay that timers take: their request timeout never fires before ours. */
 const NEVER_MS = 2 ** 31 - 1
+const IP_ADDRESS = /^[\d.]+$|:/
 /** More than any caller pipelines; beyond it requests wait in their queue. */
 const MAX_IN_FLIGHT = 1_000
 
 export class PlatformaticTransport implements KafkaTransport {
-  readonly #security: ConnectionOptions
+  readonly #tls: KafkaTls | undefined
+  readonly #sasl: KafkaSasl | undefined
 
   constructor({ tls, sasl }: { readonly tls?: KafkaTls; readonly sasl?: KafkaSasl } = {}) {
-    this.#security = {
-      ...(tls === undefined ? {} : { tls, tlsServerName: tls.servername ?? true }),
-      ...(sasl === undefined ? {} : { sasl }),
-    }
+    this.#tls = tls
+    this.#sasl = sasl
   }
 
   async connect(address: Address, options: ConnectOptions): Promise<KafkaConnection> {
     const connection = new Connection(options.clientId, {
-      ...this.#security,
+      ...this.#security(address),
       connectTimeout: options.timeoutMs,
       requestTimeout: NEVER_MS,
       maxInflights: MAX_IN_FLIGHT,
@@ -51,6 +51,17 @@ export class PlatformaticTransport implements KafkaTransport {
     }
     connection.on('close', () => options.onClose(lastError))
     return new PlatformaticConnection(connection, address, options.maxResponseBytes)
+  }
+
+  #security({ host }: Address): ConnectionOptions {
+    const [tls, sasl] = [this.#tls, this.#sasl]
+    // Names alone can be asked for in a TLS greeting; the certificate of an address is checked all the same.
+    const serverName = tls?.servername ?? (IP_ADDRESS.test(host) ? undefined : host)
+    return {
+      ...(tls === undefined ? {} : { tls }),
+      ...(tls === undefined || serverName === undefined ? {} : { tlsServerName: serverName }),
+      ...(sasl === undefined ? {} : { sasl }),
+    }
   }
 }
 

@@ -75,13 +75,15 @@ function appendTo(
   if (topic === undefined) return refused(index, 'UNKNOWN_TOPIC_OR_PARTITION')
   const log = topics.openLog(topic, index)
   if (log !== undefined) return append(log, index, records)
-  return topics
+  const opening = topics
     .log(topic, index)
     .then((opened) =>
       opened === null
         ? refused(index, 'UNKNOWN_TOPIC_OR_PARTITION')
         : append(opened, index, records),
     )
+  opening.catch(awaitedLater)
+  return opening
 }
 
 function append(log: PartitionLog, index: number, records: Uint8Array): Appended {
@@ -94,14 +96,16 @@ function append(log: PartitionLog, index: number, records: Uint8Array): Appended
     return refused(index, result.error, result.message, recordErrors)
   }
   const { baseOffset, logAppendTimeMs, logStartOffset, flushed } = result
-  // Whoever waits for an earlier partition may see this one fail first; it is awaited in its turn.
-  flushed.catch(() => {})
+  flushed.catch(awaitedLater)
   const none = { errorMessage: null, recordErrors: [], currentLeader: NO_LEADER }
   return {
     answer: { index, errorCode: 'NONE', baseOffset, logAppendTimeMs, logStartOffset, ...none },
     flushed,
   }
 }
+
+/** Who waits for an earlier partition may miss the moment at which this one fails; it is awaited in its turn. */
+function awaitedLater(): void {}
 
 function refused(
   index: number,
