@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Connection, Listener } from '../core/index.ts'
+import type { Connection, ConnectionEvents, Listener } from '../core/index.ts'
 import { byteLengthOf, concatBytes } from '../core/index.ts'
 import { TcpNetwork } from './tcp-network.ts'
 
@@ -45,6 +45,31 @@ describe('a TCP connection', () => {
     assert.deepEqual([...concatBytes(pair.atServer.chunks)], [1, 2, 3])
   })
 
+  test('reads into the room of its receiver, asked anew for each read', async () => {
+    const room = new Uint8Array(8)
+    let filled = 0
+    const received: number[] = []
+    const data = (chunk: Uint8Array) => {
+      assert.equal(chunk.buffer, room.buffer)
+      assert.equal(chunk.byteOffset, filled)
+      filled = (filled + chunk.length) % room.length
+      received.push(...chunk)
+      if (received.length === 100) done.resolve()
+    }
+    const done = Promise.withResolvers<void>()
+    await using pair = await connected({ data, room: () => room.subarray(filled) })
+
+    const sent = Array.from({ length: 100 }, (_, index) => index)
+    pair.server.pause()
+    pair.client.write([Uint8Array.from(sent)])
+    pair.server.resume()
+    await done.promise
+    pair.client.end()
+    await pair.atServer.until(() => pair.atServer.closes === 1)
+
+    assert.deepEqual(received, sent)
+  })
+
   test('survives its listener, which takes no other', async () => {
     await using pair = await connected()
 
@@ -71,13 +96,13 @@ test('an address that is taken is refused with its name', async () => {
   )
 })
 
-async function connected() {
+async function connected(reader: Partial<ConnectionEvents> = {}) {
   const network = new TcpNetwork()
   const atServer = watcher()
   const atClient = watcher()
   const accepted = Promise.withResolvers<Connection>()
   const listener: Listener = await network.listen({ host: '127.0.0.1', port: 0 }, (connection) => {
-    connection.open(atServer)
+    connection.open({ ...atServer, ...reader })
     accepted.resolve(connection)
   })
   const client = await network.connect(listener.address)

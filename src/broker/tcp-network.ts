@@ -3,12 +3,15 @@
  *
  * All that is written to a connection in one turn leaves as one gathering write: the socket is corked at the first
  * write and uncorked when the turn's callbacks and promises are done, so responses that become ready together share a
- * system call. Chunks that arrive are the socket's own buffers, one each, and never reused. Small writes are not
- * delayed (`noDelay`).
+ * system call. Small writes are not delayed (`noDelay`).
+ *
+ * Bytes are read straight into the receiver's `room`, if it gives any. Node has that (`onread`) for sockets that one
+ * makes, not for those that a server accepts; so an accepted socket's handle moves into a socket made for the purpose,
+ * and where it cannot move (`_handle` is no public name) chunks are buffers of their own.
  */
 
 import type { Socket } from 'node:net'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, Socket as NodeSocket } from 'node:net'
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../core/index.ts'
 import { messageOf, ShoalError } from '../core/index.ts'
 
@@ -85,7 +88,7 @@ export class TcpNetwork implements Network {
 class TcpConnection implements Connection {
   readonly remote: Address
   readonly local: Address
-  readonly #socket: Socket
+  #socket: Socket
   #corked = false
   #error: Error | undefined
 
@@ -93,15 +96,15 @@ class TcpConnection implements Connection {
     this.#socket = socket
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
     this.local = { host: socket.localAddress ?? '', port: socket.localPort ?? 0 }
-    // A socket may fail before it is opened; without a listener that would end the process.
-    socket.on('error', (error) => {
-      this.#error = error
-    })
+    this.#watch(socket)
   }
 
   open(events: ConnectionEvents): void {
+    const { data, room } = events
+    const roomy = room === undefined ? null : readInto(this.#socket, { data, room })
+    if (roomy === null) this.#socket.on('data', data)
+    else this.#watch((this.#socket = roomy))
     const socket = this.#socket
-    socket.on('data', events.data)
     socket.on('drain', events.drain)
     socket.on('close', () => events.close(this.#error))
     socket.resume()
@@ -139,8 +142,32 @@ class TcpConnection implements Connection {
     this.#socket.destroy()
   }
 
+  /** A socket may fail before it is opened; without a listener that would end the process. */
+  #watch(socket: Socket): void {
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+  }
+
   #uncork(): void {
     this.#corked = false
     this.#socket.uncork()
   }
+}
+
+/** Moves the socket's handle into one that reads into `room`; null when it cannot be moved. */
+function readInto(
+  socket: Socket,
+  { data, room }: { readonly data: (chunk: Uint8Array) => void; readonly room: () => Uint8Array },
+): Socket | null {
+  const owner = socket as unknown as { _handle: unknown }
+  const handle = owner._handle
+  if (typeof handle !== 'object' || handle === null || !('useUserBuffer' in handle)) return null
+  owner._handle = null
+  const callback = (length: number, buffer: Uint8Array) => {
+    data(buffer.subarray(0, length))
+    return true
+  }
+  const options = { handle, manualStart: true, onread: { buffer: room, callback } }
+  return new NodeSocket(options as object)
 }

@@ -12,8 +12,13 @@ export interface Address {
 }
 
 export interface ConnectionEvents {
-  /** A chunk that the receiver owns from now on: it is never overwritten by a later one. */
+  /** A chunk that the receiver owns from now on: it is never overwritten by a later one, unless it lies in `room`. */
   readonly data: (chunk: Uint8Array) => void
+  /**
+   * Where the receiver would like the next bytes to be put, asked before each read: a chunk may then be the beginning of
+   * that memory. A network is free not to ask. Default: nowhere in particular.
+   */
+  readonly room?: () => Uint8Array
   /** What was written has left; called after `write` answered false. */
   readonly drain: () => void
   /** The connection is gone, for whatever reason; called exactly once, nothing is called after it. */

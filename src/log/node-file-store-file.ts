@@ -12,19 +12,17 @@ import type { StoredFile } from './file-store.ts'
 /** Up to this size a write runs in the calling thread: cheaper than the 15 microseconds that a trip to the pool costs. */
 const LARGEST_DIRECT_WRITE_BYTES = 256 * 1024
 
-export interface NodeStoredFileOwner {
-  sync(fd: number): Promise<void>
-  closed(): void
-}
+/** Makes what was written to the descriptor durable. */
+export type SyncDescriptor = (fd: number) => Promise<void>
 
 export class NodeStoredFile implements StoredFile {
   readonly #fd: number
-  readonly #owner: NodeStoredFileOwner
+  readonly #sync: SyncDescriptor
   #closed = false
 
-  constructor(fd: number, owner: NodeStoredFileOwner) {
+  constructor(fd: number, sync: SyncDescriptor) {
     this.#fd = fd
-    this.#owner = owner
+    this.#sync = sync
   }
 
   size(): Promise<number> {
@@ -59,7 +57,7 @@ export class NodeStoredFile implements StoredFile {
   }
 
   sync(): Promise<void> {
-    return this.#closed ? Promise.reject(closedError()) : this.#owner.sync(this.#fd)
+    return this.#closed ? Promise.reject(closedError()) : this.#sync(this.#fd)
   }
 
   truncate(size: number): Promise<void> {
@@ -71,7 +69,6 @@ export class NodeStoredFile implements StoredFile {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#owner.closed()
     await new Promise<void>((done, failed) => {
       fs.close(this.#fd, (error) =>
         error === null || error === undefined ? done() : failed(error),

@@ -3,7 +3,8 @@
  * request that waits for its sync should not wait for those.
  *
  * Descriptors belong to the process, so the thread syncs files that this one opened. While the thread starts (tens of
- * milliseconds), the pool serves. It keeps the process alive only while a sync is under way, and ends with `close`.
+ * milliseconds), the pool serves. It starts once for a store (a journal changes its
+ * files all the time), keeps the process alive only while a sync is under way, and ends with `close`.
  * A thread that dies takes its answers with it: what was asked rejects, and so does every later call.
  */
 

@@ -21,9 +21,8 @@ const { O_CREAT, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants
 
 export class NodeFileStore implements FileStore {
   readonly #root: string
+  /** Made for the first file that is synced often; ends with the lock, which a store gives back last. */
   #thread: SyncThread | null = null
-  /** Open files whose syncs use the thread: it lives as long as one of them. */
-  #threadUsers = 0
 
   private constructor(root: string) {
     this.#root = root
@@ -59,14 +58,9 @@ export class NodeFileStore implements FileStore {
   async open(path: string, { create, syncsOften = false }: OpenOptions): Promise<StoredFile> {
     const flags = O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0)
     const fd = await openDescriptor(this.#pathOf(path), flags)
-    if (!syncsOften) return new NodeStoredFile(fd, { sync: syncInPool, closed: () => {} })
-    this.#thread ??= new SyncThread()
-    this.#threadUsers++
-    const thread = this.#thread
-    return new NodeStoredFile(fd, {
-      sync: (descriptor) => thread.sync(descriptor),
-      closed: () => this.#letThreadGo(),
-    })
+    if (!syncsOften) return new NodeStoredFile(fd, syncInPool)
+    const thread = (this.#thread ??= new SyncThread())
+    return new NodeStoredFile(fd, (descriptor) => thread.sync(descriptor))
   }
 
   async list(folder: string): Promise<readonly StoredName[]> {
@@ -96,14 +90,14 @@ export class NodeFileStore implements FileStore {
   }
 
   async lock(): Promise<{ release(): Promise<void> }> {
-    return lockFolder(this.#root)
-  }
-
-  #letThreadGo(): void {
-    this.#threadUsers--
-    if (this.#threadUsers > 0) return
-    this.#thread?.close()
-    this.#thread = null
+    const lock = await lockFolder(this.#root)
+    return {
+      release: async () => {
+        this.#thread?.close()
+        this.#thread = null
+        await lock.release()
+      },
+    }
   }
 
   /** Names are made by the store alone; a path that could leave the folder is a mistake in it. */

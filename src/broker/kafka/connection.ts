@@ -92,6 +92,7 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     host.budget.join(this)
     wire.open({
       data: (chunk) => this.#data(chunk),
+      room: () => this.#assembler.room(),
       drain: () => this.#drained(),
       close: () => this.#closed(),
     })
@@ -159,6 +160,7 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     this.#startedInTurn = 0
     this.#assembler.push(chunk)
     this.#advance()
+    this.#assembler.settle()
   }
 
   /** Starts what may start, then decides whether to read. */

@@ -45,6 +45,57 @@ describe('frames of a stream', () => {
     )
   })
 
+  test('are the same however the stream was read into its room, and stay what they were', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ minLength: 8, maxLength: 90_000 }), { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1, maxLength: 20 }),
+        fc.infiniteStream(fc.boolean()),
+        (frames, reads, takes) => {
+          const stream = concatBytes(frames.map(framed))
+          const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })
+          const seen: Uint8Array[] = []
+          const take = () => {
+            for (let next = assembler.next(); next.kind === 'frame'; next = assembler.next())
+              seen.push(next.bytes)
+          }
+          for (let at = 0, turn = 0; at < stream.length; turn++) {
+            const room = assembler.room()
+            const size = Math.min(reads[turn % reads.length]!, room.length, stream.length - at)
+            room.set(stream.subarray(at, at + size))
+            assembler.push(room.subarray(0, size))
+            at += size
+            if (takes.next().value) take()
+            assembler.settle()
+          }
+          take()
+          assert.deepEqual(
+            seen.map((bytes) => new Uint8Array(bytes)),
+            frames,
+          )
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
+
+  test('that are large are read straight into their buffer', () => {
+    const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })
+    const stream = framed(bytesOf(500_000))
+    let reads = 0
+    let next = assembler.next()
+    for (let at = 0; next.kind !== 'frame'; reads++) {
+      const room = assembler.room()
+      room.set(stream.subarray(at, at + room.length))
+      assembler.push(room.subarray(0, stream.length - at))
+      at += room.length
+      next = assembler.next()
+      assembler.settle()
+    }
+    assert.deepEqual(next.bytes, Buffer.from(bytesOf(500_000)))
+    assert.equal(reads, 2, 'the first read shows the size, the second takes the rest')
+  })
+
   test('that claim too much or too little are refused at their size, with nothing allocated', () => {
     for (const size of [-1, -(2 ** 31), 0, 7, MAX + 1, 2 ** 31 - 1]) {
       const assembler = new FrameAssembler({ minFrameBytes: 8, maxFrameBytes: MAX })

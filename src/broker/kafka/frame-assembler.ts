@@ -4,7 +4,9 @@
  *   chunk  ├─ frame ─┤├─ frame ─┤├─ fra     slices of the chunk, nothing copied
  *   chunk  me ─┤├─ frame ─┤                 copied once into a buffer of its own
  *
- * Pulled, not pushed: `next` answers one frame at a time, so whoever cannot take another leaves the bytes where they are.
+ * Whoever reads may ask where the bytes should go (`room`): the rest of a large frame is read straight into its buffer,
+ * everything else into one scratch buffer for all, out of which frames are copied, so that reading leaves nothing to
+ * collect. Pulled, not pushed: `next` answers one frame at a time; bytes of frames that cannot be taken yet stay here.
  * A claimed size buys nothing: it is checked when its four bytes are there, and the buffer of a frame that comes in
  * pieces grows with what has arrived: quickly up to GENEROUS_BYTES, so that a usual batch is copied once and leaves one
  * buffer to collect, and twofold from there. Frames belong to whoever gets them.
@@ -23,6 +25,12 @@ const GROWTH = 2
 /** Up to here a buffer may be sixteen times what has arrived; memory that is never written to is not resident. */
 const GENEROUS_BYTES = 2 * 1024 * 1024
 const GENEROUS_GROWTH = 16
+
+/** Less room than this in a frame's buffer is not worth a read of its own. */
+const SMALLEST_ROOM_BYTES = 16 * 1024
+
+/** Bytes are here from a read until the end of the `push` that brings them: one for all connections is enough. */
+const SCRATCH = Buffer.allocUnsafeSlow(64 * 1024)
 
 export type NextFrame =
   | { readonly kind: 'frame'; readonly bytes: Uint8Array }
@@ -49,8 +57,28 @@ export class FrameAssembler {
     this.#limits = limits
   }
 
+  /** Where the next bytes are best read to. What was read there goes to `push`, and is used up by `settle`. */
+  room(): Uint8Array {
+    if (this.#partial === null || this.#chunks.length > 0) return SCRATCH
+    const room = this.#partial.subarray(this.#partialBytes)
+    return room.length < SMALLEST_ROOM_BYTES ? SCRATCH : room
+  }
+
   push(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.#chunks.push(chunk)
+    if (chunk.length === 0) return
+    if (chunk.buffer === this.#partial?.buffer) this.#partialBytes += chunk.length
+    else this.#chunks.push(chunk)
+  }
+
+  /** Copies what is still in the scratch buffer: it will be overwritten. */
+  settle(): void {
+    const chunk = this.#chunks.at(-1)
+    if (chunk?.buffer !== SCRATCH.buffer) return
+    const isOnly = this.#chunks.length === 1
+    this.#chunks[this.#chunks.length - 1] = Buffer.from(
+      isOnly ? chunk.subarray(this.#position) : chunk,
+    )
+    if (isOnly) this.#position = 0
   }
 
   /** Bytes that have arrived for a frame that is not whole, its size included; 0 between frames. */
@@ -87,17 +115,19 @@ export class FrameAssembler {
   }
 
   #takeFrame(): NextFrame {
-    for (let chunk = this.#chunks[0]; chunk !== undefined; chunk = this.#chunks[0]) {
+    for (;;) {
+      if (this.#partial !== null && this.#partialBytes === this.#size)
+        return this.#frame(this.#partial)
+      const chunk = this.#chunks[0]
+      if (chunk === undefined) return INCOMPLETE
       const missing = this.#size - this.#partialBytes
       const available = Math.min(missing, chunk.length - this.#position)
       const piece = chunk.subarray(this.#position, this.#position + available)
       this.#skip(chunk, available)
-      if (this.#partial === null && available === this.#size) return this.#frame(piece)
+      if (this.#partial === null && available === this.#size)
+        return this.#frame(piece.buffer === SCRATCH.buffer ? Buffer.from(piece) : piece)
       this.#keep(piece)
-      if (this.#partial !== null && this.#partialBytes === this.#size)
-        return this.#frame(this.#partial)
     }
-    return INCOMPLETE
   }
 
   #keep(piece: Uint8Array): void {
