@@ -27,6 +27,8 @@ describe('a record set is answered as Kafka 4.3.1 answers it', () => {
     ['two batches', Buffer.concat([good(), good()]), 'INVALID_RECORD'],
     ['magic 0', changed((view) => view.setInt8(BatchPosition.magic, 0)), 'INVALID_RECORD'],
     ['magic 1', changed((view) => view.setInt8(BatchPosition.magic, 1)), 'INVALID_RECORD'],
+    ['magic 3', changed((view) => view.setInt8(BatchPosition.magic, 3)), 'CORRUPT_MESSAGE'],
+    ['magic -1', changed((view) => view.setInt8(BatchPosition.magic, -1)), 'CORRUPT_MESSAGE'],
     ['a magic 1 message set', Buffer.alloc(34, 1), 'INVALID_RECORD'],
     ['a negative length', changed((view) => view.setInt32(8, -1)), 'INVALID_RECORD'],
     ['a base offset', changed((view) => view.setBigInt64(0, 7n)), 'INVALID_RECORD'],

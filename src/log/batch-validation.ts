@@ -1,7 +1,7 @@
 /**
  * Whether the record set of a Produce request may enter a partition: the answers of Kafka 4.3.1.
  *
- *   bad CRC ─▶ CORRUPT_MESSAGE · larger than max.message.bytes ─▶ MESSAGE_TOO_LARGE · unknown compression ─▶
+ *   bad CRC, a format that nobody knows ─▶ CORRUPT_MESSAGE · larger than max.message.bytes ─▶ MESSAGE_TOO_LARGE · unknown compression ─▶
  *   UNKNOWN_SERVER_ERROR · transactional without a transaction ─▶ INVALID_TXN_STATE · anything else that is not exactly
  *   one whole batch of format 2, based at 0, that keeps its header's word ─▶ INVALID_RECORD
  *
@@ -69,7 +69,10 @@ const refusedCodes: ReadonlySet<string> = new Set([
 function frameOf(recordSet: Uint8Array, config: PartitionLogConfig): RecordBatch | Refusal {
   const magic = recordSet[BatchPosition.magic]
   if (magic !== undefined && magic !== BATCH_MAGIC)
-    return refuse('INVALID_RECORD', `records have format ${magic}, only format 2 is taken`)
+    return refuse(
+      magic < BATCH_MAGIC ? 'INVALID_RECORD' : 'CORRUPT_MESSAGE',
+      `records have format ${magic}, only format 2 is taken`,
+    )
   if (recordSet.length < BATCH_HEADER_BYTES)
     return refuse('INVALID_RECORD', `${recordSet.length} bytes cannot hold a record batch`)
   const batch = new RecordBatch(recordSet)

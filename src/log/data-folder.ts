@@ -57,8 +57,20 @@ export async function readFormat(files: FileStore): Promise<Uint8Array | null> {
   }
 }
 
-/** Makes a new folder's content; until `format` is there, a crash leaves a folder that counts as new. */
-export async function makeDataFolder(files: FileStore, random: Random): Promise<Uint8Array> {
+/**
+ * The folder's id, made with its content when it is new. Once this resolves, `format` is durable: everything that is
+ * written later may rely on it, also when the process that made the folder died before it had synced the name.
+ *
+ *   make: rename format-new ─▶ format   killed │ next start: finds format, syncs the name, acknowledges │ power lost
+ */
+export async function openDataFolder(files: FileStore, random: Random): Promise<Uint8Array> {
+  const storeId = (await readFormat(files)) ?? (await makeDataFolder(files, random))
+  await files.syncFolder('')
+  return storeId
+}
+
+/** Until `format` has its name, a crash leaves a folder that counts as new. */
+async function makeDataFolder(files: FileStore, random: Random): Promise<Uint8Array> {
   const storeId = Uint8Array.from(random.bytes(STORE_ID_BYTES))
   await files.remove(CHECKPOINT_FOLDER)
   for (const folder of [CHECKPOINT_FOLDER, JOURNAL_FOLDER, TOPICS_FOLDER])
@@ -77,7 +89,6 @@ export async function makeDataFolder(files: FileStore, random: Random): Promise<
     await file.close()
   }
   await files.rename(`${FORMAT_PATH}-new`, FORMAT_PATH)
-  await files.syncFolder('')
   return storeId
 }
 

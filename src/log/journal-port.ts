@@ -59,7 +59,8 @@ export interface JournalPort {
 export interface RecoverablePartition {
   /** Redoes an entry: validates header and CRC, writes the bytes, moves offsets and producer state. The bytes may be kept. */
   redoBatch(segmentBaseOffset: number, position: number, bytes: Uint8Array): Promise<void> | void
-  replayEvent(event: PartitionEvent): Promise<void> | void
+  /** @param durableSoFar waited for before a file is removed on the event's word */
+  replayEvent(event: PartitionEvent, durableSoFar: () => Promise<void>): Promise<void> | void
   /** The journal is replayed: from here on the log lives. Everything replayed is flushed. */
   finishRecovery(): Promise<void>
   /** Syncs the segment files (and the folder, when names changed) that were written since the last call. */

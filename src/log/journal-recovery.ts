@@ -7,8 +7,9 @@
  *   frames   7 ok   8 damaged   9 ok "below 8 is synced"     ─▶ 8 was never acknowledged: cut at 8
  *   frames   7 ok   8 damaged   9 ok "below 9 is synced"     ─▶ 8 was: SHOAL_STORAGE_CORRUPT, nothing is touched
  *
- * What was replayed is made durable before `recoverJournal` returns: after a process crash it may be in the kernel alone,
- * and readers are about to see it. Replaying changes nothing here, so a crash in between changes nothing either.
+ * What was replayed is made durable before `recoverJournal` returns, and before anything is removed on its word: after a
+ * process crash it may be in the kernel alone, and readers are about to see it (`journal-rewrite.ts`). Replaying changes
+ * nothing else here, so a crash in between changes nothing either.
  */
 
 import type { Logger } from '../core/index.ts'
@@ -26,6 +27,7 @@ import {
   type FrameHeader,
   frameIsIntact,
 } from './journal-format.ts'
+import { makeDurable, UnsyncedEnd } from './journal-rewrite.ts'
 import type { JournalCut } from './journal-round.ts'
 
 export interface JournalRecoveryOptions {
@@ -36,7 +38,8 @@ export interface JournalRecoveryOptions {
   readonly from: JournalCut
   /** What the durable mark says. */
   readonly durable: number
-  readonly replay: (entry: JournalEntry) => Promise<void> | void
+  /** Who redoes a removal waits for `durableSoFar` first: what tells of it may be in the kernel alone. */
+  readonly replay: (entry: JournalEntry, durableSoFar: () => Promise<void>) => Promise<void> | void
 }
 
 export interface RecoveredJournal {
@@ -54,25 +57,24 @@ interface Stop {
 
 /**
  * @throws ShoalError SHOAL_STORAGE_CORRUPT when synced frames are damaged or missing; SHOAL_FOLDER_FORMAT when a file is of
- * a newer version or of another folder. Nothing was changed then.
+ * a newer version or of another folder. Nothing was changed then but for what intact entries had ordered to be removed.
  */
 export async function recoverJournal(options: JournalRecoveryOptions): Promise<RecoveredJournal> {
   const { files, from } = options
   const numbers = await journalNumbers(files)
   const used = numbers.filter((number) => number >= from.fileNumber)
   const reader = new JournalReader(options)
-  const replayed: number[] = []
   let stop: Stop | null = null
   for (const [index, number] of used.entries()) {
     const position = await reader.readFile(number)
-    replayed.push(number)
     if (position === null) continue
     if (await reader.continuesIn(used[index + 1])) continue
     stop = { number, position }
     break
   }
   await refuseDamage(options, reader, used, stop)
-  for (const number of replayed) await makeDurable(files, number)
+  for (const number of reader.numbers)
+    await makeDurable(files, number, reader.unsynced.startIn(number))
   if (stop !== null) await cutAt(options, stop, used)
   if (used.length > 0) await files.syncFolder(JOURNAL_FOLDER)
   const last = numbers.at(-1) ?? 0
@@ -84,6 +86,9 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<R
 
 class JournalReader {
   readonly #options: JournalRecoveryOptions
+  /** The files that were read so far. */
+  readonly numbers: number[] = []
+  readonly unsynced: UnsyncedEnd
   /** The next frame that is expected. */
   sequence: number
   replayedBytes = 0
@@ -91,10 +96,12 @@ class JournalReader {
   constructor(options: JournalRecoveryOptions) {
     this.#options = options
     this.sequence = options.from.sequence
+    this.unsynced = new UnsyncedEnd(options.durable)
   }
 
   /** Replays a file; answers where its frames stop being intact, or null when they are to its end. */
   async readFile(number: number): Promise<number | null> {
+    this.numbers.push(number)
     const file = await this.#options.files.open(journalPath(number), { create: false })
     try {
       const header = await this.#readHeader(file)
@@ -105,8 +112,9 @@ class JournalReader {
         const frame = await readFrame(window, position)
         if (frame?.header.sequence !== this.sequence || frame.header.fileNumber !== number)
           return position
+        this.unsynced.note({ number, position, sequence: this.sequence }, frame.header.durable)
         for (const entry of decodeEntries(frame.entries, frame.header.entryCount)) {
-          const done = this.#options.replay(entry)
+          const done = this.#options.replay(entry, this.#durableSoFar)
           if (done !== undefined) await done
         }
         this.sequence++
@@ -117,6 +125,18 @@ class JournalReader {
     } finally {
       await file.close()
     }
+  }
+
+  readonly #durableSoFar = async (): Promise<void> => {
+    const { unsynced } = this
+    if (unsynced.isEmpty) return
+    const { files } = this.#options
+    for (const number of this.numbers) {
+      const start = unsynced.startIn(number)
+      if (start !== null) await makeDurable(files, number, start)
+    }
+    await files.syncFolder(JOURNAL_FOLDER)
+    unsynced.clear()
   }
 
   /** Whether a file begins with the very frame that is missing: then an earlier recovery cut the file before it there. */
@@ -213,15 +233,6 @@ async function readFrame(
   if (header === null || start + header.length > window.size) return null
   const entries = window.peek(start, header.length) ?? (await window.load(start, header.length))
   return frameIsIntact(header, headerBytes, entries) ? { header, entries } : null
-}
-
-async function makeDurable(files: FileStore, number: number): Promise<void> {
-  const file = await files.open(journalPath(number), { create: false })
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
-  }
 }
 
 /** The torn end goes, durably, before anything new is written: its frame numbers are about to be given again. */

@@ -1,73 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { memoryLogger, type Timers, VirtualClock } from '../core/index.ts'
-import { DurableMark } from './durable-mark.ts'
-import { Journal } from './journal.ts'
-import type { JournalEntry } from './journal-entry.ts'
+import { VirtualClock } from '../core/index.ts'
 import { JOURNAL_FOLDER, journalPath } from './journal-file.ts'
-import { encodeFileHeader, FILE_HEADER_BYTES } from './journal-format.ts'
-import { recoverJournal } from './journal-recovery.ts'
-import type { FlushPolicy } from './log.ts'
 import { type DiskOperation, SimDisk } from './sim-disk.ts'
-import { SpaceReserve } from './space-reserve.ts'
 
-const STORE_ID = new Uint8Array(16).fill(9)
-const KEY = { topicId: Buffer.alloc(16, 1).toString('base64url'), partition: 3 }
-
-const bytesOf = (text: string) => Buffer.from(text, 'utf8')
-
-interface FixtureOptions {
-  readonly policy?: FlushPolicy
-  readonly fileBytes?: number
-  readonly reserveBytes?: number
-}
-
-/** A journal on a simulated disk, recovered and begun; `replayed` is what the recovery found. */
-async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
-  const clock = new VirtualClock()
-  const timers: Timers = {
-    schedule: (delayMs, fire) => clock.schedule(delayMs, fire),
-    soon: (fire) => queueMicrotask(fire),
-  }
-  const logger = memoryLogger()
-  const failures: Error[] = []
-  await disk.makeFolder(JOURNAL_FOLDER)
-  await disk.syncFolder('')
-  const mark = await DurableMark.open(disk, STORE_ID, logger)
-  const reserve = await SpaceReserve.open(disk, options.reserveBytes ?? 256)
-  const replayed: JournalEntry[] = []
-  const { end, replayedBytes } = await recoverJournal({
-    files: disk,
-    logger,
-    storeId: STORE_ID,
-    from: { fileNumber: 1, sequence: 1 },
-    durable: mark.found,
-    replay: (entry) => void replayed.push(entry),
-  })
-  const journal = new Journal({
-    files: disk,
-    timers,
-    logger,
-    storeId: STORE_ID,
-    policy: options.policy ?? 'group',
-    flushIntervalMs: 1_000,
-    fileBytes: options.fileBytes ?? 100_000,
-    reserve,
-    mark,
-    grown: () => {},
-    fail: (error) => failures.push(error),
-  })
-  await journal.begin(end, replayedBytes)
-  return { journal, replayed, failures, clock, logger }
-}
-
-/** The machine records of a recovery, as text. */
-function textsOf(entries: readonly JournalEntry[]): readonly string[] {
-  return entries.map((entry) => {
-    assert.equal(entry.kind, 'machine-record')
-    return entry.kind === 'machine-record' ? Buffer.from(entry.record).toString('utf8') : ''
-  })
-}
+import { bytesOf, KEY, openJournal, textsOf } from './journal-fixture.test.ts'
 
 /** Notes what is done to the journal's files from now on. */
 function watch(disk: SimDisk): DiskOperation['kind'][] {
@@ -363,81 +300,5 @@ describe('a journal on a full disk', () => {
     await flushed
     assert.equal(journal.full, false)
     assert.deepEqual(failures, [])
-  })
-})
-
-describe('the recovery of a journal', () => {
-  /** Three acknowledged frames, and how the file looks. */
-  async function threeFrames() {
-    const disk = new SimDisk()
-    const { journal } = await openJournal(disk)
-    const ends: number[] = [FILE_HEADER_BYTES]
-    for (const text of ['one', 'two', 'three']) {
-      journal.appendMachine('m', [bytesOf(text)])
-      await journal.flushed()
-      ends.push(disk.contents(journalPath(1)).length)
-    }
-    return { disk: disk.afterCrash('process', 1), ends }
-  }
-
-  test('cuts an end that was torn, at whatever byte, and says so', async () => {
-    const { disk, ends } = await threeFrames()
-    const whole = disk.contents(journalPath(1))
-    // The last sync was not told: what follows the second frame may never have been acknowledged.
-    disk.lose('durable-mark')
-    for (let end = (ends[2] ?? 0) + 1; end < whole.length; end++) {
-      const torn = disk.afterCrash('everything', 1)
-      torn.overwrite(journalPath(1), whole.subarray(0, end))
-      const { replayed, logger } = await openJournal(torn)
-      assert.deepEqual(textsOf(replayed), ['one', 'two'])
-      assert.equal(logger.lines.at(-1)?.fields['cutBytes'], end - (ends[2] ?? 0))
-      assert.deepEqual(textsOf((await openJournal(torn)).replayed), ['one', 'two'])
-    }
-  })
-
-  test('refuses an end that is missing where it was synced', async () => {
-    const { disk, ends } = await threeFrames()
-    const whole = disk.contents(journalPath(1))
-    for (const end of [...ends.slice(0, 3), whole.length - 1]) {
-      const cut = disk.afterCrash('everything', 1)
-      cut.overwrite(journalPath(1), whole.subarray(0, end))
-      await assert.rejects(openJournal(cut), { code: 'SHOAL_STORAGE_CORRUPT' })
-      assert.equal(cut.contents(journalPath(1)).length, end)
-    }
-    disk.lose(journalPath(1))
-    await assert.rejects(openJournal(disk), { code: 'SHOAL_STORAGE_CORRUPT' })
-  })
-
-  test('refuses damage before an intact frame that tells of its sync, without the mark as well', async () => {
-    const { disk, ends } = await threeFrames()
-    disk.lose('durable-mark')
-    const whole = disk.contents(journalPath(1))
-    for (let at = FILE_HEADER_BYTES; at < (ends[1] ?? 0); at++) {
-      const damaged = disk.afterCrash('everything', 1)
-      const bytes = Uint8Array.from(whole)
-      bytes[at] = (bytes[at] ?? 0) ^ 0x10
-      damaged.overwrite(journalPath(1), bytes)
-      await assert.rejects(openJournal(damaged), { code: 'SHOAL_STORAGE_CORRUPT' })
-    }
-  })
-
-  test('makes durable what only the kernel had, before anybody can see it', async () => {
-    const disk = new SimDisk()
-    const { journal } = await openJournal(disk, { policy: 'none' })
-    journal.appendMachine('m', [bytesOf('x')])
-    await journal.flushed()
-    const killed = disk.afterCrash('process', 1)
-    assert.deepEqual(textsOf((await openJournal(killed)).replayed), ['x'])
-    const lostPower = killed.afterCrash('nothing', 1)
-    assert.deepEqual(textsOf((await openJournal(lostPower)).replayed), ['x'])
-  })
-
-  test('refuses a file of another folder and one of a newer version', async () => {
-    const { disk } = await threeFrames()
-    const header = { kind: 'journal', number: 1, sequence: 1 } as const
-    const foreign = Buffer.from(disk.contents(journalPath(1)))
-    foreign.set(encodeFileHeader({ ...header, storeId: new Uint8Array(16) }))
-    disk.overwrite(journalPath(1), foreign)
-    await assert.rejects(openJournal(disk), { code: 'SHOAL_FOLDER_FORMAT' })
   })
 })

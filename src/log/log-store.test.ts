@@ -119,6 +119,23 @@ describe('a log store', () => {
     }
   })
 
+  test('whose first start was killed at any change keeps what the next one acknowledged', async () => {
+    const whole = new SimDisk()
+    await open(whole)
+    assert.ok(whole.changeCount > 15, `a first start makes ${whole.changeCount} changes`)
+    for (let crashAt = 1; crashAt <= whole.changeCount; crashAt++) {
+      const killed = new SimDisk({ crashAt })
+      await Promise.race([open(killed), killed.crashed])
+      const disk = killed.afterCrash('process', crashAt)
+      const { append } = await open(disk)
+      await append(idOf(0), 'kept')
+      const again = await open(disk.afterCrash('nothing', crashAt)).catch((error: unknown) => {
+        throw new Error(`killed at change ${crashAt}`, { cause: error })
+      })
+      assert.deepEqual(await contentsOf(again.store, idOf(0)), [batchOf('kept').length])
+    }
+  })
+
   test('opens a partition once, and knows its size before it is opened', async () => {
     const disk = new SimDisk()
     const { store, append } = await open(disk)
@@ -214,6 +231,54 @@ describe('a log store', () => {
     const last = disk.afterCrash('nothing', 1)
     await open(last)
     assert.ok(!last.paths().some((path) => path.includes('/0/')))
+  })
+})
+
+describe('a deletion that only the kernel knows of', () => {
+  /** Killed before the deletion was synced; then what a power loss leaves at each removal of the next start. */
+  async function lostAtRemovals(
+    change: (store: Awaited<ReturnType<typeof open>>['store']) => Promise<void>,
+  ): Promise<readonly SimDisk[]> {
+    const disk = new SimDisk()
+    const first = await open(disk)
+    for (let index = 0; index < 4; index++) await first.append(idOf(0), 'x'.repeat(600))
+    await first.append(idOf(1), 'x')
+    await first.store.close()
+    const second = await open(disk, { flushPolicy: 'none' })
+    await second.store.openPartition(idOf(0), { ...CONFIG, retentionBytes: 700 })
+    disk.fault = ({ kind }) => (kind === 'remove' ? { kind: 'error', code: 'EIO' } : undefined)
+    await assert.rejects(change(second.store), { code: 'EIO' })
+    const killed = disk.afterCrash('process', 1)
+    const lost: SimDisk[] = []
+    killed.fault = ({ kind, path }) => {
+      if (kind === 'remove' && path.startsWith('topics/'))
+        lost.push(killed.afterCrash('everything', 1), killed.afterCrash('nothing', 1))
+      return undefined
+    }
+    await open(killed)
+    return lost
+  }
+
+  test('of segments is durable before the next start removes a file', async () => {
+    const lost = await lostAtRemovals((store) => store.applyRetention())
+    assert.ok(lost.length > 0)
+    for (const disk of lost) {
+      const { store } = await open(disk)
+      const log = await store.openPartition(idOf(0), CONFIG)
+      assert.equal(log.logStartOffset, 2)
+      assert.equal(log.corrupt, null)
+      assert.equal((await contentsOf(store, idOf(0))).length, 2)
+    }
+  })
+
+  test('of a partition is durable before the next start removes a file', async () => {
+    const lost = await lostAtRemovals((store) => store.deletePartition(idOf(0)))
+    assert.ok(lost.length > 0)
+    for (const disk of lost) {
+      const { store } = await open(disk)
+      assert.deepEqual(store.partitions(), [idOf(1)])
+      assert.equal((await store.openPartition(idOf(0), CONFIG)).logEndOffset, 0)
+    }
   })
 })
 

@@ -9,14 +9,9 @@
  */
 
 import { assertInvariant, messageOf, ShoalError, type Timer } from '../core/index.ts'
+import { CheckpointDraft, removeOtherCheckpoints, writeCheckpoint } from './checkpoint-file.ts'
 import {
-  CHECKPOINT_FOLDER,
-  CheckpointDraft,
-  removeOtherCheckpoints,
-  writeCheckpoint,
-} from './checkpoint-file.ts'
-import {
-  makeDataFolder,
+  openDataFolder,
   partitionFolder,
   readFormat,
   topicFolder,
@@ -105,7 +100,7 @@ class JournaledLogStore implements LogStore {
   static async open(options: LogStoreOptions, lock: Folder['lock']): Promise<JournaledLogStore> {
     const settings = { ...DEFAULTS, ...withoutUndefined(options) }
     const { files, logger, random, reserveBytes } = settings
-    const storeId = (await readFormat(files)) ?? (await makeDataFolder(files, random))
+    const storeId = await openDataFolder(files, random)
     const reserve = await SpaceReserve.open(files, reserveBytes)
     const mark = await DurableMark.open(files, storeId, logger)
     const store = new JournaledLogStore(settings, { lock, storeId, reserve, mark })
@@ -378,10 +373,8 @@ class JournaledLogStore implements LogStore {
   }
 
   async #removeReplaced(cut: Omit<CoveringCut, 'sequence'>): Promise<void> {
-    const { files } = this.#settings
-    await files.syncFolder(CHECKPOINT_FOLDER)
     await this.#journal.trim(cut)
-    await removeOtherCheckpoints(files, cut.fileNumber)
+    await removeOtherCheckpoints(this.#settings.files, cut.fileNumber)
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {

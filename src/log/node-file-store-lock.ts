@@ -17,6 +17,7 @@ import * as net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ShoalError } from '../core/index.ts'
+import { isFull } from './space-reserve.ts'
 
 const PID_FILE = 'lock'
 const SOCKET_FILE = 'lock.sock'
@@ -36,12 +37,21 @@ export async function lockFolder(root: string): Promise<FolderLock> {
   }
   try {
     if (process.platform === 'linux') held.push(await takeInFolder(root))
-    await fs.promises.writeFile(join(root, PID_FILE), `${process.pid}\n`, { mode: 0o600 })
+    await sayWho(root)
   } catch (error) {
     await release()
     throw error
   }
   return { release }
+}
+
+/** For the message alone: a full disk is no reason not to open what is on it. */
+async function sayWho(root: string): Promise<void> {
+  try {
+    await fs.promises.writeFile(join(root, PID_FILE), `${process.pid}\n`, { mode: 0o600 })
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
 }
 
 function addressOf(name: string): string {
@@ -122,10 +132,15 @@ function closeServer(server: net.Server): Promise<void> {
 async function lockedError(root: string): Promise<ShoalError> {
   const text = await fs.promises.readFile(join(root, PID_FILE), 'utf8').catch(() => '')
   const pid = Number.parseInt(text, 10) || 0
-  const holder = pid === process.pid ? 'this process' : `process ${pid === 0 ? 'unknown' : pid}`
+  const holder =
+    pid === process.pid
+      ? `this process (pid ${pid})`
+      : pid === 0
+        ? 'another process'
+        : `process ${pid}`
   return new ShoalError(
     'SHOAL_FOLDER_LOCKED',
-    `${holder} (pid ${pid}) works on the data folder ${root}: end it, or choose another folder`,
+    `${holder} works on the data folder ${root}: end it, or choose another folder`,
     { details: { pid, folder: root } },
   )
 }

@@ -136,7 +136,7 @@ export class PartitionFixture {
       checkpoint: this.checkpoint,
     })
     for (const entry of entries)
-      if (entry.kind === 'event') await this.log.replayEvent(entry.event)
+      if (entry.kind === 'event') await this.log.replayEvent(entry.event, async () => {})
       else
         await this.log.redoBatch(
           entry.at.segmentBaseOffset,

@@ -42,7 +42,8 @@ import {
 import { ProducerStates } from './producer-state.ts'
 import { ReadableWaiters } from './readable-waiters.ts'
 import { countDeletable } from './retention.ts'
-import { Segment, type SegmentBatch } from './segment.ts'
+import type { Segment } from './segment.ts'
+import { SegmentList } from './segment-list.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { ScanDamage } from './segment-scan.ts'
 import { SegmentWriter } from './segment-writer.ts'
@@ -74,9 +75,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   readonly #waiters = new ReadableWaiters()
   readonly #writer: SegmentWriter
   readonly #reader: SegmentReader
-  /** In order; the last one is active. Those below `#deletedBefore` go when that is flushed. */
-  #segments: Segment[]
-  #deletedBefore = 0
+  readonly #segments: SegmentList
   #logEndOffset: number
   #highWatermark: number
   /** As readers see it, and as it will be once everything is flushed. */
@@ -106,8 +105,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     this.#producers = new ProducerStates(this.#limits)
     this.#producers.restore(state.producers)
     this.#epochs = new LeaderEpochs(state.epochs)
-    this.#segments = state.segments.map((saved) => new Segment(options, saved, { isNew: false }))
-    for (const segment of this.#segments.slice(0, -1)) segment.seal()
+    this.#segments = new SegmentList(options, state.segments)
     this.#logStartOffset = this.#nextLogStartOffset = state.logStartOffset
     this.#logEndOffset = this.#highWatermark = state.logEndOffset
     this.#lastAppendTimeMs = state.lastAppendTimeMs
@@ -145,7 +143,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   }
 
   get sizeBytes(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.size, 0)
+    return this.#segments.sizeBytes
   }
 
   configure(config: PartitionLogConfig): void {
@@ -184,7 +182,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     const { leaderEpoch } = this
     const baseOffset = this.#logEndOffset
     const batch = placeBatch(recordSet, { baseOffset, leaderEpoch, logAppendTimeMs })
-    const segment = this.#segmentFor(segmentBatch(batch), nowMs)
+    const segment = this.#segments.forBatch(segmentBatch(batch), this.#config, nowMs)
     try {
       const at = { segmentBaseOffset: segment.baseOffset, position: segment.size }
       journal.appendBatch(this.id, at, [batch.bytes])
@@ -210,7 +208,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     if (offset >= this.#tail.firstOffset)
       return this.#records(this.#tail.read(offset, endOffset, { maxBytes, atLeastOneBatch }))
 
-    const segment = this.#segments.findLast(({ baseOffset }) => baseOffset <= offset)
+    const segment = this.#segments.holding(offset)
     assertInvariant(segment !== undefined, () => `no segment holds offset ${offset}`)
     try {
       const request = { offset, endOffset, maxBytes, atLeastOneBatch }
@@ -257,7 +255,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     // What is damaged is evidence until somebody has looked at it.
     if (this.corrupt !== null) return
     await this.#removeStrangers()
-    const kept = this.#segments.filter(({ baseOffset }) => baseOffset >= this.#deletedBefore)
+    const { kept } = this.#segments
     const count = countDeletable(kept, {
       config: this.#config,
       nowMs,
@@ -285,7 +283,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     this.#wasRedone = true
     // The checkpoint has it already.
     if (baseOffset < this.#logEndOffset) return
-    const active = this.#segments.at(-1)
+    const { active } = this.#segments
     const isNext = active?.baseOffset === segmentBaseOffset && active.size === position
     const isFirst = segmentBaseOffset === baseOffset && position === 0
     if (baseOffset > this.#logEndOffset || !(isNext || isFirst))
@@ -295,13 +293,14 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
       )
     if (partitionLeaderEpoch > this.leaderEpoch)
       this.#epochs.begin(partitionLeaderEpoch, baseOffset)
-    this.#take(batch, isNext ? active : this.#roll(baseOffset, nowMs), nowMs)
+    const segment = isNext ? active : this.#segments.roll(baseOffset, this.#config, nowMs)
+    this.#take(batch, segment, nowMs)
     this.#highWatermark = this.#logEndOffset
     this.#writer.flushed(this.#limits.segmentWriteBytes)
     if (this.#options.memory.overloaded) return this.#writer.writeOut().then(() => {})
   }
 
-  replayEvent(event: PartitionEvent): Promise<void> | void {
+  replayEvent(event: PartitionEvent, durableSoFar: () => Promise<void>): Promise<void> | void {
     const known = parsePartitionEvent(event)
     if (known === null)
       throw new ShoalError(
@@ -312,16 +311,17 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     this.#applyEvent(known)
     if (known.kind === 'damage-found') return
     this.#showLogStart(known.logStartOffset)
-    if (known.kind === 'segments-deleted') return this.#dropSegments(known.beforeOffset)
+    if (known.kind === 'segments-deleted')
+      return durableSoFar().then(() => this.#dropSegments(known.beforeOffset))
   }
 
   async finishRecovery(): Promise<void> {
     if (this.#wasRedone) {
-      await this.#writer.settle(this.#segments)
+      await this.#writer.settle(this.#segments.all)
       await this.#removeStrangers()
     }
     this.#isLive = true
-    this.#damage.confirm(this.#segments)
+    this.#damage.confirm(this.#segments.all)
   }
 
   /** The state of this turn, for the store's snapshot; it counts after `syncDirty`. */
@@ -332,22 +332,20 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
       lastAppendTimeMs: this.#lastAppendTimeMs,
       corrupt: this.corrupt,
       epochs: this.#epochs.entries(),
-      segments: this.#segments
-        .filter((segment) => segment.baseOffset >= this.#deletedBefore)
-        .map((segment) => segment.checkpoint()),
+      segments: this.#segments.checkpoint(),
       producers: this.#producers.checkpoint(),
     }
   }
 
   syncDirty(): Promise<void> {
-    return this.#writer.sync(() => this.#segments)
+    return this.#writer.sync(() => this.#segments.all)
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#waiters.wake(Infinity)
-    await this.#writer.close(() => this.#segments)
+    await this.#writer.close(() => this.#segments.all)
   }
 
   #refusalOfAll(): Refusal | null {
@@ -358,23 +356,6 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     if (this.corrupt !== null)
       return refuse('KAFKA_STORAGE_ERROR', `the log is damaged: ${this.corrupt}`)
     return null
-  }
-
-  #segmentFor(batch: SegmentBatch, nowMs: number): Segment {
-    const active = this.#segments.at(-1)
-    const isUsable =
-      active !== undefined &&
-      active.baseOffset >= this.#deletedBefore &&
-      !active.mustRollBefore(batch, this.#config, nowMs)
-    return isUsable ? active : this.#roll(batch.baseOffset, nowMs)
-  }
-
-  #roll(baseOffset: number, nowMs: number): Segment {
-    this.#segments.at(-1)?.seal()
-    const { indexIntervalBytes } = this.#config
-    const segment = Segment.create(this.#options, baseOffset, { nowMs, indexIntervalBytes })
-    this.#segments.push(segment)
-    return segment
   }
 
   /** What appending and redoing have in common: the batch has its place, now everything knows of it. */
@@ -419,8 +400,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   #applyEvent(event: PartitionLogEvent): void {
     if (event.kind === 'damage-found') return this.#damage.restore(event.damage)
     this.#nextLogStartOffset = Math.max(this.#nextLogStartOffset, event.logStartOffset)
-    if (event.kind === 'segments-deleted')
-      this.#deletedBefore = Math.max(this.#deletedBefore, event.beforeOffset)
+    if (event.kind === 'segments-deleted') this.#segments.deleteBefore(event.beforeOffset)
   }
 
   #showLogStart(offset: number): void {
@@ -429,15 +409,13 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   }
 
   #dropSegments(beforeOffset: number): Promise<void> {
-    const dropped = this.#segments.filter((segment) => segment.baseOffset < beforeOffset)
-    this.#segments = this.#segments.filter((segment) => segment.baseOffset >= beforeOffset)
-    return this.#writer.remove(dropped, beforeOffset)
+    return this.#writer.remove(this.#segments.drop(beforeOffset), beforeOffset)
   }
 
   async #removeStrangers(): Promise<void> {
     if (this.#strangersRemoved) return
     this.#strangersRemoved = true
-    await this.#writer.removeStrangers(() => this.#segments, {
+    await this.#writer.removeStrangers(() => this.#segments.all, {
       logStartOffset: this.#logStartOffset,
       logEndOffset: this.#logEndOffset,
     })
@@ -447,7 +425,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   async #recheck(known: string): Promise<void> {
     if (this.#wasRechecked) return
     this.#wasRechecked = true
-    for (const segment of this.#segments) if (!(await this.#reader.isIntact(segment))) return
+    for (const segment of this.#segments.all) if (!(await this.#reader.isIntact(segment))) return
     this.#options.logger.log('info', 'damage that was known is no longer there', { known })
     this.#damage.restore(null)
     this.#recordDamage()
@@ -478,7 +456,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
 
   #searched(): SearchedLog {
     return {
-      segments: this.#segments,
+      segments: this.#segments.all,
       tail: this.#tail,
       reader: this.#reader,
       logStartOffset: this.#logStartOffset,

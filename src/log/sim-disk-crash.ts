@@ -55,8 +55,10 @@ interface FolderChange {
 
 export type SimNode = SimFile | SimFolder
 
+/** A file's bytes at one moment. Copies share them until one of the two is changed. */
 class Image {
   #bytes = new Uint8Array(0)
+  #isShared = false
   size = 0
 
   contents(): Uint8Array {
@@ -65,28 +67,34 @@ class Image {
 
   copy(): Image {
     const copy = new Image()
-    copy.write(0, this.contents())
+    copy.#bytes = this.#bytes
+    copy.size = this.size
+    copy.#isShared = this.#isShared = true
     return copy
   }
 
   write(position: number, bytes: Uint8Array): void {
     const end = position + bytes.length
-    this.#reserve(end)
+    this.#own(end)
     this.#bytes.set(bytes, position)
     this.size = Math.max(this.size, end)
   }
 
   truncate(size: number): void {
-    this.#reserve(size)
+    this.#own(size)
     if (size < this.size) this.#bytes.fill(0, size, this.size)
     this.size = size
   }
 
-  #reserve(size: number): void {
-    if (size <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(size, this.#bytes.length * 2, 256))
-    grown.set(this.contents())
-    this.#bytes = grown
+  /** Bytes of its own, room for `size` of them; those behind the end are zeros. */
+  #own(size: number): void {
+    const isRoom = size <= this.#bytes.length
+    if (isRoom && !this.#isShared) return
+    const length = isRoom ? this.#bytes.length : Math.max(size, this.#bytes.length * 2, 256)
+    const own = new Uint8Array(length)
+    own.set(this.contents())
+    this.#bytes = own
+    this.#isShared = false
   }
 }
 

@@ -8,7 +8,7 @@
 
 import type { Logger } from '../core/index.ts'
 import { ShoalError } from '../core/index.ts'
-import { type Checkpoint, readNewestCheckpoint } from './checkpoint-file.ts'
+import { type Checkpoint, CHECKPOINT_FOLDER, readNewestCheckpoint } from './checkpoint-file.ts'
 import { partitionFolder, topicFolder, TOPICS_FOLDER } from './data-folder.ts'
 import type { FileStore } from './file-store.ts'
 import type { JournalEntry } from './journal-entry.ts'
@@ -37,18 +37,22 @@ export async function recoverStore(
   const { files, logger, storeId, durable } = options
   const checkpoint = await readNewestCheckpoint(files, storeId, logger)
   const replay = new StoreReplay(options)
-  for (const entry of checkpoint.entries) await replay.replay(entry)
+  // A crash may have left its name in the kernel alone; what it replaced is there as long as that is so.
+  await files.syncFolder(CHECKPOINT_FOLDER)
+  for (const entry of checkpoint.entries) await replay.replay(entry, alreadyDurable)
   const journal = await recoverJournal({
     files,
     logger,
     storeId,
     durable,
     from: checkpoint.cut,
-    replay: (entry) => replay.replay(entry),
+    replay: (entry, durableSoFar) => replay.replay(entry, durableSoFar),
   })
   await removeOrphans(options)
   return { ...journal, checkpoint }
 }
+
+const alreadyDurable = async (): Promise<void> => {}
 
 class StoreReplay {
   readonly #options: StoreRecoveryOptions
@@ -57,7 +61,7 @@ class StoreReplay {
     this.#options = options
   }
 
-  replay(entry: JournalEntry): Promise<void> | void {
+  replay(entry: JournalEntry, durableSoFar: () => Promise<void>): Promise<void> | void {
     switch (entry.kind) {
       case 'machine-record':
         return this.#replayRecord(entry.machine, entry.record)
@@ -69,13 +73,13 @@ class StoreReplay {
       case 'partition-opened':
         return this.#open(entry.partition, entry.config as unknown as PartitionLogConfig)
       case 'partition-deleted':
-        return this.#delete(entry.partition)
+        return this.#delete(entry.partition, durableSoFar)
       case 'batch':
         return this.#withLog(entry.partition, (log) =>
           log.redoBatch(entry.segmentBaseOffset, entry.position, entry.bytes),
         )
       case 'partition-event':
-        return this.#withLog(entry.partition, (log) => log.replayEvent(entry.event))
+        return this.#withLog(entry.partition, (log) => log.replayEvent(entry.event, durableSoFar))
       case 'end':
         return
     }
@@ -100,11 +104,12 @@ class StoreReplay {
     touch(known?.id ?? id)
   }
 
-  async #delete(id: PartitionLogId): Promise<void> {
+  async #delete(id: PartitionLogId, durableSoFar: () => Promise<void>): Promise<void> {
     const { table, files } = this.#options
     const slot = table.get(id)
     table.delete(id)
     await slot?.log?.close()
+    await durableSoFar()
     await files.remove(partitionFolder(id))
   }
 

@@ -10,6 +10,9 @@ import { Ledger, Violation } from './ledger.ts'
 import { Life, type Workload } from './workload.ts'
 
 export interface Judgement {
+  /** Changes of the disk in the life, each of which was a crash. */
+  readonly changes: number
+  /** Disks after a crash that were judged: of each change by each model, and of recoveries that crashed. */
   readonly points: number
   readonly violations: readonly string[]
 }
@@ -29,7 +32,7 @@ export async function crashEverywhere(
   { models, recoveryStride, wrap = (disk) => disk, enough = 1 }: CrashOptions,
 ): Promise<Judgement> {
   const violations: string[] = []
-  const last = await countChanges(workload, wrap)
+  const changes = await countChanges(workload, wrap)
   let points = 0
   const judge = async (place: string, look: () => Promise<void>) => {
     points++
@@ -39,7 +42,7 @@ export async function crashEverywhere(
       violations.push(`${workload.name}, ${place}: ${wordsOf(error)}`)
     }
   }
-  for (let at = 1; at <= last && violations.length < enough; at++) {
+  for (let at = 1; at <= changes && violations.length < enough; at++) {
     const { disk, ledger } = await crashAt(workload, at, wrap)
     for (const [index, model] of models.entries()) {
       const seed = at * 31 + index
@@ -61,7 +64,7 @@ export async function crashEverywhere(
       }
     }
   }
-  return { points, violations }
+  return { changes, points, violations }
 }
 
 /** A life that ends at the change; and what the world knew then. */

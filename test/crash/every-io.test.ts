@@ -6,21 +6,34 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { crashModels } from '../../src/log/index.ts'
-import { crashEverywhere } from './crash-points.ts'
+import type { Judgement } from './crash-points.ts'
+import { inThread, THREADS } from './thread.ts'
 import { workloads } from './workload.ts'
 
-const recoveryStride = Number(process.env['SHOAL_CRASH_STRIDE'] ?? 13)
+const name = 'a crash at any change of the disk loses nothing that was told'
+const judgements: Promise<Judgement>[] = []
 
-describe('a crash at any change of the disk loses nothing that was told', () => {
+describe(name, { concurrency: THREADS }, () => {
   for (const workload of workloads)
     test(workload.name, async (t) => {
-      const { points, violations } = await crashEverywhere(workload, {
-        models: crashModels,
-        recoveryStride,
-      })
+      const judged = inThread('every-io', workload.name)
+      judgements.push(judged)
+      const { changes, points, violations } = await judged
       assert.deepEqual(violations, [])
-      assert.ok(points > 100, `only ${points} crash points`)
-      t.diagnostic(`${points} crash points`)
+      assert.ok(changes > 80 && points > 7 * changes, `only ${changes} changes, ${points} disks`)
+      t.diagnostic(`${changes} crash points, ${points} disks after a crash, 0 violations`)
     })
+
+  test('in all', async (t) => {
+    const all = await Promise.all(judgements)
+    assert.equal(all.length, workloads.length)
+    const sum = (count: (judged: Judgement) => number) =>
+      all.reduce((total, judged) => total + count(judged), 0)
+    const violations = sum((judged) => judged.violations.length)
+    assert.equal(violations, 0)
+    t.diagnostic(
+      `${all.length} workloads, ${sum(({ changes }) => changes)} crash points, ` +
+        `${sum(({ points }) => points)} disks after a crash, ${violations} violations`,
+    )
+  })
 })

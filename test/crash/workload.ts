@@ -330,3 +330,9 @@ export const workloads: readonly Workload[] = [
     steps: repeat(6, [append([0, 1], 240), record(1)]),
   },
 ]
+
+export function workloadNamed(name: string): Workload {
+  const found = workloads.find((workload) => workload.name === name)
+  if (found === undefined) throw new Error(`there is no workload ${name}`)
+  return found
+}

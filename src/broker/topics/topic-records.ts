@@ -29,6 +29,8 @@ export type TopicRecord =
   | { readonly kind: 'topic-configured'; readonly topicId: string; readonly configs: ConfigPairs }
   /** All of the broker's dynamic settings from now on. */
   | { readonly kind: 'broker-configured'; readonly configs: ConfigPairs }
+  /** All of the group's own configs from now on. */
+  | { readonly kind: 'group-configured'; readonly groupId: string; readonly configs: ConfigPairs }
 
 const kinds: ReadonlySet<string> = new Set<TopicRecord['kind']>([
   'cluster-named',
@@ -37,6 +39,7 @@ const kinds: ReadonlySet<string> = new Set<TopicRecord['kind']>([
   'partitions-added',
   'topic-configured',
   'broker-configured',
+  'group-configured',
 ])
 
 export function encodeTopicRecord(record: TopicRecord): Uint8Array {

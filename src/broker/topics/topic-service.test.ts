@@ -47,6 +47,27 @@ describe('topics on a disk', () => {
     assert.equal(await topics.log(topic, 0), null)
   })
 
+  test('whose log cannot be opened tell everybody who waits, and try again with the next call', async () => {
+    const { broker } = await opened()
+    const { topics, logs } = broker.parts.context
+    const { topic } = topics.createOnDemand('orders')
+    assert.ok(topic)
+    const openPartition = logs.openPartition.bind(logs)
+    logs.openPartition = () => Promise.reject(new Error('no descriptors left'))
+    const waiting = [topics.log(topic, 0), topics.withLog(topic, 0, () => 'used')]
+    for (const each of waiting)
+      await assert.rejects(Promise.resolve(each), { message: 'no descriptors left' })
+    logs.openPartition = openPartition
+    const use = () => {
+      throw new Error('what the user of a log throws')
+    }
+    const failing = assert.rejects(async () => topics.withLog(topic, 0, use), {
+      message: 'what the user of a log throws',
+    })
+    assert.equal((await topics.log(topic, 0))?.logEndOffset, 0)
+    await failing
+  })
+
   test('tell their logs when a config changes, their own or the default of the broker', async () => {
     const { broker } = await opened()
     const { topics } = broker.parts.context

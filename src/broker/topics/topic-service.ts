@@ -55,11 +55,17 @@ export interface NewTopic {
   readonly configs: readonly { readonly name: string; readonly value: string | null }[]
 }
 
+interface OpeningWaiter {
+  readonly ready: (log: PartitionLog | null) => void
+  readonly failed: (error: unknown) => void
+}
+
 export class TopicService {
   readonly #options: TopicServiceOptions
   /** Open logs by topic id; a partition that is not open yet is a hole. */
   readonly #open = new Map<string, (PartitionLog | undefined)[]>()
-  readonly #opening = new Map<string, Promise<PartitionLog | null>>()
+  /** Who waits for a log that is being opened, in the order of their calls. */
+  readonly #opening = new Map<string, OpeningWaiter[]>()
 
   constructor(options: TopicServiceOptions) {
     this.#options = options
@@ -134,12 +140,34 @@ export class TopicService {
 
   /** The partition's log; null when the topic has no such partition (any more). */
   async log(topic: Topic, partition: number): Promise<PartitionLog | null> {
+    return this.withLog(topic, partition, (log) => log)
+  }
+
+  /**
+   * Hands the partition's log to `use` and answers what that answers: at once when the log is open, else when it is.
+   * Calls keep their order: who waited has had the log before anybody finds it open.
+   */
+  withLog<Result>(
+    topic: Topic,
+    partition: number,
+    use: (log: PartitionLog | null) => Result,
+  ): Result | Promise<Result> {
     const open = this.openLog(topic, partition)
-    if (open !== undefined) return open
-    if (!this.#has(topic.topicId, partition)) return null
-    const key = `${topic.topicId}/${partition}`
-    const opening = this.#opening.get(key) ?? this.#openLog(topic.topicId, partition, key)
-    return opening
+    if (open !== undefined) return use(open)
+    if (!this.#has(topic.topicId, partition)) return use(null)
+    const waiting = this.#waitingFor(topic.topicId, partition)
+    return new Promise((resolve, failed) => {
+      waiting.push({
+        ready: (log) => {
+          try {
+            resolve(use(log))
+          } catch (error) {
+            failed(error)
+          }
+        },
+        failed,
+      })
+    })
   }
 
   /** Opens what is not open yet, one after another: retention looks at every partition. */
@@ -195,28 +223,43 @@ export class TopicService {
     return partitionLogConfig(topic.configs, broker)
   }
 
-  #openLog(topicId: string, partition: number, key: string): Promise<PartitionLog | null> {
-    const opening = this.#openNow(topicId, partition).finally(() => this.#opening.delete(key))
-    this.#opening.set(key, opening)
-    return opening
+  #waitingFor(topicId: string, partition: number): OpeningWaiter[] {
+    const key = `${topicId}/${partition}`
+    const known = this.#opening.get(key)
+    if (known !== undefined) return known
+    const waiting: OpeningWaiter[] = []
+    this.#opening.set(key, waiting)
+    this.#openLog(topicId, partition, (log) => {
+      this.#opening.delete(key)
+      for (const { ready } of waiting) ready(log)
+    }).catch((error: unknown) => {
+      this.#opening.delete(key)
+      for (const { failed } of waiting) failed(error)
+    })
+    return waiting
   }
 
-  async #openNow(topicId: string, partition: number): Promise<PartitionLog | null> {
+  /** From the turn in which the log can be found, `opened` is told; null when the topic was deleted meanwhile. */
+  async #openLog(
+    topicId: string,
+    partition: number,
+    opened: (log: PartitionLog | null) => void,
+  ): Promise<void> {
     const { logs, table } = this.#options
     const topic = table.byId(topicId)
-    if (topic === undefined) return null
+    if (topic === undefined) return opened(null)
     const log = await logs.openPartition({ topicId, partition }, this.#configOf(topic))
     const current = table.byId(topicId)
     if (current === undefined) {
-      // Deleted while it was opened: what the open made goes as well.
+      // What the open made goes as well.
       await logs.deletePartition({ topicId, partition })
-      return null
+      return opened(null)
     }
     if (current.configs !== topic.configs) log.configure(this.#configOf(current))
     const open = this.#open.get(topicId) ?? []
     open[partition] = log
     this.#open.set(topicId, open)
-    return log
+    opened(log)
   }
 
   #has(topicId: string, partition: number): boolean {

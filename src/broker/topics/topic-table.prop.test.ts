@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { parseBrokerSettings } from '../settings/broker-settings.ts'
 import { brokerConfigRules, topicDefaultRules } from '../settings/config-rules.ts'
+import { groupConfigRules } from '../settings/group-configs.ts'
 import { collisionKey } from './topic-name.ts'
 import type { TopicRequest } from './topic-table.ts'
 import { TopicTable } from './topic-table.ts'
@@ -104,5 +106,6 @@ function newTable(): TopicTable {
     maxPartitions: 40,
     topicConfigRules: topicDefaultRules(() => new Map()),
     brokerConfigRules: brokerConfigRules(new Map()),
+    groupConfigRules: groupConfigRules(parseBrokerSettings().settings),
   })
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { parseBrokerSettings } from '../settings/broker-settings.ts'
 import { brokerConfigRules, topicDefaultRules } from '../settings/config-rules.ts'
+import { groupConfigRules } from '../settings/group-configs.ts'
 import type { CreateTopic, TopicRequest } from './topic-table.ts'
 import { TopicTable } from './topic-table.ts'
 import { decodeTopicRecord, encodeTopicRecord } from './topic-records.ts'
@@ -268,6 +270,7 @@ function fixture(...history: readonly TopicRequest[]) {
     maxPartitions: 50,
     topicConfigRules: topicDefaultRules(() => new Map()),
     brokerConfigRules: brokerConfigRules(new Map()),
+    groupConfigRules: groupConfigRules(parseBrokerSettings().settings),
   })
   const ask = (request: TopicRequest) => {
     const decision = table.handle(request)

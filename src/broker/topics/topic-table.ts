@@ -1,5 +1,6 @@
 /**
- * Which topics there are: their ids, partitions and configs, and the settings of the broker that were changed while it ran.
+ * Which topics there are: their ids, partitions and configs; and the settings of the broker and of groups that were changed
+ * while it ran.
  *
  * Pure: `handle` decides one request and changes nothing, `replay` alone changes the table. Topics are kept by id and by
  * name, in Maps: `__proto__` and `constructor` are legal names.
@@ -19,6 +20,11 @@ import type { ConfigPairs, TopicRecord } from './topic-records.ts'
 
 /** Most partitions that one request may ask for, as in Kafka. */
 const MOST_PARTITIONS_A_REQUEST = 10_000
+
+/** Most groups that may have configs of their own. */
+const MOST_CONFIGURED_GROUPS = 10_000
+
+const NO_CONFIGS: ReadonlyMap<string, string> = new Map()
 
 export interface Topic {
   readonly topicId: string
@@ -65,6 +71,12 @@ export interface ConfigureBroker {
   readonly changes: ConfigChanges
 }
 
+export interface ConfigureGroup {
+  readonly kind: 'configure-group'
+  readonly groupId: string
+  readonly changes: ConfigChanges
+}
+
 /** `replace`: what is not named goes back to its default. */
 export type ConfigChanges =
   | { readonly kind: 'incremental'; readonly changes: readonly ConfigChange[] }
@@ -79,6 +91,7 @@ export type TopicRequest =
   | AddPartitions
   | ConfigureTopic
   | ConfigureBroker
+  | ConfigureGroup
 
 export interface TopicDecision {
   readonly errorCode: KafkaErrorName
@@ -95,6 +108,7 @@ export interface TopicTableOptions {
   readonly maxPartitions: number
   readonly topicConfigRules: ConfigRules
   readonly brokerConfigRules: ConfigRules
+  readonly groupConfigRules: ConfigRules
 }
 
 export class TopicTable {
@@ -103,8 +117,10 @@ export class TopicTable {
   readonly #byName = new Map<string, Topic>()
   readonly #collisions = new Map<string, string>()
   #brokerConfigs: ReadonlyMap<string, string> = new Map()
+  readonly #groupConfigs = new Map<string, ReadonlyMap<string, string>>()
   #clusterId: string | null = null
   #partitionCount = 0
+  #version = 0
 
   constructor(options: TopicTableOptions) {
     this.#options = options
@@ -113,6 +129,11 @@ export class TopicTable {
   /** Null before the first start of a folder is over. */
   get clusterId(): string | null {
     return this.#clusterId
+  }
+
+  /** Another number after every change. */
+  get version(): number {
+    return this.#version
   }
 
   get topicCount(): number {
@@ -127,6 +148,11 @@ export class TopicTable {
   /** Broker settings that were changed while it ran. */
   get brokerConfigs(): ReadonlyMap<string, string> {
     return this.#brokerConfigs
+  }
+
+  /** What was set for a group, whether there is such a group or not. */
+  groupConfigs(groupId: string): ReadonlyMap<string, string> {
+    return this.#groupConfigs.get(groupId) ?? NO_CONFIGS
   }
 
   byId(topicId: string): Topic | undefined {
@@ -154,10 +180,13 @@ export class TopicTable {
         return this.#configureTopic(request)
       case 'configure-broker':
         return this.#configureBroker(request)
+      case 'configure-group':
+        return this.#configureGroup(request)
     }
   }
 
   replay(record: TopicRecord): void {
+    this.#version++
     switch (record.kind) {
       case 'cluster-named':
         assertInvariant(this.#clusterId === null, 'the cluster is named twice')
@@ -193,6 +222,10 @@ export class TopicTable {
       case 'broker-configured':
         this.#brokerConfigs = new Map(record.configs)
         return
+      case 'group-configured':
+        if (record.configs.length === 0) this.#groupConfigs.delete(record.groupId)
+        else this.#groupConfigs.set(record.groupId, new Map(record.configs))
+        return
     }
   }
 
@@ -200,6 +233,8 @@ export class TopicTable {
     if (this.#clusterId !== null) yield { kind: 'cluster-named', clusterId: this.#clusterId }
     if (this.#brokerConfigs.size > 0)
       yield { kind: 'broker-configured', configs: [...this.#brokerConfigs] }
+    for (const [groupId, configs] of this.#groupConfigs)
+      yield { kind: 'group-configured', groupId, configs: [...configs] }
     for (const topic of this.#byId.values()) yield createdRecord(topic)
   }
 
@@ -277,6 +312,19 @@ export class TopicTable {
     const changed = applied(this.#brokerConfigs, changes, this.#options.brokerConfigRules)
     if (changed.kind === 'refused') return refuse(changed.errorCode, changed.message)
     return accept(null, { kind: 'broker-configured', configs: [...changed.configs] })
+  }
+
+  #configureGroup({ groupId, changes }: ConfigureGroup): TopicDecision {
+    if (groupId === '') return refuse('INVALID_REQUEST', 'Default group resources are not allowed.')
+    const before = this.groupConfigs(groupId)
+    if (before.size === 0 && this.#groupConfigs.size >= MOST_CONFIGURED_GROUPS)
+      return refuse(
+        'POLICY_VIOLATION',
+        `${MOST_CONFIGURED_GROUPS} groups have configs of their own, more may not.`,
+      )
+    const changed = applied(before, changes, this.#options.groupConfigRules)
+    if (changed.kind === 'refused') return refuse(changed.errorCode, changed.message)
+    return accept(null, { kind: 'group-configured', groupId, configs: [...changed.configs] })
   }
 
   #collisionProblem(name: string): string | null {

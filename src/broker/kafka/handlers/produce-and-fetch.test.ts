@@ -36,6 +36,25 @@ describe('producing', () => {
     assert.equal(again.responses[0]?.partitionResponses[0]?.baseOffset, 2)
   })
 
+  test('keeps the order of requests that arrive while the log of their partition is opened', async () => {
+    await using broker = await withTopic('orders', 1)
+    const topic = broker.parts.context.topics.table.byName('orders')
+    assert.ok(topic)
+    assert.equal(broker.parts.context.topics.openLog(topic, 0), undefined)
+    const asked = []
+    // One in every turn: some wait for the log, one comes in the very turn in which it is there, others find it open.
+    for (let index = 0; index < 100; index++) {
+      asked.push(broker.ask(produce, 9, toOrders([{ index: 0, records: batch(`${index}`) }])))
+      await Promise.resolve()
+    }
+    assert.ok(broker.parts.context.topics.openLog(topic, 0), 'the last requests found the log open')
+    const answers = await Promise.all(asked)
+    assert.deepEqual(
+      answers.map(({ responses }) => responses[0]?.partitionResponses[0]?.baseOffset),
+      answers.map((_, index) => index),
+    )
+  })
+
   const refusals: readonly [string, string, number, Uint8Array | null, number, string][] = [
     ['an unknown topic', 'nothing', 0, batch('a'), -1, 'UNKNOWN_TOPIC_OR_PARTITION'],
     ['an unknown partition', 'orders', 2, batch('a'), -1, 'UNKNOWN_TOPIC_OR_PARTITION'],
@@ -45,6 +64,19 @@ describe('producing', () => {
     ['no records', 'orders', 0, null, -1, 'INVALID_RECORD'],
     ['two batches', 'orders', 0, Buffer.concat([batch('a'), batch('b')]), -1, 'INVALID_RECORD'],
     ['a damaged batch', 'orders', 0, damaged(batch('a')), -1, 'CORRUPT_MESSAGE'],
+    [
+      'a transactional batch without a transactional id',
+      'orders',
+      0,
+      encodeRecordBatch([{ timestampMs: 0 }], {
+        isTransactional: true,
+        producerId: 1n,
+        producerEpoch: 0,
+        baseSequence: 0,
+      }),
+      -1,
+      'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
+    ],
   ]
   for (const [what, name, index, records, acks, error] of refusals)
     test(`refuses ${what} with ${error} and appends nothing`, async () => {

@@ -1,19 +1,23 @@
 /**
  * Produce v3-12.
  *
- * Every partition is appended before the first `await` when its log is open, so requests that follow each other keep
- * their order; a partition whose log has to be opened waits alone. The answer leaves when every append is flushed.
+ * Every partition is appended before the first `await` when its log is open, and one that has to be opened takes the
+ * requests that wait for it before any that finds it open: requests that follow each other keep their order. The answer
+ * leaves when every append is flushed.
  * acks 0 has no answer: a refusal closes the connection, the only way left to tell. Topics are not made on demand here
  * (clients ask Metadata first).
  */
 
 import { EMPTY_BYTES } from '../../../core/index.ts'
 import type { PartitionLog } from '../../../log/index.ts'
-import type { KafkaErrorName } from '../../../protocol/index.ts'
-import { produce } from '../../../protocol/index.ts'
+import type { KafkaErrorName, ProduceRequest } from '../../../protocol/index.ts'
+import { BATCH_MAGIC, BatchAttribute, BatchPosition, produce } from '../../../protocol/index.ts'
 import { isInternalTopic } from '../../topics/topic-name.ts'
 import type { TopicService } from '../../topics/topic-service.ts'
 import { handler, NO_LEADER } from './define.ts'
+
+/** The lower byte of a batch's attributes, where all of them are. */
+const LOW_ATTRIBUTES = BatchPosition.attributes + 1
 
 interface PartitionAnswer {
   readonly index: number
@@ -37,13 +41,13 @@ interface Appended {
 
 export const handleProduce = handler(produce, async ({ request, context, connection }) => {
   const { acks } = request
-  const acksProblem = acks === -1 || acks === 0 || acks === 1 ? null : 'INVALID_REQUIRED_ACKS'
+  const problem = problemOf(request)
   const pending = request.topicData.map(({ name, partitionData }) => ({
     name,
     partitions: partitionData.map(({ index, records }) =>
-      acksProblem === null
+      problem === null
         ? appendTo(context.topics, name, index, records ?? EMPTY_BYTES)
-        : refused(index, acksProblem),
+        : refused(index, problem),
     ),
   }))
   if (acks === 0) {
@@ -64,6 +68,22 @@ export const handleProduce = handler(produce, async ({ request, context, connect
   return { responses, throttleTimeMs: 0, nodeEndpoints: [] }
 })
 
+/** What refuses every partition of the request alike. */
+function problemOf({ acks, transactionalId, topicData }: ProduceRequest): KafkaErrorName | null {
+  if (transactionalId === null && topicData.some(hasTransactionalRecords))
+    return 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'
+  return acks === -1 || acks === 0 || acks === 1 ? null : 'INVALID_REQUIRED_ACKS'
+}
+
+function hasTransactionalRecords({ partitionData }: ProduceRequest['topicData'][number]): boolean {
+  return partitionData.some(
+    ({ records }) =>
+      records !== null &&
+      records[BatchPosition.magic] === BATCH_MAGIC &&
+      ((records[LOW_ATTRIBUTES] ?? 0) & BatchAttribute.transactional) !== 0,
+  )
+}
+
 function appendTo(
   topics: TopicService,
   name: string,
@@ -75,14 +95,10 @@ function appendTo(
   if (topic === undefined) return refused(index, 'UNKNOWN_TOPIC_OR_PARTITION')
   const log = topics.openLog(topic, index)
   if (log !== undefined) return append(log, index, records)
-  const opening = topics
-    .log(topic, index)
-    .then((opened) =>
-      opened === null
-        ? refused(index, 'UNKNOWN_TOPIC_OR_PARTITION')
-        : append(opened, index, records),
-    )
-  opening.catch(awaitedLater)
+  const opening = topics.withLog(topic, index, (opened) =>
+    opened === null ? refused(index, 'UNKNOWN_TOPIC_OR_PARTITION') : append(opened, index, records),
+  )
+  if (opening instanceof Promise) opening.catch(awaitedLater)
   return opening
 }
 
