@@ -2,10 +2,12 @@
  * A foreign program run by a test: started, listened to line by line, and always ended.
  *
  * Waiting is for events (a line, the exit), with a limit that only a hang reaches. What a program wrote so far is part
- * of the message when a wait fails, so that a red test tells why.
+ * of the message when a wait fails, so that a red test tells why. Where Linux has `setpriv`, a program dies with
+ * the test's process, however that ends.
  */
 
 import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 export interface ProgramOptions {
   readonly cwd?: string
@@ -23,6 +25,11 @@ export interface Finished {
   readonly stderr: string
 }
 
+const SETPRIV = '/usr/bin/setpriv'
+const DIES_WITH_PARENT: readonly string[] = existsSync(SETPRIV)
+  ? [SETPRIV, '--pdeathsig', 'KILL', '--']
+  : []
+
 /** Long enough for a machine ten times slower than a developer's. */
 export const GENEROUS_LIMIT_MS = 120_000
 
@@ -37,7 +44,8 @@ export class Program implements AsyncDisposable {
 
   constructor(command: string, args: readonly string[], options: ProgramOptions = {}) {
     this.#name = `${command} ${args.join(' ')}`
-    this.#child = spawn(command, args, {
+    const [first = command, ...rest] = [...DIES_WITH_PARENT, command, ...args]
+    this.#child = spawn(first, rest, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],

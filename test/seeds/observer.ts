@@ -9,7 +9,7 @@ import { eventually, once } from './waiting.ts'
 
 export interface ObservedRecord {
   readonly key?: string
-  readonly value: string
+  readonly value: string | Buffer
   readonly partition?: number
 }
 
@@ -72,7 +72,7 @@ export class Observer implements AsyncDisposable {
   /** The committed offset of each partition, -1 where there is none. */
   async committed(groupId: string, topic: string): Promise<readonly number[]> {
     const admin = await this.#admin()
-    const entries = await admin.fetchOffsets({ groupId })
+    const entries = await onceLoaded(() => admin.fetchOffsets({ groupId }))
     const found = entries.find((entry) => entry.topic === topic)?.partitions ?? []
     const offsets = new Map(found.map(({ partition, offset }) => [partition, Number(offset)]))
     return Array.from(
@@ -108,7 +108,8 @@ export class Observer implements AsyncDisposable {
   }
 
   async group(groupId: string): Promise<ObservedGroup> {
-    const described = await (await this.#admin()).describeGroups([groupId])
+    const admin = await this.#admin()
+    const described = await onceLoaded(() => admin.describeGroups([groupId]))
     const [group] = described.groups
     if (group === undefined) throw new Error(`${groupId} is not described`)
     const members = group.members.map(({ memberId, clientId, memberAssignment }) => ({
@@ -133,7 +134,7 @@ export class Observer implements AsyncDisposable {
       const { topics } = await (await this.#admin()).fetchTopicMetadata({ topics: [topic] })
       return topics[0]?.partitions.length ?? 0
     } catch (error) {
-      if (isUnknownTopic(error)) return 0
+      if (isError(error, 'UNKNOWN_TOPIC_OR_PARTITION')) return 0
       throw error
     }
   }
@@ -151,6 +152,20 @@ function assignedPartitions(assignment: Buffer): readonly number[] {
     .sort((left, right) => left - right)
 }
 
-function isUnknownTopic(error: unknown): boolean {
-  return error instanceof Error && 'type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+/** Asks again while a broker that has just started loads its groups, which this client takes for an answer. */
+async function onceLoaded<T>(ask: () => Promise<T>): Promise<T> {
+  const answers = async (): Promise<readonly T[]> => {
+    try {
+      return [await ask()]
+    } catch (error) {
+      if (isError(error, 'GROUP_LOAD_IN_PROGRESS')) return []
+      throw error
+    }
+  }
+  const [answer] = await eventually(answers, (got) => got.length > 0)
+  return answer as T
+}
+
+function isError(error: unknown, type: string): boolean {
+  return error instanceof Error && 'type' in error && error.type === type
 }

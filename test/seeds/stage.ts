@@ -74,6 +74,7 @@ export class Stage implements AsyncDisposable {
   readonly group: string
   readonly #programs: Program[] = []
   readonly #folders: string[] = []
+  #left = false
 
   private constructor(broker: SeedBroker, name: string, options: StageOptions) {
     const { kind = NEWEST } = options
@@ -99,7 +100,7 @@ export class Stage implements AsyncDisposable {
   member(conf: MemberJob['conf'] = {}, job: Omit<Partial<MemberJob>, 'conf'> = {}): Member {
     const topics = [this.topic]
     const member = new Member(this.kind, { topics, ...job, conf: this.configuration(conf) })
-    this.#programs.push(member.program)
+    this.take(member.program)
     return member
   }
 
@@ -114,10 +115,9 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Starts a Python program file of `programs/` beside the pages' own; its input stays open. */
-  script(file: string, args: readonly string[], cwd?: string): Program {
+  script(file: string, args: readonly string[]): Program {
     const path = join(import.meta.dirname, 'programs', file)
-    const options = cwd === undefined ? {} : { cwd }
-    return this.take(startPython(this.kind, [path, ...args], { keepInputOpen: true, ...options }))
+    return this.take(startPython(this.kind, [path, ...args], { keepInputOpen: true }))
   }
 
   /** Starts a program of the pages; its input stays open. */
@@ -125,9 +125,13 @@ export class Stage implements AsyncDisposable {
     return this.take(await startSeed(this.kind, run))
   }
 
-  /** A program that ends with this stage. */
+  /** A program that ends with this stage; when the stage was left too early it ends at once. */
   take(program: Program): Program {
     this.#programs.push(program)
+    if (this.#left) {
+      program.kill('SIGKILL')
+      throw new Error(`a program was started after the stage of ${this.topic} was left`)
+    }
     return program
   }
 
@@ -166,6 +170,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#left = true
     for (const program of this.#programs) program.kill('SIGKILL')
     await Promise.all(this.#programs.map((program) => program.finished()))
     await Promise.all(this.#folders.map((folder) => rm(folder, { recursive: true, force: true })))

@@ -3,7 +3,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { losesRecordInWork } from './scenarios.ts'
 import {
   autoCommit,
@@ -12,14 +12,15 @@ import {
   losingMessages,
   manualCommit,
 } from './seed-program.ts'
-import { eachClient, numbered, SeedBroker, seedSuite, Stage } from './stage.ts'
+import { eachClient, numbered, SeedBroker, Stage } from './stage.ts'
 import { eventually, once, timed } from './waiting.ts'
 
 /** Fails on the value 3 (the fourth record) while the database is away. */
 const FAILING = ["if value['id'] == 3: raise Exception('Database connection error')"]
 const values = (count: number) => numbered(count).map((id) => `{"id": ${id}}`)
 
-describe('seed 003, commits', seedSuite, () => {
+/** The rows of commits. */
+export function commitRows(): void {
   let broker: SeedBroker
   before(async () => {
     broker = await SeedBroker.start()
@@ -47,7 +48,7 @@ describe('seed 003, commits', seedSuite, () => {
   const timeline = once(() =>
     eachClient(async (kind) => {
       await using stage = await Stage.set(broker, 's003-32', { kind })
-      return losesRecordInWork(stage, 100, autoCommit)
+      return await losesRecordInWork(stage, 100, autoCommit)
     }),
   )
 
@@ -55,7 +56,7 @@ describe('seed 003, commits', seedSuite, () => {
   const losing = once(() =>
     eachClient(async (kind) => {
       await using stage = await Stage.set(broker, 's003-61', { kind })
-      return losesRecordInWork(stage)
+      return await losesRecordInWork(stage)
     }),
   )
 
@@ -341,4 +342,4 @@ Processed and committed offset 3
       assert.doesNotMatch(second.stdout, /Offset: [01]/)
     })
   })
-})
+}

@@ -3,12 +3,12 @@
  */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { PythonKind } from '../real/python.ts'
 import { freePort } from '../real/services.ts'
 import { startPython } from '../real/python.ts'
 import { completeLoop, completeLoopOn } from './seed-program.ts'
-import { alive, clients, eachClient, SeedBroker, seedSuite, Stage } from './stage.ts'
+import { alive, clients, eachClient, SeedBroker, Stage } from './stage.ts'
 import { elapse, once, timed } from './waiting.ts'
 
 const EOF = ", 'enable.partition.eof': True"
@@ -23,7 +23,8 @@ const RECEIVED = [
 ]
 const REACHED = ['Reached end of partition 0\n', 'Reached end of partition 1\n']
 
-describe('seed 003, the complete poll loop', seedSuite, () => {
+/** The rows of the complete poll loop. */
+export function printedRows(): void {
   let broker: SeedBroker
   before(async () => {
     broker = await SeedBroker.start()
@@ -235,7 +236,7 @@ describe('seed 003, the complete poll loop', seedSuite, () => {
       assert.ok(tookMs > 40_000 && tookMs < 3 * 50_000, `${tookMs} ms`)
     })
   })
-})
+}
 
 /** Sends records by the seeds' own client; answers `key partition offset` of each. */
 async function produceWithLibrdkafka(

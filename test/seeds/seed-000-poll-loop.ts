@@ -3,10 +3,10 @@
  */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import type { PythonKind } from '../real/python.ts'
 import { pollLoop } from './seed-program.ts'
-import { eachClient, numbered, SeedBroker, seedSuite, Stage } from './stage.ts'
+import { eachClient, numbered, SeedBroker, Stage } from './stage.ts'
 import { elapse, eventually, once, timed } from './waiting.ts'
 
 const TELL = ["print('processed', msg.offset(), flush=True)"]
@@ -17,7 +17,8 @@ const WORK = [
   "print('processed', msg.offset(), flush=True)",
 ]
 
-describe('seed 000, the poll loop', seedSuite, () => {
+/** The rows of the poll loop. */
+export function pollLoopRows(): void {
   let broker: SeedBroker
   before(async () => {
     broker = await SeedBroker.start()
@@ -212,4 +213,4 @@ describe('seed 000, the poll loop', seedSuite, () => {
     }
     return looks
   }
-})
+}

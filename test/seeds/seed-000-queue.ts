@@ -3,16 +3,17 @@
  */
 
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { losesRecordInWork } from './scenarios.ts'
 import { pollLoop, queuePattern } from './seed-program.ts'
-import { alive, eachClient, numbered, SeedBroker, seedSuite, Stage } from './stage.ts'
+import { alive, eachClient, numbered, SeedBroker, Stage } from './stage.ts'
 import { eventually, once } from './waiting.ts'
 
 const STUCK = ["print('begun', msg.offset(), flush=True)", 'sys.stdin.readline()']
 const SHORT_LIMIT = ", 'max.poll.interval.ms': 6000, 'session.timeout.ms': 6000"
 
-describe('seed 000, the internal queue and the anti-patterns', seedSuite, () => {
+/** The rows of the internal queue and of the anti-patterns. */
+export function queueRows(): void {
   let broker: SeedBroker
   before(async () => {
     broker = await SeedBroker.start()
@@ -210,4 +211,4 @@ describe('seed 000, the internal queue and the anti-patterns', seedSuite, () => 
     await first.untilOwns([0, 1])
     assert.deepEqual(first.told('revoke'), [0, 1, 2, 3])
   })
-})
+}
