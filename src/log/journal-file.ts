@@ -1,7 +1,8 @@
 /**
  * One journal file being written: `journal/<number in 20 digits>.journal`.
  *
- * The header goes out with the first frames, so a file is never begun in vain. A write that a full disk cut short leaves no
+ * The header goes out with the first frames, so a file is never begun in vain; it may be one that is written over
+ * (`journal-spares.ts`). A write that a full disk cut short leaves no
  * trace: the file is cut back to the last whole frame.
  */
 
@@ -42,8 +43,8 @@ export async function openJournalFile(
 
 export class JournalFile {
   readonly handle: StoredFile
+  readonly number: number
   readonly #files: FileStore
-  readonly #number: number
   readonly #header: Uint8Array
   #position = 0
   #isDirty = false
@@ -57,7 +58,7 @@ export class JournalFile {
   }) {
     this.handle = options.handle
     this.#files = options.files
-    this.#number = options.number
+    this.number = options.number
     this.#header = options.header
   }
 
@@ -79,7 +80,7 @@ export class JournalFile {
     for (const [index, { chunks: entries, length, entryCount }] of frames.entries()) {
       chunks.push(
         encodeFrameHeader(
-          { sequence: sequence + index, fileNumber: this.#number, durable, entryCount, length },
+          { sequence: sequence + index, fileNumber: this.number, durable, entryCount, length },
           entries,
         ),
       )

@@ -9,6 +9,7 @@ import { Journal } from './journal.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import { JOURNAL_FOLDER } from './journal-file.ts'
 import { recoverJournal } from './journal-recovery.ts'
+import type { JournalCut } from './journal-round.ts'
 import type { FlushPolicy } from './log.ts'
 import { SimDisk } from './sim-disk.ts'
 import { SpaceReserve } from './space-reserve.ts'
@@ -22,6 +23,9 @@ interface FixtureOptions {
   readonly policy?: FlushPolicy
   readonly fileBytes?: number
   readonly reserveBytes?: number
+  readonly spareFiles?: number
+  /** Where a checkpoint says that replaying begins; default: at the first frame. */
+  readonly from?: JournalCut
 }
 
 /** A journal on a simulated disk, recovered and begun; `replayed` is what the recovery found. */
@@ -42,7 +46,7 @@ export async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
     files: disk,
     logger,
     storeId: STORE_ID,
-    from: { fileNumber: 1, sequence: 1 },
+    from: options.from ?? { fileNumber: 1, sequence: 1 },
     durable: mark.found,
     replay: (entry) => void replayed.push(entry),
   })
@@ -54,6 +58,7 @@ export async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
     policy: options.policy ?? 'group',
     flushIntervalMs: 1_000,
     fileBytes: options.fileBytes ?? 100_000,
+    spareFiles: options.spareFiles ?? 0,
     reserve,
     mark,
     grown: () => {},

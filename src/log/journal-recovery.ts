@@ -248,11 +248,15 @@ async function cutAt(
     const size = await file.size()
     await file.truncate(position)
     await file.sync()
-    logger.log('info', 'a torn end of the journal was cut: nothing in it was acknowledged', {
-      file: journalPath(number),
-      position,
-      cutBytes: size - position,
-    })
+    logger.log(
+      'info',
+      'cut the last file of the journal where it ends: nothing behind was acknowledged',
+      {
+        file: journalPath(number),
+        position,
+        cutBytes: size - position,
+      },
+    )
   } finally {
     await file.close()
   }

@@ -22,7 +22,7 @@ import {
   EntryKind,
 } from './journal-entry.ts'
 import type { JournalFile } from './journal-file.ts'
-import { JOURNAL_FOLDER, openJournalFile, numberOfJournal, journalPath } from './journal-file.ts'
+import { openJournalFile } from './journal-file.ts'
 import type {
   JournalPort,
   JsonObject,
@@ -31,6 +31,7 @@ import type {
   SegmentPosition,
 } from './journal-port.ts'
 import { type CoveringCut, type JournalCut, JournalRound } from './journal-round.ts'
+import { JournalSpares } from './journal-spares.ts'
 import type { FlushPolicy } from './log.ts'
 import { isFull, isOutOfFiles, messageOfFull, type SpaceReserve } from './space-reserve.ts'
 
@@ -43,6 +44,8 @@ export interface JournalOptions {
   readonly flushIntervalMs: number
   /** A file that has grown beyond this is followed by a new one. */
   readonly fileBytes: number
+  /** How many files that are not needed any more are kept to be written over. */
+  readonly spareFiles: number
   readonly reserve: SpaceReserve
   readonly mark: DurableMark
   /** Told after each write how many bytes a recovery would have to read by now. */
@@ -55,6 +58,7 @@ const FULL_RETRY_MS = 500
 
 export class Journal implements JournalPort {
   readonly #options: JournalOptions
+  readonly #spares: JournalSpares
   #pending = new JournalRound()
   /** Rounds that end a file, in order, before `pending`. */
   readonly #sealed: JournalRound[] = []
@@ -79,6 +83,7 @@ export class Journal implements JournalPort {
 
   constructor(options: JournalOptions) {
     this.#options = options
+    this.#spares = new JournalSpares(options.files, options.spareFiles)
   }
 
   /** Takes entries from now on, behind everything that recovery found; all of that is synced. */
@@ -176,14 +181,11 @@ export class Journal implements JournalPort {
     return round.cut.promise
   }
 
-  /** Removes the files before the cut: a checkpoint that covers them is durable. */
+  /** The files before the cut are not needed any more: a checkpoint that covers them is durable. */
   async trim({ fileNumber, coveredBytes }: Omit<CoveringCut, 'sequence'>): Promise<void> {
-    const { files } = this.#options
     this.#untrimmedBytes -= coveredBytes
-    for (const { name } of await files.list(JOURNAL_FOLDER)) {
-      const number = numberOfJournal(name)
-      if (number !== null && number < fileNumber) await files.remove(journalPath(number))
-    }
+    await this.#spares.trim(fileNumber)
+    if (this.#full || this.#state !== 'open') await this.#spares.drop()
   }
 
   noteFull(): void {
@@ -264,6 +266,7 @@ export class Journal implements JournalPort {
         if (round === null) return
         while (!(await this.#flush(round))) {
           this.noteFull()
+          await this.#spares.drop()
           if (!(await this.#options.reserve.release())) return
         }
         if (this.#failure !== null) return
@@ -320,6 +323,7 @@ export class Journal implements JournalPort {
     if (this.#file !== null) return this.#file
     const { files, storeId, policy } = this.#options
     try {
+      await this.#spares.use(this.#nextFileNumber)
       this.#file = await openJournalFile(files, {
         storeId,
         number: this.#nextFileNumber,
@@ -340,6 +344,7 @@ export class Journal implements JournalPort {
     if (file === null) return
     if (file.isDirty && this.#options.policy !== 'none') await this.#sync(file)
     this.#file = null
+    this.#spares.ended(file.number)
     await file.handle.close()
   }
 

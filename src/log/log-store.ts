@@ -130,6 +130,7 @@ class JournaledLogStore implements LogStore {
       policy: settings.flushPolicy,
       flushIntervalMs: settings.flushIntervalMs,
       fileBytes: settings.journalFileBytes,
+      spareFiles: Math.ceil(settings.checkpointBytes / settings.journalFileBytes),
       reserve: folder.reserve,
       mark: folder.mark,
       grown: (bytes) => this.#journalGrew(bytes),
