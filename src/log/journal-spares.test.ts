@@ -100,5 +100,7 @@ async function covered(journal: Journal) {
 }
 
 async function numbers(disk: SimDisk): Promise<readonly number[]> {
-  return (await disk.list(JOURNAL_FOLDER)).map(({ name }) => Number.parseInt(name, 10)).sort()
+  return (await disk.list(JOURNAL_FOLDER))
+    .map(({ name }) => Number.parseInt(name, 10))
+    .toSorted((left, right) => left - right)
 }
