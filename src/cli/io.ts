@@ -26,8 +26,9 @@ export interface Io {
 /** The real world of this process. */
 export function processIo(): Io {
   let stop: AbortSignal | undefined
+  let out: NodeJS.WriteStream | undefined
   return {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => void (out ??= endingWithItsReader(process.stdout)).write(text),
     err: (text) => void process.stderr.write(text),
     in: process.stdin,
     inIsTerminal: process.stdin.isTTY,
@@ -41,6 +42,14 @@ export function processIo(): Io {
     },
     setExitCode: (code) => void (process.exitCode = code),
   }
+}
+
+/** Who reads the data may have seen enough (`| head`): then there is nothing left to do. */
+function endingWithItsReader(stream: NodeJS.WriteStream): NodeJS.WriteStream {
+  return stream.on('error', (error) => {
+    if ('code' in error && error.code === 'EPIPE') process.exit()
+    throw error
+  })
 }
 
 /** From now on signals are asked for, not deadly; a command that never looks at `stop` ends at the first one. */

@@ -18,3 +18,5 @@ if (process.versions.v8.startsWith('13.'))
 const { processIo } = await import('./io.ts')
 const { runCommandLine } = await import('./program.ts')
 await runCommandLine(processIo(), process.argv.slice(2))
+// The work is over: a handler that never ended, or a timer of a user's module, does not keep the process.
+process.stderr.write('', () => process.stdout.write('', () => process.exit()))

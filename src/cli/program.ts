@@ -47,6 +47,7 @@ function commandTree(io: Io): Command {
   program
     .command('exit-codes')
     .description('what each exit code means')
+    .addHelpText('after', `\n${exitCodesHelp()}\nExample:\n  shoal exit-codes`)
     .action(() => io.out(exitCodesHelp()))
   addDemo(program, io)
   addServe(program, io)

@@ -209,6 +209,24 @@ describe('payloads', () => {
       assert.equal((await world.drain(running)).deadLettered, 1)
     }
   })
+
+  test('malformed JSON with nowhere to go stops the consumer, and is not committed past', async () => {
+    const world = new World()
+    world.produce(['a'])
+    world.broker.append({ topic: TOPIC, partition: 0, key: bytes('b'), value: bytes('{"index":') })
+    world.produce(['c'])
+    const handled: number[] = []
+    const running = await world.start({
+      decode: 'json',
+      handle: (_, ctx) => void handled.push(ctx.offset),
+    })
+    await assert.rejects(world.until(running.finished), {
+      code: 'SHOAL_HANDLER_FAILED',
+      message: /orders\/0 offset 1 failed for good .*not JSON/,
+    })
+    assert.deepEqual([handled.includes(1), world.committed()], [false, 1])
+    assert.equal(running.report().failed, 1)
+  })
 })
 
 describe('failing', () => {
@@ -348,6 +366,19 @@ describe('failing', () => {
     assert.deepEqual([handled, world.committed()], [[0, 2, 1], 3])
     assert.equal(world.broker.records(LETTERS, 0).length, 1)
     await world.drain(running)
+  })
+
+  test('a dead letter that is not written when the consumer stops is left to the next owner', async () => {
+    const world = new World()
+    world.produce(['bad', 'good'])
+    world.broker.faults.produce = () => ({ outcome: 'thrown' })
+    const running = await world.start({
+      deadLetter: LETTERS,
+      handle: (_, ctx) => (ctx.offset === 0 ? { deadLetter: 'why' } : undefined),
+    })
+    await world.pass(5_000)
+    const { handled, deadLettered, abandoned } = await world.drain(running)
+    assert.deepEqual([handled, deadLettered, abandoned, world.committed()], [1, 0, 1, 0])
   })
 
   test('a letter whose answer was lost may be there twice, with one id', async () => {

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { consumer } from './consumer.ts'
 import { GROUP, HeldHandler, LETTERS, TOPIC, World, bytes } from './fixtures.test.ts'
 import type { Ctx } from './options.ts'
+import type { OwnedPartition, SourceEvents } from './source.ts'
 import { telemetry } from './telemetry.ts'
 
 const keys = (count: number) => Array.from({ length: count }, (_, index) => `k${index}`)
@@ -60,6 +61,30 @@ describe('rebalancing', () => {
     const report = await world.drain(running)
     assert.deepEqual([report.late, report.abandoned, report.handled], [1, 1, 3])
     assert.equal(world.committed(), 2)
+  })
+
+  test('a handler that fails while its partition drains is not tried again here', async () => {
+    const { world, held, revoke } = await revocable()
+    const released = revoke()
+    held.at(0).fail()
+    await world.until(released)
+    assert.equal(held.all.length, 1)
+    assert.equal(world.committed(), 0)
+  })
+
+  test('a revoke takes no longer than the source says, with time left for its commit', async () => {
+    const { world, held, revoke } = await revocable()
+    const { signal } = held.at(0).ctx
+    const began = world.clock.monotonicMs()
+    let released = false
+    void revoke(1_000).then(() => (released = true))
+    await world.pass(799)
+    assert.equal(signal.aborted, false)
+    await world.pass(1)
+    assert.equal(signal.reason, 'revoked')
+    await world.pass(200)
+    assert.deepEqual([released, world.clock.monotonicMs() - began], [true, 1_000])
+    assert.equal(world.committed(), 0)
   })
 
   test('only the partitions that go drain, the others run on', async () => {
@@ -539,3 +564,29 @@ describe('telemetry', () => {
     for (const name of channels) assert.ok(told.includes(name), name)
   })
 })
+
+/** A consumer whose handler runs one record, and a source that revokes its partition when the test says so. */
+async function revocable() {
+  const world = new World()
+  world.produce(['a'])
+  const held = new HeldHandler()
+  const source = world.broker.source({ topics: [TOPIC] })
+  const owned: OwnedPartition[] = []
+  let events: SourceEvents | null = null
+  await world.start({
+    source: {
+      ...source,
+      open: (context) => {
+        events = context.events
+        const assigned = events.assigned.bind(events)
+        events.assigned = (assignments) => {
+          owned.push(...assignments)
+          assigned(assignments)
+        }
+        return source.open(context)
+      },
+    },
+    handle: held.handle,
+  })
+  return { world, held, revoke: (limitMs?: number) => events!.revoked(owned, limitMs) }
+}

@@ -45,7 +45,12 @@ export async function kafkaFixture(
         partition,
       }))
       const found = await client.retrying(() => committedOffsets(client, group, partitions))
-      return new Map([...found].map(([key, committed]) => [Number.parseInt(key, 10), committed]))
+      return new Map(
+        [...found].map(([key, { offset, metadata }]) => [
+          Number.parseInt(key, 10),
+          { offset, metadata },
+        ]),
+      )
     },
     source: (topics) =>
       kafka(

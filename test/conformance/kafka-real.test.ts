@@ -7,7 +7,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { createPartitions, deleteRecords } from '../../src/protocol/index.ts'
 import type { CompressionType } from '../../src/protocol/index.ts'
-import { KafkaProducer, kafka } from '../../src/sources/kafka/index.ts'
+import type { ShoalError } from '../../src/core/index.ts'
+import {
+  KafkaClient,
+  KafkaProducer,
+  committedOffsets,
+  kafka,
+} from '../../src/sources/kafka/index.ts'
 import type { KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { pythonMissing, runPython, startPython } from '../real/python.ts'
@@ -39,6 +45,12 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
       }),
       group,
     )
+  const committedBy = async (group: string, topic: string) => {
+    await using client = await KafkaClient.open({ brokers: node.bootstrap })
+    return await committedOffsets(client, group, [{ topic, partition: 0 }]).catch(
+      (error: unknown) => (error as ShoalError).details['error'],
+    )
+  }
   const newGroup = () => `real-${groupCount++}`
   const send = (topic: string, count: number, from = 0) =>
     fixture.produce(
@@ -79,6 +91,22 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     writer.kill('SIGUSR1')
     await member.until('the records after it', () => member.seen.length === 3)
     assert.deepEqual(values(member), ['v0', 'v1', 'v2'])
+    await member.session.close()
+  })
+
+  test('offsets that a transaction has pending are waited for, and reading begins where it ends', async () => {
+    const topic = await fixture.createTopic(1)
+    const group = newGroup()
+    await send(topic, 5)
+    await using writer = startPython('2.16.1', ['-c', pendingOffsets, node.bootstrap, topic, group])
+    await writer.until(({ stdout }) => stdout.includes('pending'))
+    const member = await join(topic, group)
+    await member.until('the join', () => member.notices.some(({ kind }) => kind === 'joined'))
+    assert.equal(await committedBy(group, topic), 'UNSTABLE_OFFSET_COMMIT')
+    assert.equal(member.assignments.length, 0)
+    writer.kill('SIGUSR1')
+    await member.until('the records after it', () => member.seen.length === 2)
+    assert.deepEqual(values(member), ['v3', 'v4'])
     await member.session.close()
   })
 
@@ -397,6 +425,21 @@ p.flush()
 print('open')
 signal.pause()
 p.abort_transaction()
+`
+
+const pendingOffsets = `
+import signal, sys
+from confluent_kafka import Consumer, Producer, TopicPartition
+brokers, topic, group = sys.argv[1:4]
+signal.signal(signal.SIGUSR1, lambda *_: None)
+c = Consumer({'bootstrap.servers': brokers, 'group.id': group})
+p = Producer({'bootstrap.servers': brokers, 'transactional.id': topic})
+p.init_transactions()
+p.begin_transaction()
+p.send_offsets_to_transaction([TopicPartition(topic, 0, 3)], c.consumer_group_metadata())
+print('pending')
+signal.pause()
+p.commit_transaction()
 `
 
 const cooperativeConsumer = `

@@ -17,7 +17,7 @@ import {
   type CompressionType,
   type RecordInput,
 } from '../../src/protocol/index.ts'
-import { startSubject, type Subject } from './subject.ts'
+import { isKafka, startSubject, type Subject } from './subject.ts'
 import { residentBytes } from '../real/resident-bytes.ts'
 import { RawClient } from './raw-client.ts'
 import {
@@ -72,7 +72,7 @@ describe('a batch that is not what it says', () => {
     ['a negative last offset delta', lying(good, 'lastOffsetDelta', -1), 'INVALID_RECORD'],
     ['format 0', lying(good, 'magic', 0), 'INVALID_RECORD'],
     ['format 1', lying(good, 'magic', 1), 'INVALID_RECORD'],
-    ['format 3', lying(good, 'magic', 3), 'INVALID_RECORD'],
+    ['format 3', lying(good, 'magic', 3), 'CORRUPT_MESSAGE'],
     ['two batches', twice, 'INVALID_RECORD'],
     ['the control bit', flagged(BatchAttribute.control), 'INVALID_RECORD'],
     ['an empty record set', new Uint8Array(0), 'INVALID_RECORD'],
@@ -101,17 +101,30 @@ describe('a batch that is not what it says', () => {
     ['a negative partition', good, 'UNKNOWN_TOPIC_OR_PARTITION', { partition: -1 }],
   ]
 
+  /** Where Kafka does something that nobody should do: silence, or an error that tells the client to try again. */
+  const kafkaDiffers: ReadonlyMap<string, string> = new Map([
+    ['no record set', 'Kafka never answers'],
+    ['a length beyond its bytes', 'Kafka answers UNKNOWN_SERVER_ERROR'],
+    ['a negative length', 'Kafka answers CORRUPT_MESSAGE'],
+  ])
   for (const [what, bytes, error, options] of lies)
-    test(`with ${what} is refused with ${error} and nothing is appended`, async () => {
-      const before = await offsetAt(client, 'plain', LATEST)
-      const answer = await produceTo(client, 'plain', bytes, options)
-      assert.equal(answer.errorCode, error)
-      assert.equal(answer.baseOffset, -1)
-      assert.deepEqual(await offsetAt(client, 'plain', LATEST), before)
-    })
+    test(
+      `with ${what} is refused with ${error} and nothing is appended`,
+      { skip: isKafka && (kafkaDiffers.get(what) ?? false) },
+      async () => {
+        const before = await offsetAt(client, 'plain', LATEST)
+        using liar = await RawClient.connect(broker.port)
+        const answer = await produceTo(liar, 'plain', bytes, options)
+        assert.equal(answer.errorCode, error)
+        assert.equal(answer.baseOffset, -1)
+        assert.deepEqual(await offsetAt(client, 'plain', LATEST), before)
+      },
+    )
 
   test('is refused for a topic that is not there, and for one of Kafka itself', async () => {
     assert.equal((await produceTo(client, 'absent', good)).errorCode, 'UNKNOWN_TOPIC_OR_PARTITION')
+    // Kafka makes its own topics when the first group or transaction needs them.
+    if (isKafka) return
     assert.equal(
       (await produceTo(client, '__consumer_offsets', good)).errorCode,
       'INVALID_TOPIC_EXCEPTION',
@@ -146,12 +159,7 @@ test('records without a key are named one by one on a compacted topic, and the w
 
 test('an idempotent producer gets the old offset for a repeated batch, and an error for a gap, a lie or an old epoch', async () => {
   await createTopic(client, 'sequences')
-  const { producerId } = await client.request(initProducerId, {
-    transactionalId: null,
-    transactionTimeoutMs: 60_000,
-    producerId: -1n,
-    producerEpoch: -1,
-  })
+  const producerId = await newProducerId()
   const send = (baseSequence: number, count = 1, producerEpoch = 0, id = producerId) =>
     produceTo(
       client,
@@ -251,8 +259,10 @@ describe('a record as large as it may be', () => {
     })
 })
 
-describe('a small batch that would decompress to very much', () => {
+describe('a small batch that would decompress to very much', { skip: isKafka }, () => {
   const BOMBS = 20
+  /** The budget is 64 MiB a batch; garbage of some may lie about, but not that of all twenty. */
+  const MOST_GROWN_BYTES = 6 * 64 * MiB
   const codecs: readonly CompressionType[] = ['gzip', 'snappy', 'lz4', 'zstd']
 
   before(async () => {
@@ -280,7 +290,7 @@ describe('a small batch that would decompress to very much', () => {
       context.diagnostic(
         `${BOMBS} bombs of ${batch.length} bytes: others waited ${slowestMs.toFixed(0)} ms at most, ${Math.round(grown / MiB)} MiB more resident`,
       )
-      assert.ok(grown < 256 * MiB, `${Math.round(grown / MiB)} MiB more are resident`)
+      assert.ok(grown < MOST_GROWN_BYTES, `${Math.round(grown / MiB)} MiB more are resident`)
       assert.equal((await offsetAt(client, 'bombed', LATEST)).offset, 0)
     })
 })
@@ -306,6 +316,20 @@ function claiming(stored: Uint8Array): Uint8Array {
   const copy = Uint8Array.from(stored)
   copy.fill(0xff, 4, 24)
   return copy
+}
+
+/** A node that has just started may not know its next producer ids yet. */
+async function newProducerId(): Promise<bigint> {
+  for (;;) {
+    const { errorCode, producerId } = await client.request(initProducerId, {
+      transactionalId: null,
+      transactionTimeoutMs: 60_000,
+      producerId: -1n,
+      producerEpoch: -1,
+    })
+    if (errorCode === 'NONE') return producerId
+    assert.equal(errorCode, 'COORDINATOR_LOAD_IN_PROGRESS')
+  }
 }
 
 async function readBack(topic: string, offset = 0) {

@@ -17,6 +17,8 @@ import {
 } from '../../src/protocol/index.ts'
 import { GENEROUS_LIMIT_MS } from '../real/program.ts'
 
+const LENGTH_BYTES = 4
+
 interface Waiting {
   readonly resolve: (frame: Uint8Array) => void
   readonly reject: (error: Error) => void
@@ -27,7 +29,10 @@ export class RawClient implements Disposable {
   readonly #frames: Uint8Array[] = []
   readonly #waiting: Waiting[] = []
   readonly #closed = Promise.withResolvers<void>()
-  #received: Buffer = Buffer.alloc(0)
+  /** What has arrived and is in no frame yet, and how many bytes must be there before looking again. */
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #due = LENGTH_BYTES
   #isClosed = false
   #correlationId = 0
   clientId: string | null = 'raw'
@@ -126,16 +131,24 @@ export class RawClient implements Disposable {
   }
 
   #data(chunk: Buffer): void {
-    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
-    while (this.#received.length >= 4) {
-      const end = 4 + this.#received.readInt32BE(0)
-      if (this.#received.length < end) return
-      const frame = this.#received.subarray(4, end)
-      this.#received = this.#received.subarray(end)
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.length
+    if (this.#bytes < this.#due) return
+    let received = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks)
+    this.#due = LENGTH_BYTES
+    while (received.length >= LENGTH_BYTES) {
+      const end = LENGTH_BYTES + received.readInt32BE(0)
+      this.#due = end
+      if (received.length < end) break
+      const frame = received.subarray(LENGTH_BYTES, end)
+      received = received.subarray(end)
+      this.#due = LENGTH_BYTES
       const waiting = this.#waiting.shift()
       if (waiting === undefined) this.#frames.push(frame)
       else waiting.resolve(frame)
     }
+    this.#chunks = [received]
+    this.#bytes = received.length
   }
 
   #end(): void {

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate, secureProperties, type Login } from './apache-kafka-security.ts'
 import { Program, run, GENEROUS_LIMIT_MS, type Finished, type ProgramOptions } from './program.ts'
-import { CACHE, freePort, missingFile } from './services.ts'
+import { CACHE, freePorts, missingFile } from './services.ts'
 
 const JARS = join(CACHE, 'kafka-4.3.1')
 const CLUSTER_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
@@ -69,10 +69,11 @@ export class ApacheKafka implements AsyncDisposable {
     const jvm = options.jvm ?? process.env['SHOAL_KAFKA_JVM'] ?? 'fast'
     const flags = jvm === 'benchmark' ? BENCHMARK : ['-Xmx256m', ...FAST]
     const folder = await mkdtemp(join(tmpdir(), 'shoal-apache-kafka-'))
-    const [port, controllerPort] = [await freePort(), await freePort()]
+    const [port = 0, controllerPort = 0, securePort = 0] = await freePorts(3)
+    const ports = { plain: port, controller: controllerPort, secure: securePort }
     const properties = join(folder, 'server.properties')
     await mkdir(join(folder, 'data'))
-    const { secure, extra } = await security(folder, { port, controllerPort }, options.secure)
+    const { secure, extra } = await security(folder, ports, options.secure)
     const overrides = { ...extra, ...options.properties }
     await writeFile(properties, propertiesText(folder, port, controllerPort, overrides))
     const formatted = await java(
@@ -159,14 +160,12 @@ export function startKafkaTool(
 
 async function security(
   folder: string,
-  { port, controllerPort }: { readonly port: number; readonly controllerPort: number },
+  ports: { readonly plain: number; readonly controller: number; readonly secure: number },
   login: Login | undefined,
 ) {
   if (login === undefined) return { secure: null, extra: {} }
-  const securePort = await freePort()
-  const ports = { plain: port, controller: controllerPort, secure: securePort }
   const ca = await makeCertificate(folder)
-  const secure = { bootstrap: `127.0.0.1:${securePort}`, ca }
+  const secure = { bootstrap: `127.0.0.1:${ports.secure}`, ca }
   return { secure, extra: secureProperties(folder, ports, login) }
 }
 

@@ -7,6 +7,7 @@
 
 import { existsSync } from 'node:fs'
 import { createServer } from 'node:net'
+import type { Server } from 'node:net'
 import { join, resolve } from 'node:path'
 
 export const ROOT: string = resolve(import.meta.dirname, '../..')
@@ -26,16 +27,25 @@ export function missingFile(path: string, what: string): string | null {
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
+  const [port] = await freePorts(1)
+  return port as number
+}
+
+/** Several at once: asked for one after the other, the same one may come twice. */
+export async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = Array.from({ length: count }, () => createServer())
+  const ports = await Promise.all(servers.map(listeningPort))
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  return ports
+}
+
+function listeningPort(server: Server): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer()
     server.once('error', reject)
     server.listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() =>
-        typeof address === 'object' && address !== null
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      )
+      if (typeof address === 'object' && address !== null) resolve(address.port)
+      else reject(new Error('no port'))
     })
   })
 }

@@ -30,6 +30,7 @@ export function addDemo(program: Command, io: Io): void {
       '--kafka-port <port>',
       `port for Kafka clients, 0 takes a free one; default ${PREFERRED_PORT}, or a free one when it is taken`,
     )
+    .addHelpText('after', demoHelp)
     .action((flags: DemoFlags) => demo(io, flags))
 }
 
@@ -78,3 +79,11 @@ async function openBroker(io: Io, flags: DemoFlags): Promise<Broker> {
     return open(0)
   })
 }
+
+const demoHelp = `
+Its first lines say where to send tasks to. The same in two terminals, with a broker that keeps what it gets:
+  shoal serve
+  shoal run worker.ts -b localhost:9092 -g billing -t orders
+
+Example:
+  shoal demo --kafka-port 0`

@@ -55,6 +55,7 @@ export function addGroups(program: Command, io: Io): void {
   const groups = program
     .command('groups')
     .description('consumer groups: who they are, what they own, how far they are')
+    .addHelpText('after', groupsHelp)
   withBackend(groups.command('list'))
     .description('the names of the groups, in name order')
     .option(
@@ -66,6 +67,7 @@ export function addGroups(program: Command, io: Io): void {
       'show the type; with a list (classic,consumer) only groups of these types',
     )
     .option('--json', 'print one JSON document')
+    .addHelpText('after', listHelp)
     .action((flags: ListFlags) => list(io, flags))
   withBackend(groups.command('describe'))
     .description('offsets and lag of groups, or their members, or their state')
@@ -205,6 +207,16 @@ function byName(left: GroupListing, right: GroupListing): number {
   if (left.groupId === right.groupId) return 0
   return left.groupId < right.groupId ? -1 : 1
 }
+
+const groupsHelp = `
+Examples:
+  shoal groups list --state
+  shoal groups describe billing`
+
+const listHelp = `
+Examples:
+  shoal groups list
+  shoal groups list --state Stable,Empty --json`
 
 const describeHelp = `
 The text is that of kafka-consumer-groups.sh --describe, byte for byte; LAG is "-" where nothing was committed.

@@ -72,7 +72,7 @@ async function produce(io: Io, topic: string | undefined, flags: ProduceFlags): 
   if (topic === undefined)
     throw new ShoalError('SHOAL_INVALID_ARGUMENT', 'name the topic: shoal produce TOPIC')
   const template = templateOf(topic, flags)
-  const lines = await linesOf(io, flags)
+  const input = await inputOf(io, flags)
   const { KafkaProducer } = await import('../../sources/kafka/index.ts')
   await using producer = await KafkaProducer.open({
     ...(await backendOf(io, flags)),
@@ -94,7 +94,7 @@ async function produce(io: Io, topic: string | undefined, flags: ProduceFlags): 
   const failures: unknown[] = []
   let sent = 0
   const inFlight = new Set<Promise<void>>()
-  for await (const line of lines) {
+  for await (const line of linesOf(input, io.stop)) {
     const sending = producer.send(template(line)).then(
       () => {
         sent++
@@ -134,14 +134,24 @@ function templateOf(topic: string, flags: ProduceFlags) {
   }
 }
 
-/** A signal ends the input where it is; what was read until then is still sent. */
-async function linesOf(
+async function inputOf(
   io: Io,
   { value, file }: ProduceFlags,
-): Promise<AsyncIterable<string> | readonly string[]> {
+): Promise<Readable | readonly string[]> {
   if (value.length > 0) return value
-  const input = file === undefined ? streamOf(io.in) : await openedFile(resolve(io.cwd, file))
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal: io.stop })
+  return file === undefined ? streamOf(io.in) : openedFile(resolve(io.cwd, file))
+}
+
+/**
+ * To be iterated at once: an interface of readline that nobody listens to lets its lines go by.
+ * A signal ends the input where it is; what was read until then is still sent.
+ */
+function linesOf(
+  input: Readable | readonly string[],
+  signal: AbortSignal,
+): AsyncIterable<string> | readonly string[] {
+  if (!(input instanceof Readable)) return input
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY, signal })
 }
 
 /** A stream stays what it is: readline then lets go of it at the end, whether there is more to come or not. */

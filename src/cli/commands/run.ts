@@ -19,6 +19,7 @@ interface RunFlags extends ServiceFlags {
   readonly timeout: string
   readonly concurrency?: string
   readonly logFormat: LogFormat
+  readonly verbose?: boolean
 }
 
 export function addRun(program: Command, io: Io): void {
@@ -36,6 +37,10 @@ export function addRun(program: Command, io: Io): void {
       `how many records at a time; default what the module says, else the cores (${availableParallelism()} here)`,
     )
     .addOption(logFormatOption())
+    .option(
+      '-v, --verbose',
+      'what the runtime below the service says too, not only what goes wrong',
+    )
     .addHelpText('after', runHelp)
     .action((path: string, flags: RunFlags) => run(io, path, flags))
 }
@@ -55,7 +60,7 @@ async function run(io: Io, path: string, flags: RunFlags): Promise<void> {
     settings,
     module,
     logger,
-    runtimeLogger: runtimeLogger(io, flags.logFormat, logger),
+    runtimeLogger: flags.verbose === true ? logger : runtimeLogger(io, flags.logFormat, logger),
     stop: io.stop,
     bootstrapTimeoutMs,
     ...concurrency,
@@ -71,4 +76,9 @@ The module:
   export const schema = z.object({ id: z.string() })          // optional: any Standard Schema
 
 A value that is not JSON, or not what the schema says, goes to TOPIC.dlq with its bytes; so does a record whose handler
-failed three times. Nothing is committed before it is done.`
+failed three times. Nothing is committed before it is done.
+
+Examples:
+  shoal run worker.ts                                         what .env says
+  shoal run worker.ts -b localhost:9092 -g billing -t orders
+  shoal run worker.ts --concurrency 16 --log-format json`

@@ -75,6 +75,8 @@ async function dev(io: Io, flags: ServeFlags): Promise<void> {
 
 async function runBroker(io: Io, flags: ServeFlags, options: BrokerOptions): Promise<void> {
   const logger = createLogger(io, { format: flags.logFormat })
+  // From here on a signal asks: one that comes with the ready line must not cut anything off.
+  const stop = stopped(io)
   const { Broker } = await import('../../broker/index.ts')
   const broker = await Broker.open({ ...options, logger })
   const address = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
@@ -84,7 +86,7 @@ async function runBroker(io: Io, flags: ServeFlags, options: BrokerOptions): Pro
       : `ready kafka=${address} data=${options.data ?? 'none (thrown away at the end)'}\n`,
   )
   try {
-    await Promise.race([stopped(io), broker.failed])
+    await Promise.race([stop, broker.failed])
   } finally {
     await broker.close()
   }

@@ -40,15 +40,18 @@ export function addTopics(program: Command, io: Io): void {
     .option('-c, --config <name=value>', 'a topic setting by its own name; repeatable', collect, [])
     .option('--if-not-exists', 'a topic that exists already is no failure')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', createHelp)
     .action((name: string, flags: CreateFlags) => create(io, name, flags))
   withBackend(topics.command('list'))
     .description('the names of the topics')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', listHelp)
     .action((flags: JsonFlags) => list(io, flags))
   withBackend(topics.command('describe'))
     .description('partitions and settings of topics; all of them when none is named')
     .argument('[topic...]')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', describeHelp)
     .action((names: readonly string[], flags: JsonFlags) => describe(io, names, flags))
   withBackend(topics.command('delete'))
     .description('delete topics and everything in them')
@@ -56,6 +59,7 @@ export function addTopics(program: Command, io: Io): void {
     .option('--yes', 'do it; without this nothing is deleted')
     .option('--if-exists', 'a topic that does not exist is no failure')
     .option('--json', 'print one JSON document')
+    .addHelpText('after', deleteHelp)
     .action((names: readonly string[], flags: DeleteFlags) => remove(io, names, flags))
 }
 
@@ -165,3 +169,25 @@ Examples:
   shoal topics create orders --partitions 8 --config retention.ms=86400000
   shoal topics describe orders
   shoal topics delete orders --yes`
+
+const createHelp = `
+Examples:
+  shoal topics create orders
+  shoal topics create orders --partitions 8 --config retention.ms=86400000 --if-not-exists`
+
+const listHelp = `
+Examples:
+  shoal topics list
+  shoal topics list --json | jq -r '.topics[].name'`
+
+const describeHelp = `
+The text is that of kafka-topics.sh --describe. A topic that does not exist ends the command with exit code 3.
+
+Examples:
+  shoal topics describe orders
+  shoal topics describe --json | jq '.topics[] | {name, partitionCount}'`
+
+const deleteHelp = `
+Examples:
+  shoal topics delete orders --yes
+  shoal topics delete orders payments --yes --if-exists`

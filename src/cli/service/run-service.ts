@@ -12,6 +12,8 @@ import type { ServiceSettings } from './service-settings.ts'
 /** As the classic service asks for: a minute without a heartbeat before its partitions go to others. */
 const SESSION_TIMEOUT_MS = 60_000
 
+const STOPPING = 'Stopping: what has started is finished first. A second signal leaves at once.'
+
 export interface ServiceRun {
   readonly settings: ServiceSettings
   readonly module: ServiceModule
@@ -72,6 +74,7 @@ export async function runService({
       : `Connected to Kafka and listening to ${topics.length} topics...`,
   )
   log(`Using ${describeWorkers(workers)} for concurrent processing.`)
+  stop.addEventListener('abort', () => log(STOPPING), { once: true })
   const report = await running.finished
   log('Consumer closed.', {
     handled: report.handled,

@@ -58,8 +58,9 @@ async function load(file: string, path: string): Promise<Readonly<Record<string,
 
 function notLoaded(file: string, path: string, error: unknown): string {
   if (!existsSync(file)) return `${path} does not exist: name the module of the service`
-  // A syntax error says where only in its stack: `file:///path/worker.ts:12`.
-  const line = error instanceof Error ? /^file:.*:(\d+)$/m.exec(error.stack ?? '')?.[1] : undefined
+  // A syntax error of TypeScript says where only in its stack, one of JavaScript nowhere: `/path/worker.ts:12`.
+  const line =
+    error instanceof Error ? /^(?:file:|\/).*:(\d+)$/m.exec(error.stack ?? '')?.[1] : undefined
   const where = error instanceof SyntaxError && line !== undefined ? ` (line ${line})` : ''
   return `${path} cannot be loaded${where}: ${messageOf(error)}`
 }

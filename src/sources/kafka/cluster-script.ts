@@ -13,6 +13,7 @@ import {
   metadata,
   offsetCommit,
   offsetFetch,
+  offsetForLeaderEpoch,
 } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { partitionKey } from './member-state.ts'
@@ -27,15 +28,26 @@ export interface ScriptedPartition {
   }[]
   logStartOffset: number
   logEndOffset: number
+  /** Under which leader epoch the log goes on from which offset, rising; empty: the log knows none. */
+  epochs: readonly { readonly epoch: number; readonly from: number }[]
+}
+
+export interface ScriptedCommit {
+  readonly offset: number
+  readonly metadata: string
+  /** Where the member said one. */
+  readonly leaderEpoch?: number
 }
 
 export interface ClusterScript {
   readonly transport: ScriptedTransport
   /** The broker that leads each partition, by topic; what is not in it does not exist. */
   readonly leaders: Map<string, number[]>
-  readonly committed: Map<string, { readonly offset: number; readonly metadata: string }>
+  readonly committed: Map<string, ScriptedCommit>
   /** What commits are answered with instead of being kept. */
   commitError: KafkaErrorCode
+  /** What is said when committed offsets are asked for. */
+  fetchOffsetsError: KafkaErrorCode
   coordinator: number
   partition(topic: string, partition: number): ScriptedPartition
   /** Wakes fetches that wait for records. */
@@ -60,12 +72,13 @@ export function clusterScript({
     leaders: new Map(Object.entries(topics).map(([name, leaders]) => [name, [...leaders]])),
     committed: new Map(),
     commitError: 'NONE',
+    fetchOffsetsError: 'NONE',
     coordinator: 1,
     partition(topic, partition) {
       const key = partitionKey({ topic, partition })
       const known = partitions.get(key)
       if (known !== undefined) return known
-      const made = { batches: [], logStartOffset: 0, logEndOffset: 0 }
+      const made = { batches: [], logStartOffset: 0, logEndOffset: 0, epochs: [] }
       partitions.set(key, made)
       return made
     },
@@ -156,9 +169,9 @@ function answerOffsets(script: ClusterScript): void {
           return {
             partitionIndex,
             committedOffset: found?.offset ?? -1,
-            committedLeaderEpoch: -1,
+            committedLeaderEpoch: found?.leaderEpoch ?? -1,
             metadata: found?.metadata ?? '',
-            errorCode: NO_ERROR,
+            errorCode: script.fetchOffsetsError,
           }
         }),
       })),
@@ -167,11 +180,12 @@ function answerOffsets(script: ClusterScript): void {
   transport.on(offsetCommit, ({ topics }) => {
     const errorCode = script.commitError
     for (const { name, partitions } of topics)
-      for (const { partitionIndex, committedOffset, committedMetadata } of partitions)
+      for (const { partitionIndex, committedOffset, committedMetadata, ...one } of partitions)
         if (errorCode === 'NONE')
           committed.set(partitionKey({ topic: name, partition: partitionIndex }), {
             offset: committedOffset,
             metadata: committedMetadata ?? '',
+            ...(one.committedLeaderEpoch < 0 ? {} : { leaderEpoch: one.committedLeaderEpoch }),
           })
     return {
       throttleTimeMs: 0,
@@ -181,6 +195,16 @@ function answerOffsets(script: ClusterScript): void {
       })),
     }
   })
+  transport.on(offsetForLeaderEpoch, ({ topics }) => ({
+    throttleTimeMs: 0,
+    topics: topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, leaderEpoch }) => {
+        const { epoch, endOffset } = endOfEpoch(script.partition(topic, partition), leaderEpoch)
+        return { partition, errorCode: NO_ERROR, leaderEpoch: epoch, endOffset }
+      }),
+    })),
+  }))
   transport.on(listOffsets, ({ topics }) => ({
     throttleTimeMs: 0,
     topics: topics.map(({ name, partitions }) => ({
@@ -193,6 +217,19 @@ function answerOffsets(script: ClusterScript): void {
     })),
   }))
 }
+
+/** Where an epoch ends, and the highest epoch up to the asked one: as Kafka says it. */
+function endOfEpoch(
+  { epochs, logEndOffset }: ScriptedPartition,
+  asked: number,
+): { readonly epoch: number; readonly endOffset: number } {
+  const index = epochs.findLastIndex(({ epoch }) => epoch <= asked)
+  const known = epochs[index]
+  if (known === undefined || asked > (epochs.at(-1)?.epoch ?? -1)) return NOWHERE
+  return { epoch: known.epoch, endOffset: epochs[index + 1]?.from ?? logEndOffset }
+}
+
+const NOWHERE = { epoch: -1, endOffset: -1 }
 
 /** Answers as a broker does: waits while there is nothing new in any asked partition, until `wake` or for `maxWaitMs`. */
 function answerFetch(
@@ -212,7 +249,10 @@ function answerFetch(
     let responses = answers()
     const hasNews = () =>
       responses.some(({ partitions }) =>
-        partitions.some(({ errorCode, records }) => errorCode !== 'NONE' || records.length > 0),
+        partitions.some(
+          ({ errorCode, records, divergingEpoch }) =>
+            errorCode !== 'NONE' || records.length > 0 || divergingEpoch.endOffset >= 0,
+        ),
       )
     if (!hasNews()) {
       await new Promise<void>((resume) => wait(maxWaitMs, resume))
@@ -225,23 +265,35 @@ function answerFetch(
 function answerOne(
   script: ClusterScript,
   topic: string,
-  { partition, fetchOffset }: { readonly partition: number; readonly fetchOffset: number },
+  {
+    partition,
+    fetchOffset,
+    lastFetchedEpoch,
+  }: {
+    readonly partition: number
+    readonly fetchOffset: number
+    readonly lastFetchedEpoch: number
+  },
 ) {
-  const { batches, logStartOffset, logEndOffset } = script.partition(topic, partition)
+  const log = script.partition(topic, partition)
+  const { batches, logStartOffset, logEndOffset } = log
+  const end = endOfEpoch(log, lastFetchedEpoch)
+  const hasDiverged =
+    end.endOffset >= 0 && (end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset)
   const isInside = fetchOffset >= logStartOffset && fetchOffset <= logEndOffset
   const found = batches.find(({ nextOffset }) => nextOffset > fetchOffset)
-  const errorCode: KafkaErrorCode = isInside ? 'NONE' : 'OFFSET_OUT_OF_RANGE'
+  const errorCode: KafkaErrorCode = isInside || hasDiverged ? 'NONE' : 'OFFSET_OUT_OF_RANGE'
   return {
     partitionIndex: partition,
     errorCode,
     highWatermark: logEndOffset,
     lastStableOffset: logEndOffset,
     logStartOffset,
-    divergingEpoch: { epoch: -1, endOffset: -1 },
+    divergingEpoch: hasDiverged ? end : NOWHERE,
     currentLeader: { leaderId: -1, leaderEpoch: -1 },
     snapshotId: { endOffset: -1, epoch: -1 },
     abortedTransactions: [],
     preferredReadReplica: -1,
-    records: isInside && found !== undefined ? found.bytes : new Uint8Array(0),
+    records: isInside && !hasDiverged && found !== undefined ? found.bytes : new Uint8Array(0),
   }
 }

@@ -3,8 +3,9 @@ import { describe, test } from 'node:test'
 import { ShoalError, concatBytes } from '../../core/index.ts'
 import { BatchPosition, encodeRecordBatch } from '../../protocol/index.ts'
 import type { BatchInput } from '../../protocol/index.ts'
-import { decodeFetched, positionAfter } from './fetched-records.ts'
-import type { AbortedTransaction } from './fetched-records.ts'
+import { FetchedAnswer, positionAfter } from './fetched-records.ts'
+import type { AbortedTransaction, DecodeOptions, FetchedPiece } from './fetched-records.ts'
+import { EpochTrail } from './epoch-trail.ts'
 
 describe('the records of an answer', () => {
   test('are those at and after the asked offset, though the first batch begins before it', () => {
@@ -36,20 +37,67 @@ describe('the records of an answer', () => {
     )
   })
 
-  test('cannot grow beyond the limit by decompression', () => {
-    const bytes = batch(0, ['x'.repeat(100_000)], { compression: 'gzip' })
-    assert.throws(
-      () => decodeFetched(bytes, { from: 0, aborted: null, maxDecompressedBytes: 10_000 }),
-      (error) => error instanceof ShoalError && error.code === 'SHOAL_DECOMPRESSION_LIMIT',
-    )
+  test('that come before damage in the same answer are read, and the place of the damage is known', () => {
+    const damaged = batch(2, ['payload'])
+    damaged[damaged.length - 3]! ^= 1
+    const fetched = answer(concatBytes([batch(0, ['a', 'b']), damaged, batch(3, ['c'])]), {
+      from: 0,
+    })
+    assert.deepEqual(textsOf(fetched.read()), ['a', 'b'])
+    assert.deepEqual([fetched.offset, fetched.isRead], [2, false])
+    assert.throws(() => fetched.read(), { code: 'SHOAL_CORRUPT_BATCH' })
+    assert.equal(fetched.offset, 2)
+  })
+
+  for (const compression of ['gzip', 'snappy', 'lz4', 'zstd'] as const)
+    test(`cannot grow beyond the limit by decompression: ${compression}`, () => {
+      const bytes = batch(0, ['x'.repeat(100_000)], { compression })
+      assert.ok(bytes.length < 20_000)
+      const fetched = answer(bytes, { from: 0, maxDecompressedBytes: 10_000 })
+      assert.throws(() => fetched.read(), { code: 'SHOAL_DECOMPRESSION_LIMIT' })
+    })
+
+  test('cannot be so many in one compressed batch that nothing but their number fills the memory', () => {
+    const bytes = batch(0, Array<string>(20_000).fill(''), { compression: 'gzip' })
+    const fetched = answer(bytes, { from: 0, maxDecompressedBytes: 1_000_000 })
+    assert.throws(() => fetched.read(), { code: 'SHOAL_DECOMPRESSION_LIMIT' })
   })
 
   test('count the memory that they keep alive, decompressed bytes included', () => {
     const plain = batch(0, ['x'.repeat(1_000)])
     const packed = batch(0, ['x'.repeat(1_000)], { compression: 'gzip' })
-    const limits = { from: 0, aborted: null, maxDecompressedBytes: 1_000_000 }
-    assert.equal(decodeFetched(plain, limits).byteLength, plain.length)
-    assert.equal(decodeFetched(packed, limits).byteLength, packed.length + 1_000)
+    assert.equal(answer(plain, { from: 0 }).read().byteLength, plain.length)
+    assert.equal(answer(packed, { from: 0 }).read().byteLength, packed.length + 1_000)
+  })
+})
+
+describe('an answer that unpacks to much', () => {
+  test('is read in pieces that end with the batch that fills them', () => {
+    const packed = [0, 1, 2, 3, 4].map((offset) =>
+      batch(offset, ['x'.repeat(1_000)], { compression: 'gzip' }),
+    )
+    const fetched = answer(concatBytes(packed), { from: 1, pieceBytes: 1_500 })
+    const pieces = allOf(fetched)
+    assert.deepEqual(
+      pieces.map(({ records, nextOffset }) => [records.map(({ offset }) => offset), nextOffset]),
+      [
+        [[1, 2], 3],
+        [[3, 4], 5],
+      ],
+    )
+    const total = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0)
+    assert.equal(total, concatBytes(packed).length + 4_000)
+  })
+
+  test('remembers from piece to piece which transactions were aborted, and which ended', () => {
+    const packed = (offset: number, value: string) =>
+      transactional(offset, 1n, value, { compression: 'gzip' })
+    const fetched = answer(
+      concatBytes([packed(0, 'a'), marker(1, 1n), packed(2, 'b'), packed(3, 'c'), marker(4, 1n)]),
+      { from: 0, aborted: [{ producerId: 1n, firstOffset: 0 }], pieceBytes: 1 },
+    )
+    assert.deepEqual(allOf(fetched).flatMap(textsOf), ['b', 'c'])
+    assert.equal(fetched.offset, 5)
   })
 })
 
@@ -67,6 +115,17 @@ describe('the position after an answer', () => {
     assert.equal(positionAfter(compacted, 5), 10)
     assert.equal(positionAfter(concatBytes([compacted, marker(10, 1n)]), 5), 11)
     assert.equal(positionAfter(new Uint8Array(0), 7), 7)
+  })
+
+  test('knows under which leaders the records before it were written', () => {
+    const trail = new EpochTrail()
+    const bytes = concatBytes([
+      batch(0, ['a'], { partitionLeaderEpoch: 1 }),
+      batch(1, ['b'], { partitionLeaderEpoch: 1 }),
+      batch(2, ['c'], { partitionLeaderEpoch: 4 }),
+    ])
+    assert.equal(positionAfter(bytes, 1, trail), 3)
+    assert.deepEqual([trail.before(1), trail.before(2), trail.before(3)], [-1, 1, 4])
   })
 
   test('does not go back for a batch that lies before it', () => {
@@ -156,9 +215,14 @@ function batch(
   )
 }
 
-function transactional(baseOffset: number, producerId: bigint, value: string): Uint8Array {
-  const options = { isTransactional: true, producerId, producerEpoch: 0, baseSequence: 0 }
-  return batch(baseOffset, [value], options)
+function transactional(
+  baseOffset: number,
+  producerId: bigint,
+  value: string,
+  options: BatchInput = {},
+): Uint8Array {
+  const producer = { isTransactional: true, producerId, producerEpoch: 0, baseSequence: 0 }
+  return batch(baseOffset, [value], { ...producer, ...options })
 }
 
 function marker(baseOffset: number, producerId: bigint): Uint8Array {
@@ -173,10 +237,37 @@ function marker(baseOffset: number, producerId: bigint): Uint8Array {
   return bytes
 }
 
+function answer(
+  bytes: Uint8Array,
+  { from, ...options }: { from: number } & Partial<DecodeOptions>,
+): FetchedAnswer {
+  return new FetchedAnswer(bytes, positionAfter(bytes, from), {
+    from,
+    aborted: null,
+    maxDecompressedBytes: 10_000_000,
+    pieceBytes: 10_000_000,
+    ...options,
+  })
+}
+
+function allOf(fetched: FetchedAnswer): FetchedPiece[] {
+  const pieces: FetchedPiece[] = []
+  while (!fetched.isRead) pieces.push(fetched.read())
+  return pieces
+}
+
+function textsOf({ records }: FetchedPiece): string[] {
+  return records.map(({ value }) => Buffer.from(value ?? []).toString())
+}
+
 function read(
   bytes: Uint8Array,
   { from, aborted = [] }: { from: number; aborted?: readonly AbortedTransaction[] | null },
 ): [number, string][] {
-  const { records } = decodeFetched(bytes, { from, aborted, maxDecompressedBytes: 1_000_000 })
-  return records.map(({ offset, value }) => [offset, Buffer.from(value ?? []).toString()])
+  const pieces = allOf(answer(bytes, { from, aborted }))
+  return pieces.flatMap((piece) =>
+    piece.records.map(
+      ({ offset, value }) => [offset, Buffer.from(value ?? []).toString()] as const,
+    ),
+  ) as [number, string][]
 }

@@ -13,22 +13,28 @@
  *
  * Every answer brings all it takes to read it, so nothing is remembered between answers: a transaction whose marker
  * lies beyond this answer is in its list as well.
+ *
+ * An answer is read in pieces, for a small one may hold a great deal compressed: a piece ends with the batch that fills
+ * it, and the reader decides when it has room for the next. What one batch may become has a limit of its own.
  */
 
 import { ShoalError } from '../../core/index.ts'
 import { batchesIn, decodeRecords } from '../../protocol/index.ts'
 import type { RecordBatch } from '../../protocol/index.ts'
 import type { SourceRecord } from '../../consumer/index.ts'
+import type { EpochTrail } from './epoch-trail.ts'
 
 export interface AbortedTransaction {
   readonly producerId: bigint
   readonly firstOffset: number
 }
 
-export interface FetchedRecords {
+export interface FetchedPiece {
   readonly records: readonly SourceRecord[]
   /** Memory that the records keep alive: their part of the answer, and what was decompressed. */
   readonly byteLength: number
+  /** The position after the piece. */
+  readonly nextOffset: number
 }
 
 export interface DecodeOptions {
@@ -36,46 +42,155 @@ export interface DecodeOptions {
   readonly from: number
   /** Null under read-uncommitted: take everything. */
   readonly aborted: readonly AbortedTransaction[] | null
+  /** Most that one batch may become. */
   readonly maxDecompressedBytes: number
+  /** A piece ends when it holds this much, decompressed. */
+  readonly pieceBytes: number
 }
 
+/** A piece of tiny records ends with this many. */
+const PIECE_RECORDS = 20_000
+/** What a record takes in memory beside its bytes, about: a batch of a few bytes may unpack to a million of nothing. */
+const RECORD_BYTES = 64
+
+const NO_RECORDS: readonly SourceRecord[] = []
+
 /**
- * The position after the whole batches in `bytes`, found by their headers alone; `from` when there are none.
+ * The position after the whole batches in `bytes`, found by their headers alone; `from` when there are none. The leader
+ * epochs are noted on the way.
  * @throws ShoalError SHOAL_CORRUPT_BATCH
  */
-export function positionAfter(bytes: Uint8Array, from: number): number {
+export function positionAfter(bytes: Uint8Array, from: number, trail?: EpochTrail): number {
   let position = from
-  for (const batch of batchesIn(bytes, { atCut: 'stop' }))
-    position = Math.max(position, batch.lastOffset + 1)
+  for (const batch of batchesIn(bytes, { atCut: 'stop' })) {
+    if (batch.lastOffset < position) continue
+    position = batch.lastOffset + 1
+    trail?.note(batch.baseOffset, batch.partitionLeaderEpoch)
+  }
   return position
 }
 
-/**
- * The records at or after `from`, in order.
- * @throws ShoalError SHOAL_CORRUPT_BATCH, SHOAL_UNSUPPORTED_COMPRESSION, SHOAL_DECOMPRESSION_LIMIT
- */
-export function decodeFetched(bytes: Uint8Array, options: DecodeOptions): FetchedRecords {
-  const { from, aborted, maxDecompressedBytes } = options
-  const filter = aborted === null || aborted.length === 0 ? null : new AbortedFilter(aborted)
-  let records: SourceRecord[] = []
-  let byteLength = bytes.length
-  for (const batch of batchesIn(bytes, { atCut: 'stop' })) {
-    if (batch.lastOffset < from) continue
-    if (!batch.isCrcValid)
-      throw new ShoalError(
-        'SHOAL_CORRUPT_BATCH',
-        `the batch at offset ${batch.baseOffset} has another checksum than its bytes`,
-        { details: { offset: batch.baseOffset } },
-      )
-    const isAborted = filter?.drops(batch) ?? false
-    if (batch.isControl || isAborted) continue
-    const decoded = decodeRecords(batch, { maxDecompressedBytes })
-    if (batch.compressionCode !== 0) byteLength += sizeOf(decoded)
-    if (batch.baseOffset < from) records.push(...decoded.filter(({ offset }) => offset >= from))
-    else if (records.length === 0) records = [...decoded]
-    else for (const record of decoded) records.push(record)
+export class FetchedAnswer {
+  readonly #options: DecodeOptions
+  readonly #byteLength: number
+  readonly #batches: Generator<RecordBatch, void, undefined>
+  readonly #filter: AbortedFilter | null
+  /** The position after all of it. */
+  readonly nextOffset: number
+  #offset: number
+  /** Bytes read so far. */
+  #read = 0
+  #damage: unknown = null
+
+  /** @param nextOffset what `positionAfter` says of the bytes */
+  constructor(bytes: Uint8Array, nextOffset: number, options: DecodeOptions) {
+    const { from, aborted } = options
+    this.#options = options
+    this.#byteLength = bytes.length
+    this.#batches = batchesIn(bytes, { atCut: 'stop' })
+    this.#filter = aborted === null || aborted.length === 0 ? null : new AbortedFilter(aborted)
+    this.nextOffset = nextOffset
+    this.#offset = from
   }
-  return { records, byteLength }
+
+  /** The position after the pieces that were read. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  get isBegun(): boolean {
+    return this.#read > 0
+  }
+
+  get isRead(): boolean {
+    return this.#offset >= this.nextOffset
+  }
+
+  /**
+   * The next records at or after `from`, in order; what comes before damage is a piece of its own.
+   * @throws ShoalError SHOAL_CORRUPT_BATCH, SHOAL_UNSUPPORTED_COMPRESSION, SHOAL_DECOMPRESSION_LIMIT
+   */
+  read(): FetchedPiece {
+    const begin = this.#read
+    const piece = new Piece(this.#options.from)
+    while (
+      !this.isRead &&
+      piece.decompressed < this.#options.pieceBytes &&
+      piece.count < PIECE_RECORDS
+    )
+      if (!this.#readBatch(piece, begin)) break
+    if (this.isRead) this.#read = this.#byteLength
+    const byteLength = this.#read - begin + piece.decompressed
+    return { records: piece.records, byteLength, nextOffset: this.#offset }
+  }
+
+  /** False at damage behind what was read already. */
+  #readBatch(piece: Piece, begin: number): boolean {
+    if (this.#damage !== null) throw this.#damage
+    const { value: batch } = this.#batches.next()
+    if (batch === undefined) throw corrupt('the answer ends before its last batch')
+    if (batch.lastOffset >= this.#offset)
+      try {
+        this.#decode(batch, piece)
+        this.#offset = batch.lastOffset + 1
+      } catch (error) {
+        if (this.#read === begin) throw error
+        this.#damage = error
+        return false
+      }
+    this.#read = batch.end
+    return true
+  }
+
+  #decode(batch: RecordBatch, piece: Piece): void {
+    if (!batch.isCrcValid)
+      throw corrupt(`the batch at offset ${batch.baseOffset} has another checksum than its bytes`)
+    const isAborted = this.#filter?.drops(batch) ?? false
+    if (batch.isControl || isAborted) return
+    const { maxDecompressedBytes } = this.#options
+    const isCompressed = batch.compressionCode !== 0
+    if (isCompressed && batch.recordCount * RECORD_BYTES > maxDecompressedBytes)
+      throw new ShoalError(
+        'SHOAL_DECOMPRESSION_LIMIT',
+        `${batch.recordCount} records in one compressed batch are more than memory is given to`,
+      )
+    piece.add(batch, decodeRecords(batch, { maxDecompressedBytes }), isCompressed)
+  }
+}
+
+/** What is gathered; the records of a single batch, the usual case, are not copied. */
+class Piece {
+  readonly #from: number
+  #records: readonly SourceRecord[] = NO_RECORDS
+  #own: SourceRecord[] | null = null
+  decompressed = 0
+
+  constructor(from: number) {
+    this.#from = from
+  }
+
+  get records(): readonly SourceRecord[] {
+    return this.#own ?? this.#records
+  }
+
+  get count(): number {
+    return this.records.length
+  }
+
+  get isEmpty(): boolean {
+    return this.count === 0
+  }
+
+  add(batch: RecordBatch, decoded: readonly SourceRecord[], isCompressed: boolean): void {
+    if (isCompressed) this.decompressed += sizeOf(decoded)
+    const records =
+      batch.baseOffset < this.#from ? decoded.filter(({ offset }) => offset >= this.#from) : decoded
+    if (this.isEmpty) this.#records = records
+    else {
+      this.#own ??= [...this.#records]
+      for (const record of records) this.#own.push(record)
+    }
+  }
 }
 
 class AbortedFilter {
@@ -105,4 +220,8 @@ function sizeOf(records: readonly SourceRecord[]): number {
   let size = 0
   for (const { key, value } of records) size += (key?.length ?? 0) + (value?.length ?? 0)
   return size
+}
+
+function corrupt(message: string): ShoalError {
+  return new ShoalError('SHOAL_CORRUPT_BATCH', message)
 }

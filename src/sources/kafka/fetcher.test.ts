@@ -3,11 +3,13 @@ import { describe, test } from 'node:test'
 import { VirtualClock, seededRandom, type ShoalError } from '../../core/index.ts'
 import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
 import { encodeRecordBatch, fetch } from '../../protocol/index.ts'
-import type { KafkaErrorCode } from '../../protocol/index.ts'
+import type { BatchInput, KafkaErrorCode, RequestOf } from '../../protocol/index.ts'
 import { clusterScript } from './cluster-script.ts'
+import { EpochTrail } from './epoch-trail.ts'
 import { Fetcher } from './fetcher.ts'
 import { KafkaClient } from './kafka-client.ts'
 import { sourceSettings } from './options.ts'
+import type { FetchOptions } from './options.ts'
 import { NO_ERROR } from './scripted-transport.ts'
 
 describe('reading', () => {
@@ -75,6 +77,86 @@ describe('a pause', () => {
     fetcher.resume(owned(0))
     await settle()
     assert.deepEqual(seen(0), ['0 x'])
+  })
+})
+
+describe('an answer that unpacks to much', () => {
+  const packed = (offset: number) => batchAt(offset, ['x'.repeat(1_000)], { compression: 'gzip' })
+  const answerOf = (...batches: ReturnType<typeof batchAt>[]) => ({
+    baseOffset: batches[0]!.baseOffset,
+    nextOffset: batches.at(-1)!.nextOffset,
+    bytes: Buffer.concat(batches.map(({ bytes }) => bytes)),
+  })
+
+  test('is handed over in pieces, and waits packed while its partition is paused', async () => {
+    const { fetcher, settle, seen, script, events, batches } = await fixture({ maxBytes: 1_500 })
+    const log = script.partition('t', 0)
+    log.batches.push(answerOf(packed(0), packed(1), packed(2), packed(3)), packed(4))
+    log.logEndOffset = 5
+    events.records = (batch) => {
+      batches.push(batch)
+      fetcher.pause(owned(0))
+    }
+    fetcher.add(owned(0), 0)
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1])
+    fetcher.resume(owned(0))
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1, 2, 3])
+    fetcher.resume(owned(0))
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1, 2, 3, 4])
+  })
+
+  test('lets the others have their turn between its pieces', async () => {
+    const { fetcher, append, settle, seen, script, batches } = await fixture({
+      leaders: [1, 1],
+      maxBytes: 1_500,
+    })
+    const log = script.partition('t', 0)
+    log.batches.push(answerOf(packed(0), packed(1), packed(2), packed(3)))
+    log.logEndOffset = 4
+    append(1, 'other')
+    fetcher.add(owned(0), 0)
+    fetcher.add(owned(1), 0)
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1, 2, 3])
+    const order = batches.map(({ partition }) => partition)
+    assert.ok(order.indexOf(1) < order.lastIndexOf(0), order.join())
+  })
+
+  test('is dropped with its partition', async () => {
+    const { fetcher, settle, seen, script, events, batches } = await fixture({ maxBytes: 1_500 })
+    const log = script.partition('t', 0)
+    log.batches.push(answerOf(packed(0), packed(1), packed(2), packed(3)))
+    log.logEndOffset = 4
+    events.records = (batch) => {
+      batches.push(batch)
+      fetcher.remove(owned(0))
+    }
+    fetcher.add(owned(0), 0)
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1])
+  })
+
+  test('keeps what is not handed over yet when the position behind it is refused', async () => {
+    const { fetcher, settle, seen, script, events, batches, outOfRange } = await fixture({
+      maxBytes: 1_500,
+    })
+    const log = script.partition('t', 0)
+    log.batches.push(answerOf(packed(0), packed(1), packed(2), packed(3)))
+    log.logEndOffset = 4
+    events.records = (batch) => {
+      batches.push(batch)
+      if (batches.length === 1) fetcher.pause(owned(0))
+    }
+    fetcher.add(owned(0), 0)
+    // The next fetch is under way already: its position is gone when it arrives.
+    await withNextRefused(script, settle)
+    assert.deepEqual([outOfRange.length, offsetsOf(seen(0))], [1, [0, 1]])
+    fetcher.resume(owned(0))
+    await settle()
+    assert.deepEqual(offsetsOf(seen(0)), [0, 1, 2, 3])
   })
 })
 
@@ -158,7 +240,7 @@ describe('when the broker cannot serve', () => {
     script.partition('t', 0).batches.splice(0, 1, batchAt(2, ['c']))
     fetcher.add(owned(0), 0)
     await settle()
-    assert.deepEqual(outOfRange, [[0, 0]])
+    assert.deepEqual(outOfRange, [[0, 0, -1]])
     assert.deepEqual(seen(0), ['2 c'])
   })
 
@@ -176,6 +258,109 @@ describe('when the broker cannot serve', () => {
       [['SHOAL_CORRUPT_BATCH', { topic: 't', partition: 0, offset: 0 }]],
     )
   })
+
+  test('bytes that were damaged on the way only are read at the second attempt', async () => {
+    const { fetcher, append, settle, seen, script, clock, failures } = await fixture()
+    append(0, 'a')
+    append(0, 'b')
+    const [, good] = script.partition('t', 0).batches
+    const bytes = Uint8Array.from(good!.bytes)
+    bytes[bytes.length - 2]! ^= 1
+    script.partition('t', 0).batches[1] = { ...good!, bytes }
+    fetcher.add(owned(0), 0)
+    await settle()
+    script.partition('t', 0).batches[1] = good!
+    await clock.advance(2_000)
+    assert.deepEqual(seen(0), ['0 a', '1 b'])
+    assert.deepEqual(failures, [])
+  })
+
+  test('a batch that would unpack to more than the limit stops it at once, with its place and a remedy', async () => {
+    const { fetcher, append, settle, seen, script, clock, failures } = await fixture({
+      maxDecompressedBytes: 10_000,
+    })
+    append(0, 'before')
+    const bomb = batchAt(1, ['x'.repeat(1_000_000)], { compression: 'gzip' })
+    Object.assign(script.partition('t', 0), { logEndOffset: 2 }).batches.push(bomb)
+    fetcher.add(owned(0), 0)
+    await settle()
+    assert.deepEqual(seen(0), ['0 before'])
+    assert.deepEqual(
+      failures.map(({ code, details }) => [code, details['offset']]),
+      [['SHOAL_DECOMPRESSION_LIMIT', 1]],
+    )
+    assert.match(failures[0]!.message, /raise fetch\.maxDecompressedBytes/)
+    const fetches = script.transport.asked(fetch).length
+    await clock.advance(10_000)
+    assert.equal(script.transport.asked(fetch).length, fetches)
+  })
+
+  test('a log that was truncated and written anew is noticed by its leader epochs', async () => {
+    const { fetcher, append, settle, seen, script, clock, outOfRange } = await fixture()
+    const log = script.partition('t', 0)
+    log.epochs = [{ epoch: 1, from: 0 }]
+    append(0, 'a', 'b', 'c')
+    fetcher.add(owned(0), 0, new EpochTrail(1))
+    await settle()
+    assert.deepEqual(seen(0), ['0 a', '1 b', '2 c'])
+    // The new leader had only the first record; what it wrote since then is longer than what was read.
+    log.epochs = [
+      { epoch: 1, from: 0 },
+      { epoch: 2, from: 1 },
+    ]
+    log.batches.push(batchAt(3, ['other']))
+    log.logEndOffset = 4
+    script.wake()
+    await settle()
+    await clock.advance(1_000)
+    assert.deepEqual(outOfRange, [[0, 3, 1]])
+  })
+
+  test('records of several leaders are read without doubt', async () => {
+    const { fetcher, settle, seen, script, outOfRange } = await fixture()
+    const log = script.partition('t', 0)
+    log.epochs = [
+      { epoch: 1, from: 0 },
+      { epoch: 4, from: 2 },
+    ]
+    log.batches.push(batchAt(0, ['a', 'b'], { partitionLeaderEpoch: 1 }))
+    log.batches.push(batchAt(2, ['c'], { partitionLeaderEpoch: 4 }))
+    log.logEndOffset = 3
+    fetcher.add(owned(0), 0)
+    await settle()
+    assert.deepEqual(seen(0), ['0 a', '1 b', '2 c'])
+    const epochs = script.transport
+      .asked(fetch)
+      .map(({ topics }) => topics[0]!.partitions[0]!.lastFetchedEpoch)
+    assert.deepEqual(epochs, [-1, 1, 4])
+    assert.deepEqual(outOfRange, [])
+  })
+
+  const passing: readonly KafkaErrorCode[] = [
+    'FENCED_LEADER_EPOCH',
+    'UNKNOWN_LEADER_EPOCH',
+    'UNKNOWN_TOPIC_ID',
+    'LEADER_NOT_AVAILABLE',
+    'OFFSET_NOT_AVAILABLE',
+    'KAFKA_STORAGE_ERROR',
+    'UNKNOWN_SERVER_ERROR',
+  ]
+  for (const error of passing)
+    test(`${error} is waited out, with pauses between the attempts`, async () => {
+      const { fetcher, append, settle, seen, script, clock, failures } = await fixture()
+      append(0, 'a')
+      const usual = script.transport.answerTo(fetch)
+      await withError(error, 'b1', () => Promise.resolve(), script)
+      fetcher.add(owned(0), 0)
+      await settle()
+      await clock.advance(10_000)
+      const attempts = script.transport.asked(fetch).length
+      assert.ok(attempts > 3 && attempts < 25, `${attempts} attempts in ten seconds`)
+      script.transport.on(fetch, usual)
+      await clock.advance(2_000)
+      assert.deepEqual(seen(0), ['0 a'])
+      assert.deepEqual(failures, [])
+    })
 
   test('a right that is missing stops it at once', async () => {
     const { fetcher, settle, script, failures } = await fixture()
@@ -197,7 +382,12 @@ describe('when the broker cannot serve', () => {
 
 const owned = (partition: number, epoch = 1): OwnedPartition => ({ topic: 't', partition, epoch })
 
-async function fixture({ leaders = [1, 2] }: { leaders?: number[] } = {}) {
+const offsetsOf = (seen: readonly string[]) => seen.map((one) => Number(one.split(' ')[0]))
+
+async function fixture({
+  leaders = [1, 2],
+  ...limits
+}: { leaders?: number[] } & FetchOptions = {}) {
   const clock = new VirtualClock()
   const script = clusterScript({ timers: clock, brokers: ['b1', 'b2'], topics: { t: leaders } })
   const client = await KafkaClient.open(
@@ -207,19 +397,20 @@ async function fixture({ leaders = [1, 2] }: { leaders?: number[] } = {}) {
   await client.refresh(['t'])
   const batches: SourceBatch[] = []
   const ends: [number, number][] = []
-  const outOfRange: [number, number][] = []
+  const outOfRange: [number, number, number][] = []
   const failures: ShoalError[] = []
   const events = {
     records: (batch: SourceBatch): unknown => batches.push(batch),
     endOfPartition: ({ partition }: OwnedPartition, offset: number) =>
       void ends.push([partition, offset]),
-    outOfRange: async ({ partition }: OwnedPartition, offset: number) => {
-      outOfRange.push([partition, offset])
-      return script.partition('t', partition).logStartOffset
+    outOfRange: async ({ partition }: OwnedPartition, offset: number, leaderEpoch: number) => {
+      outOfRange.push([partition, offset, leaderEpoch])
+      return Math.max(offset, script.partition('t', partition).logStartOffset)
     },
     failed: (error: Error) => void failures.push(error as ShoalError),
   }
-  const fetcher = new Fetcher(client, sourceSettings({ brokers: 'b1:9092', topics: ['t'] }), {
+  const settings = sourceSettings({ brokers: 'b1:9092', topics: ['t'], fetch: limits })
+  const fetcher = new Fetcher(client, settings, {
     ...events,
     records: (batch) => void events.records(batch),
   })
@@ -247,13 +438,13 @@ async function fixture({ leaders = [1, 2] }: { leaders?: number[] } = {}) {
   }
 }
 
-function batchAt(baseOffset: number, values: readonly string[]) {
+function batchAt(baseOffset: number, values: readonly string[], options: BatchInput = {}) {
   const records = values.map((value) => ({ timestampMs: 0, value: Buffer.from(value) }))
-  const bytes = encodeRecordBatch(records, { baseOffset })
+  const bytes = encodeRecordBatch(records, { ...options, baseOffset })
   return { baseOffset, nextOffset: baseOffset + values.length, bytes }
 }
 
-/** While `steps` run, one broker answers every fetched partition with an error. */
+/** One broker answers every fetched partition with an error from now on. */
 async function withError(
   error: KafkaErrorCode,
   host: string,
@@ -261,31 +452,48 @@ async function withError(
   { transport }: ReturnType<typeof clusterScript>,
 ): Promise<void> {
   const usual = transport.answerTo(fetch)
-  transport.on(fetch, async (request, asked) => {
-    if (asked.address.host !== host) return usual(request, asked)
-    return {
-      throttleTimeMs: 0,
-      errorCode: NO_ERROR,
-      sessionId: 0,
-      nodeEndpoints: [],
-      responses: request.topics.map(({ topicId, partitions }) => ({
-        topic: '',
-        topicId,
-        partitions: partitions.map(({ partition }) => ({
-          partitionIndex: partition,
-          errorCode: error,
-          highWatermark: -1,
-          lastStableOffset: -1,
-          logStartOffset: -1,
-          divergingEpoch: { epoch: -1, endOffset: -1 },
-          currentLeader: { leaderId: -1, leaderEpoch: -1 },
-          snapshotId: { endOffset: -1, epoch: -1 },
-          abortedTransactions: null,
-          preferredReadReplica: -1,
-          records: null,
-        })),
-      })),
-    }
-  })
+  transport.on(fetch, async (request, asked) =>
+    asked.address.host === host ? refused(request, error) : usual(request, asked),
+  )
   await steps()
+}
+
+/** The second fetch from now on finds its position gone, once. */
+async function withNextRefused(
+  { transport }: ReturnType<typeof clusterScript>,
+  settle: () => Promise<void>,
+): Promise<void> {
+  const usual = transport.answerTo(fetch)
+  let count = 0
+  transport.on(fetch, async (request, asked) => {
+    count++
+    return count === 2 ? refused(request, 'OFFSET_OUT_OF_RANGE') : usual(request, asked)
+  })
+  await settle()
+}
+
+function refused({ topics }: RequestOf<typeof fetch>, errorCode: KafkaErrorCode) {
+  return {
+    throttleTimeMs: 0,
+    errorCode: NO_ERROR,
+    sessionId: 0,
+    nodeEndpoints: [],
+    responses: topics.map(({ topicId, partitions }) => ({
+      topic: '',
+      topicId,
+      partitions: partitions.map(({ partition }) => ({
+        partitionIndex: partition,
+        errorCode,
+        highWatermark: -1,
+        lastStableOffset: -1,
+        logStartOffset: -1,
+        divergingEpoch: { epoch: -1, endOffset: -1 },
+        currentLeader: { leaderId: -1, leaderEpoch: -1 },
+        snapshotId: { endOffset: -1, epoch: -1 },
+        abortedTransactions: null,
+        preferredReadReplica: -1,
+        records: null,
+      })),
+    })),
+  }
 }

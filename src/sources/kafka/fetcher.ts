@@ -5,23 +5,28 @@
  *
  * - At most two fetches are under way at a broker: one that waits there for records, and one beside it for partitions
  *   that became ready meanwhile (assigned, resumed) and should not wait for its end.
- * - A partition is in one fetch at a time. Paused ones are left out; what was under way still arrives.
+ * - A partition is in one fetch at a time. Paused ones are left out; what was under way waits here, undecoded.
+ * - A large answer is handed over in pieces, so that what unpacks to more than there is room for waits packed.
  * - Answers are matched to the track (epoch) and its turn: what belongs to a partition that was given up, or to a
  *   position that was reset, is dropped.
- * - Leaders that moved, brokers that fell: the cluster is asked again and the fetch repeated, with backoff. An offset
- *   that the broker does not hold and damaged bytes are the caller's to decide on.
+ * - Leaders that moved, brokers that fell: the cluster is asked again and the fetch repeated, with backoff. Damaged
+ *   bytes are fetched again, a few times. Where to go on when the log does not hold the position, or not the records
+ *   that were read before it (a truncation, known by its leader epochs), is the caller's to decide.
  *
  * No fetch sessions (each request is complete), no reading from followers.
  */
 
 import { ShoalError, messageOf, unreachable as impossible } from '../../core/index.ts'
-import type { Timer } from '../../core/index.ts'
+import type { ErrorCode, Timer } from '../../core/index.ts'
 import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
-import { ZERO_UUID, fetch } from '../../protocol/index.ts'
+import { fetch } from '../../protocol/index.ts'
 import type { FetchResponse, KafkaErrorCode } from '../../protocol/index.ts'
 import { backoffMs } from './backoff.ts'
 import { leaderOf } from './cluster-view.ts'
-import { decodeFetched, positionAfter } from './fetched-records.ts'
+import { EpochTrail } from './epoch-trail.ts'
+import { fetchRequest, isReady, newTrack } from './fetch-track.ts'
+import type { Arrived, Planned, Track } from './fetch-track.ts'
+import { FetchedAnswer, positionAfter } from './fetched-records.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { Channel, KafkaClient } from './kafka-client.ts'
 import { partitionKey } from './member-state.ts'
@@ -31,39 +36,11 @@ export interface FetcherEvents {
   records(batch: SourceBatch): void
   endOfPartition(partition: OwnedPartition, offset: number): void
   /** Answers where to go on; the partition rests until then. Rejecting ends the session. */
-  outOfRange(partition: OwnedPartition, offset: number): Promise<number>
+  outOfRange(partition: OwnedPartition, offset: number, leaderEpoch: number): Promise<number>
   failed(error: Error): void
 }
 
-interface Track {
-  readonly partition: OwnedPartition
-  position: number
-  isPaused: boolean
-  isInFlight: boolean
-  /** Not to be fetched until the cluster was looked at again, a position was found, or (it failed) its owner ends. */
-  waitsFor: 'nothing' | 'cluster' | 'position' | 'the end'
-  isAtEnd: boolean
-  /** Changes when the position is set anew; an answer of an earlier turn is dropped. */
-  turn: number
-  /** Damaged answers in a row. */
-  damaged: number
-}
-
-interface Planned {
-  readonly track: Track
-  readonly offset: number
-  readonly turn: number
-  readonly leaderEpoch: number
-}
-
 type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number]
-
-interface Accepted {
-  readonly planned: Planned
-  readonly answer: PartitionAnswer
-  readonly bytes: Uint8Array
-  readonly nextOffset: number
-}
 
 interface BrokerState {
   readonly busy: Set<Channel>
@@ -75,6 +52,8 @@ const FETCH_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
 const NO_BYTES = new Uint8Array(0)
 /** Damaged answers in a row for one partition that end the session: damage on the way is rarer than damage on disk. */
 const MAX_DAMAGED = 3
+/** What came as it was sent and cannot be read will not be readable the next time either. */
+const FINAL: readonly ErrorCode[] = ['SHOAL_DECOMPRESSION_LIMIT', 'SHOAL_UNSUPPORTED_COMPRESSION']
 
 export class Fetcher {
   readonly #client: KafkaClient
@@ -95,18 +74,12 @@ export class Fetcher {
     this.#events = events
   }
 
-  /** Begins to read a partition; one of the same name and an older epoch is dropped. */
-  add(partition: OwnedPartition, offset: number): void {
-    this.#tracks.set(partitionKey(partition), {
-      partition,
-      position: offset,
-      isPaused: false,
-      isInFlight: false,
-      waitsFor: 'nothing',
-      isAtEnd: false,
-      turn: 0,
-      damaged: 0,
-    })
+  /**
+   * Begins to read a partition; one of the same name and an older epoch is dropped. `trail` knows, and learns, under
+   * which leaders its records were written.
+   */
+  add(partition: OwnedPartition, offset: number, trail: EpochTrail = new EpochTrail()): void {
+    this.#tracks.set(partitionKey(partition), newTrack(partition, offset, trail))
     this.#pump()
   }
 
@@ -124,6 +97,7 @@ export class Fetcher {
     const track = this.#current(partition)
     if (track === undefined || !track.isPaused) return
     track.isPaused = false
+    if (track.arrived.length > 0) this.#continue(track)
     this.#pump()
   }
 
@@ -144,7 +118,7 @@ export class Fetcher {
     if (this.#isClosed) return
     const ready = new Map<number, Track[]>()
     for (const track of this.#tracks.values()) {
-      if (track.isPaused || track.isInFlight || track.waitsFor !== 'nothing') continue
+      if (!isReady(track)) continue
       const node = this.#leaderOf(track)
       if (node === null) this.#refreshSoon()
       else ready.set(node, [...(ready.get(node) ?? []), track])
@@ -161,10 +135,7 @@ export class Fetcher {
     const first = this.#rotation++ % tracks.length
     return [...tracks.slice(first), ...tracks.slice(0, first)].map((track) => {
       track.isInFlight = true
-      const { topic, partition } = track.partition
-      const view = this.#client.cluster.topics.get(topic)?.partitions[partition]
-      const leaderEpoch = view?.leaderEpoch ?? -1
-      return { track, offset: track.position, turn: track.turn, leaderEpoch }
+      return { track, offset: track.position, turn: track.turn }
     })
   }
 
@@ -177,7 +148,8 @@ export class Fetcher {
     broker.busy.add(channel)
     let response: FetchResponse | null = null
     try {
-      ;({ response } = await this.#client.request(fetch, this.#request(plan), {
+      const request = fetchRequest(plan, this.#settings, this.#client.cluster)
+      ;({ response } = await this.#client.request(fetch, request, {
         to: { node },
         channel,
         timeoutMs: this.#client.settings.requestTimeoutMs + this.#settings.fetch.maxWaitMs,
@@ -189,55 +161,22 @@ export class Fetcher {
     broker.busy.delete(channel)
     for (const { track } of plan) track.isInFlight = false
     if (this.#isClosed) return
-    try {
-      const accepted = response === null ? [] : this.#accept(response, plan)
+    this.#guard(() => {
+      const tracks = response === null ? [] : this.#accept(response, plan)
       // The next fetch is on its way while this answer is decoded.
       this.#pump()
-      for (const one of accepted) this.#deliver(one)
-    } catch (error) {
-      this.#events.failed(error instanceof Error ? error : new Error(messageOf(error)))
-    }
-  }
-
-  #request(plan: readonly Planned[]) {
-    const { minBytes, maxWaitMs, maxBytes, maxPartitionBytes } = this.#settings.fetch
-    const topics = Map.groupBy(plan, ({ track }) => track.partition.topic)
-    return {
-      clusterId: null,
-      replicaId: -1,
-      replicaState: { replicaId: -1, replicaEpoch: -1 },
-      maxWaitMs,
-      minBytes,
-      maxBytes,
-      isolationLevel: this.#settings.readCommitted ? 1 : 0,
-      sessionId: 0,
-      sessionEpoch: -1,
-      topics: [...topics].map(([topic, planned]) => ({
-        topic,
-        topicId: this.#client.cluster.topics.get(topic)?.topicId ?? ZERO_UUID,
-        partitions: planned.map(({ track, offset, leaderEpoch }) => ({
-          partition: track.partition.partition,
-          currentLeaderEpoch: leaderEpoch,
-          fetchOffset: offset,
-          lastFetchedEpoch: -1,
-          logStartOffset: -1,
-          partitionMaxBytes: maxPartitionBytes,
-          replicaDirectoryId: ZERO_UUID,
-        })),
-      })),
-      forgottenTopicsData: [],
-      rackId: '',
-    }
+      for (const track of tracks) this.#deliver(track)
+    })
   }
 
   /** Moves the positions of what can be used, and settles what cannot. */
-  #accept(response: FetchResponse, plan: readonly Planned[]): readonly Accepted[] {
+  #accept(response: FetchResponse, plan: readonly Planned[]): readonly Track[] {
     if (response.errorCode !== 'NONE') {
       this.#refreshSoon()
       return []
     }
     const byKey = new Map(plan.map((one) => [partitionKey(one.track.partition), one]))
-    const accepted: Accepted[] = []
+    const accepted: Track[] = []
     for (const { topic, topicId, partitions } of response.responses) {
       const name = topic === '' ? this.#client.cluster.topicNames.get(topicId) : topic
       for (const answer of partitions) {
@@ -245,8 +184,10 @@ export class Fetcher {
           partitionKey({ topic: name ?? '', partition: answer.partitionIndex }),
         )
         if (planned === undefined || !this.#isCurrent(planned)) continue
-        if (answer.errorCode === 'NONE') this.#take(planned, answer, accepted)
-        else this.#refused(planned, answer.errorCode)
+        if (answer.errorCode !== 'NONE') this.#refused(planned, answer.errorCode)
+        // The log has other records there than those that were read.
+        else if (answer.divergingEpoch.endOffset >= 0) void this.#findPosition(planned)
+        else if (this.#take(planned, answer)) accepted.push(planned.track)
       }
     }
     return accepted
@@ -256,46 +197,77 @@ export class Fetcher {
     return this.#current(track.partition) === track && track.turn === turn
   }
 
-  #take(planned: Planned, answer: PartitionAnswer, accepted: Accepted[]): void {
+  /** Moves the position, and keeps the answer for `deliver`. */
+  #take({ track, offset }: Planned, answer: PartitionAnswer): boolean {
     const bytes = answer.records ?? NO_BYTES
-    try {
-      const nextOffset = positionAfter(bytes, planned.offset)
-      if (nextOffset === planned.offset && bytes.length > 0)
-        throw new ShoalError('SHOAL_CORRUPT_BATCH', 'the answer holds no whole batch')
-      planned.track.position = nextOffset
-      this.#refreshFailures = 0
-      accepted.push({ planned, answer, bytes, nextOffset })
-    } catch (error) {
-      this.#isDamaged(planned, error)
-    }
-  }
-
-  #deliver({ planned, answer, bytes, nextOffset }: Accepted): void {
-    const { track, offset } = planned
-    // An earlier batch of the same answer may have made the runtime give this partition up.
-    if (!this.#isCurrent(planned)) return
     const { readCommitted, fetch: limits } = this.#settings
-    const endOffset = readCommitted ? answer.lastStableOffset : answer.highWatermark
-    if (nextOffset > offset) {
-      let fetched
-      try {
-        fetched = decodeFetched(bytes, {
+    try {
+      const nextOffset = positionAfter(bytes, offset, track.trail)
+      if (nextOffset === offset && bytes.length > 0)
+        throw new ShoalError('SHOAL_CORRUPT_BATCH', 'the answer holds no whole batch')
+      track.position = nextOffset
+      this.#refreshFailures = 0
+      track.arrived.push({
+        answer: new FetchedAnswer(bytes, nextOffset, {
           from: offset,
           aborted: readCommitted ? answer.abortedTransactions : null,
           maxDecompressedBytes: limits.maxDecompressedBytes,
-        })
+          pieceBytes: limits.maxBytes,
+        }),
+        endOffset: readCommitted ? answer.lastStableOffset : answer.highWatermark,
+      })
+      return true
+    } catch (error) {
+      this.#isDamaged(track, offset, error)
+      return false
+    }
+  }
+
+  /** Hands over what has arrived. After a piece others have their turn, and the runtime a chance to pause. */
+  #deliver(track: Track): void {
+    if (track.isContinuing) return
+    // An earlier batch may have made the runtime give this partition up.
+    while (!track.isPaused && !track.isContinuing && this.#current(track.partition) === track) {
+      const [arrived] = track.arrived
+      if (arrived === undefined) return
+      if (!this.#deliverPiece(track, arrived)) return
+    }
+  }
+
+  #deliverPiece(track: Track, { answer, endOffset }: Arrived): boolean {
+    if (!answer.isRead) {
+      let piece
+      try {
+        piece = answer.read()
       } catch (error) {
-        this.#isDamaged(planned, error)
-        return
+        this.#isDamaged(track, answer.offset, error)
+        return false
       }
       track.damaged = 0
       track.isAtEnd = false
-      this.#events.records({ ...track.partition, ...fetched, nextOffset, endOffset })
+      if (!answer.isRead) this.#continue(track)
+      this.#events.records({ ...track.partition, ...piece, endOffset })
+      if (!answer.isRead || this.#current(track.partition) !== track) return false
     }
-    if (nextOffset >= endOffset && !track.isAtEnd && this.#isCurrent(planned)) {
+    track.arrived.shift()
+    if (answer.nextOffset >= endOffset && !track.isAtEnd) {
       track.isAtEnd = true
-      this.#events.endOfPartition(track.partition, nextOffset)
+      this.#events.endOfPartition(track.partition, answer.nextOffset)
     }
+    return true
+  }
+
+  /** Goes on with what has arrived once others had their turn. */
+  #continue(track: Track): void {
+    if (track.isContinuing) return
+    track.isContinuing = true
+    this.#client.ports.timers.soon(() => {
+      track.isContinuing = false
+      this.#guard(() => {
+        this.#deliver(track)
+        this.#pump()
+      })
+    })
   }
 
   #refused(planned: Planned, error: KafkaErrorCode): void {
@@ -307,10 +279,14 @@ export class Fetcher {
         this.#refreshSoon()
         return
       case 'out-of-range':
-        void this.#findPosition(track, planned.offset)
+        void this.#findPosition(planned)
         return
       case 'damaged':
-        this.#isDamaged(planned, new ShoalError('SHOAL_CORRUPT_BATCH', `the broker says ${error}`))
+        this.#isDamaged(
+          track,
+          planned.offset,
+          new ShoalError('SHOAL_CORRUPT_BATCH', `the broker says ${error}`),
+        )
         return
       case 'stop':
         track.waitsFor = 'the end'
@@ -327,38 +303,65 @@ export class Fetcher {
     }
   }
 
-  async #findPosition(track: Track, offset: number): Promise<void> {
+  /** The broker does not hold the position, or not what was read before it. */
+  async #findPosition({ track, offset }: Planned): Promise<void> {
     track.waitsFor = 'position'
     try {
-      const position = await this.#events.outOfRange(track.partition, offset)
-      track.position = position
-      track.turn++
+      const leaderEpoch = track.trail.before(offset)
+      const position = await this.#events.outOfRange(track.partition, offset, leaderEpoch)
+      // The broker was asked about these epochs and knows nothing that speaks against the position.
+      track.trail.cutAt(Number.NEGATIVE_INFINITY)
+      this.#goBack(track, position)
       track.waitsFor = 'nothing'
       this.#pump()
     } catch (error) {
-      if (this.#current(track.partition) === track)
-        this.#events.failed(error instanceof Error ? error : new Error(messageOf(error)))
+      if (this.#current(track.partition) !== track) return
+      track.waitsFor = 'the end'
+      this.#events.failed(error instanceof Error ? error : new Error(messageOf(error)))
     }
   }
 
   /** Fetches the same bytes again, a few times. */
-  #isDamaged(planned: Planned, error: unknown): void {
-    const { track, offset } = planned
+  #isDamaged(track: Track, offset: number, error: unknown): void {
     const { topic, partition } = track.partition
     track.damaged++
-    if (track.damaged >= MAX_DAMAGED) {
+    const code = error instanceof ShoalError ? error.code : 'SHOAL_CORRUPT_BATCH'
+    this.#goBack(track, offset)
+    if (track.damaged >= MAX_DAMAGED || FINAL.includes(code)) {
       track.waitsFor = 'the end'
-      const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}`
-      const code = error instanceof ShoalError ? error.code : 'SHOAL_CORRUPT_BATCH'
+      const remedy =
+        code === 'SHOAL_DECOMPRESSION_LIMIT'
+          ? '; if it is to be trusted, raise fetch.maxDecompressedBytes, else set the group past it'
+          : ''
+      const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}${remedy}`
       this.#events.failed(
         new ShoalError(code, reason, { cause: error, details: { topic, partition, offset } }),
       )
       return
     }
-    track.position = offset
-    track.turn++
     track.waitsFor = 'cluster'
     this.#refreshSoon()
+  }
+
+  /** Sets the position anew; what was fetched beyond it is dropped. */
+  #goBack(track: Track, position: number): void {
+    track.position = position
+    track.arrived.splice(
+      0,
+      Infinity,
+      ...track.arrived.filter(({ answer }) => answer.nextOffset <= position),
+    )
+    track.trail.cutAt(position)
+    track.turn++
+  }
+
+  /** What must not happen ends the session, not the process. */
+  #guard(steps: () => void): void {
+    try {
+      steps()
+    } catch (error) {
+      this.#events.failed(error instanceof Error ? error : new Error(messageOf(error)))
+    }
   }
 
   #brokerFailed(broker: BrokerState, error: unknown): void {

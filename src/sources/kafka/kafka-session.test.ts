@@ -1,31 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ShoalError, VirtualClock, seededRandom } from '../../core/index.ts'
-import type {
-  Assignment,
-  OwnedPartition,
-  SourceNotice,
-  SourceSession,
-} from '../../consumer/index.ts'
-import {
-  encodeAssignment,
-  heartbeat,
-  joinGroup,
-  leaveGroup,
-  offsetCommit,
-  offsetFetch,
-  syncGroup,
-} from '../../protocol/index.ts'
+import { ShoalError } from '../../core/index.ts'
+import { heartbeat, joinGroup, leaveGroup, offsetFetch } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { clusterScript } from './cluster-script.ts'
-import { kafka } from './kafka-source.ts'
-import { partitionKey } from './member-state.ts'
-import type { KafkaSourceOptions } from './options.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { keyOf, openSession } from './session-fixture.test.ts'
 
 describe('an assignment', () => {
   test('comes with what was committed, and begins there', async () => {
-    const world = await open({
+    const world = await openSession({
       before: ({ script }) => {
         script.partition('t', 0).logEndOffset = 9
         script.committed.set(keyOf(0), { offset: 4, metadata: 'map' })
@@ -45,8 +27,69 @@ describe('an assignment', () => {
     await world.session.close()
   })
 
+  test('says which generation of the group it belongs to, and keeps that while the partition stays', async () => {
+    const world = await openSession({ generation: 7 })
+    world.script.leaders.set('t', [1, 1, 1])
+    world.group.assignment = [0, 1, 2]
+    world.group.rebalance()
+    await world.clock.advance(2_000)
+    assert.deepEqual(
+      world.assigned.map(({ partition, generation }) => [partition, generation]),
+      [
+        [0, 7],
+        [1, 7],
+        [2, 8],
+      ],
+    )
+    await world.session.close()
+  })
+
+  test('waits for a transaction that has offsets of the group pending', async () => {
+    const world = await openSession({
+      before: ({ script }) => {
+        script.partition('t', 0).logEndOffset = 9
+        script.committed.set(keyOf(0), { offset: 4, metadata: '' })
+        script.fetchOffsetsError = 'UNSTABLE_OFFSET_COMMIT'
+      },
+    })
+    await world.clock.advance(5_000)
+    assert.equal(world.assigned.length, 0)
+    const asked = world.script.transport.asked(offsetFetch)
+    assert.ok(asked.length > 2 && asked.length < 30, `${asked.length} times asked in five seconds`)
+    assert.ok(asked.every(({ requireStable }) => requireStable))
+    // The transaction commits.
+    world.script.committed.set(keyOf(0), { offset: 6, metadata: '' })
+    world.script.fetchOffsetsError = 'NONE'
+    await world.clock.advance(2_000)
+    assert.deepEqual([world.assigned[0]?.startOffset, world.codes()], [6, []])
+    await world.session.close()
+  })
+
+  test('whose committed records the log has lost ends the session with where it diverged', async () => {
+    const world = await openSession({
+      before: ({ script }) => {
+        // The group read to 5 under leader 3; the log it finds was written anew from 2 on under leader 4.
+        script.committed.set(keyOf(0), { offset: 5, metadata: '', leaderEpoch: 3 })
+        Object.assign(script.partition('t', 0), {
+          logEndOffset: 9,
+          epochs: [
+            { epoch: 3, from: 0 },
+            { epoch: 4, from: 2 },
+          ],
+        })
+      },
+    })
+    await world.clock.advance(1_000)
+    assert.deepEqual(
+      world.failures.map((error) => (error instanceof ShoalError ? error.details : error)),
+      [{ topic: 't', partition: 0, offset: 5, divergedAt: 2 }],
+    )
+    assert.deepEqual(world.codes(), ['SHOAL_OFFSET_OUT_OF_RANGE'])
+    await world.session.close()
+  })
+
   test('below what retention kept skips to what is there, and says how many records were missed', async () => {
-    const world = await open({
+    const world = await openSession({
       before: ({ script }) => {
         Object.assign(script.partition('t', 0), { logStartOffset: 100, logEndOffset: 150 })
         script.committed.set(keyOf(0), { offset: 40, metadata: '' })
@@ -61,7 +104,7 @@ describe('an assignment', () => {
   })
 
   test('under latest is committed at once, for idle partitions too', async () => {
-    const world = await open({
+    const world = await openSession({
       options: { offsetReset: 'latest' },
       before: ({ script }) => {
         script.partition('t', 0).logEndOffset = 7
@@ -82,7 +125,7 @@ describe('an assignment', () => {
   })
 
   test('under latest reads a partition from its beginning when the group knows the topic already', async () => {
-    const world = await open({
+    const world = await openSession({
       options: { offsetReset: 'latest' },
       generation: 4,
       before: ({ script }) => {
@@ -99,14 +142,14 @@ describe('an assignment', () => {
   })
 
   test('without a committed offset under none ends the session with what to do', async () => {
-    const world = await open({ options: { offsetReset: 'none' } })
+    const world = await openSession({ options: { offsetReset: 'none' } })
     assert.deepEqual(world.codes(), ['SHOAL_NO_OFFSET'])
     assert.deepEqual(world.assigned, [])
     await world.session.close()
   })
 
   test('that lies beyond the end of the log ends the session rather than go anywhere', async () => {
-    const world = await open({
+    const world = await openSession({
       before: ({ script }) => script.committed.set(keyOf(0), { offset: 1, metadata: '' }),
     })
     assert.deepEqual(world.codes(), ['SHOAL_OFFSET_OUT_OF_RANGE'])
@@ -116,7 +159,7 @@ describe('an assignment', () => {
 
 describe('a topic that is missing', () => {
   test('is told and waited for, and read from its beginning when it appears, under latest too', async () => {
-    const world = await open({
+    const world = await openSession({
       options: { offsetReset: 'latest' },
       before: ({ script }) => script.leaders.delete('t'),
     })
@@ -139,7 +182,7 @@ describe('a topic that is missing', () => {
   })
 
   test('grown by partitions is noticed, and what was owned keeps its epoch', async () => {
-    const world = await open()
+    const world = await openSession()
     world.script.leaders.set('t', [1, 1, 1])
     world.group.assignment = [0, 1, 2]
     await world.clock.advance(400_000)
@@ -158,7 +201,7 @@ describe('a topic that is missing', () => {
 
 describe('a revoke', () => {
   test('waits for the runtime, with heartbeats and commits, and only then joins without the partitions', async () => {
-    const world = await open()
+    const world = await openSession()
     const gate = Promise.withResolvers<void>()
     world.onRevoked = () => gate.promise
     world.group.assignment = [1]
@@ -181,8 +224,23 @@ describe('a revoke', () => {
     await world.session.close()
   })
 
+  test('says how long it will wait: what the runtime wants, less when the group gives less', async () => {
+    for (const [rebalanceTimeoutMs, limitMs] of [
+      [60_000, 20_000],
+      [10_000, 7_000],
+      [2_000, 1_000],
+    ] as const) {
+      const world = await openSession({ options: { rebalanceTimeoutMs } })
+      world.group.assignment = [1]
+      world.group.rebalance()
+      await world.clock.advance(1_000)
+      assert.deepEqual(world.limitsMs, [limitMs])
+      await world.session.close()
+    }
+  })
+
   test('ends when its time is up, however long the runtime takes', async () => {
-    const world = await open({ drainTimeoutMs: 3_000 })
+    const world = await openSession({ drainTimeoutMs: 3_000 })
     world.onRevoked = () => new Promise(() => {})
     world.group.assignment = [1]
     world.group.rebalance()
@@ -198,7 +256,7 @@ describe('a revoke', () => {
 
 describe('a loss', () => {
   test('during a drain tells the runtime that what it drains is lost too, and its late commit is stale', async () => {
-    const world = await open()
+    const world = await openSession()
     const gate = Promise.withResolvers<void>()
     world.onRevoked = () => gate.promise
     world.group.assignment = [1]
@@ -215,7 +273,7 @@ describe('a loss', () => {
   })
 
   test('of partitions whose start is not known yet is never heard of', async () => {
-    const world = await open({
+    const world = await openSession({
       before: ({ script }) => script.transport.on(offsetFetch, () => new Promise(() => {})),
     })
     world.group.expel()
@@ -225,71 +283,31 @@ describe('a loss', () => {
   })
 })
 
-describe('a commit', () => {
-  test('waits while a join is under way, then goes out in the new generation', async () => {
-    const world = await open()
-    const gate = Promise.withResolvers<void>()
-    world.group.beforeJoin = () => gate.promise
-    world.group.rebalance()
-    await world.clock.advance(1_000)
-    const commit = world.commit(0, 5)
-    await world.clock.advance(5_000)
-    assert.equal(world.asked(offsetCommit), 0)
-    gate.resolve()
-    await world.clock.advance(0)
-    assert.equal(await commit, 'committed')
-    assert.equal(world.script.transport.asked(offsetCommit)[0]?.generationIdOrMemberEpoch, 2)
-    await world.session.close()
-  })
+const NOT_COORDINATOR: KafkaErrorCode = 'NOT_COORDINATOR'
 
-  const table: readonly (readonly [KafkaErrorCode, string])[] = [
-    ['NONE', 'committed'],
-    ['REBALANCE_IN_PROGRESS', 'retry'],
-    ['COORDINATOR_LOAD_IN_PROGRESS', 'retry'],
-    ['NOT_COORDINATOR', 'retry'],
-    ['UNSTABLE_OFFSET_COMMIT', 'retry'],
-    ['UNKNOWN_TOPIC_OR_PARTITION', 'retry'],
-    ['ILLEGAL_GENERATION', 'stale'],
-    ['UNKNOWN_MEMBER_ID', 'stale'],
-  ]
-  for (const [error, outcome] of table)
-    test(`answered ${error} is ${outcome}`, async () => {
-      const world = await open()
-      world.script.commitError = error
-      assert.equal(await world.commit(0, 5), outcome)
-      assert.equal(world.lost.length, outcome === 'stale' ? 2 : 0)
-      await world.session.close()
-    })
-
-  test('whose metadata is too long is repeated without it', async () => {
-    const world = await open()
-    const usual = world.script.transport.answerTo(offsetCommit)
-    world.script.transport.on(offsetCommit, async (request, asked) => {
-      const isLong = request.topics.some(({ partitions }) =>
-        partitions.some(({ committedMetadata }) => committedMetadata !== ''),
-      )
-      world.script.commitError = isLong ? 'OFFSET_METADATA_TOO_LARGE' : 'NONE'
-      return usual(request, asked)
-    })
-    assert.equal(await world.commit(0, 5, 'x'.repeat(5_000)), 'committed')
-    assert.deepEqual(world.script.committed.get(keyOf(0)), { offset: 5, metadata: '' })
-    await world.session.close()
-  })
-
-  test('of an epoch that is over is not sent', async () => {
-    const world = await open()
-    const [result] = await world.session.commit([
-      { topic: 't', partition: 0, epoch: 0, offset: 5, metadata: '' },
-    ])
-    assert.equal(result?.outcome, 'stale')
-    assert.equal(world.asked(offsetCommit), 0)
+describe('a coordinator that moves', () => {
+  test('is looked for by the next heartbeat, and nothing is given up', async () => {
+    const world = await openSession()
+    const { transport } = world.script
+    const usual = transport.answerTo(heartbeat)
+    transport.on(heartbeat, async (request, asked) =>
+      asked.address.host === 'b1'
+        ? { throttleTimeMs: 0, errorCode: NOT_COORDINATOR }
+        : usual(request, asked),
+    )
+    world.script.coordinator = 2
+    await world.clock.advance(60_000)
+    const last = transport.log.findLast(({ name }) => name === heartbeat.name)
+    assert.equal(last?.asked.address.host, 'b2')
+    assert.equal(world.session.ownershipIsFresh(), true)
+    assert.deepEqual([world.revoked, world.lost, world.codes()], [[], [], []])
     await world.session.close()
   })
 })
 
 describe('without a broker', () => {
   test('no handler may start after half a session timeout, after a whole one everything is lost, and it comes back', async () => {
-    const world = await open()
+    const world = await openSession()
     assert.equal(world.session.ownershipIsFresh(), true)
     world.script.transport.down('b1:9092')
     await world.clock.advance(22_000)
@@ -321,7 +339,7 @@ describe('without a broker', () => {
 
 describe('closing', () => {
   test('leaves the group, and says nothing more to the runtime', async () => {
-    const world = await open()
+    const world = await openSession()
     await world.session.close()
     await world.session.close()
     assert.equal(world.asked(leaveGroup), 1)
@@ -329,13 +347,13 @@ describe('closing', () => {
   })
 
   test('of a static member keeps its place in the group', async () => {
-    const world = await open({ options: { groupInstanceId: 'one' } })
+    const world = await openSession({ options: { groupInstanceId: 'one' } })
     await world.session.close()
     assert.equal(world.asked(leaveGroup), 0)
   })
 
   test('does not wait for a broker that is gone', async () => {
-    const world = await open()
+    const world = await openSession()
     world.script.transport.down('b1:9092')
     let isClosed = false
     const closing = world.session.close().then(() => (isClosed = true))
@@ -347,7 +365,7 @@ describe('closing', () => {
 
 test('opening fails when the group has no coordinator for the whole time that opening may take', async () => {
   await assert.rejects(
-    open({
+    openSession({
       before: ({ script }) => {
         script.coordinator = 9
       },
@@ -355,143 +373,3 @@ test('opening fails when the group has no coordinator for the whole time that op
     { code: 'SHOAL_REQUEST_FAILED' },
   )
 })
-
-/** The coordinator of a group that our member has to itself: it gets what `assignment` says. */
-interface ScriptedGroup {
-  generation: number
-  /** Null: all partitions of t that exist. */
-  assignment: readonly number[] | null
-  beforeJoin: () => Promise<void>
-  rebalance(): void
-  /** The next heartbeat finds no such member. */
-  expel(): void
-}
-
-async function open({
-  options = {},
-  generation = 1,
-  drainTimeoutMs = 20_000,
-  before = () => {},
-}: {
-  options?: Partial<KafkaSourceOptions>
-  generation?: number
-  drainTimeoutMs?: number
-  before?: (world: { script: ReturnType<typeof clusterScript> }) => unknown
-} = {}) {
-  const clock = new VirtualClock()
-  const script = clusterScript({ timers: clock, brokers: ['b1'], topics: { t: [1, 1] } })
-  const group = scriptGroup(script, generation)
-  before({ script })
-  const world = {
-    clock,
-    script,
-    group,
-    assigned: [] as Assignment[],
-    revoked: [] as OwnedPartition[],
-    lost: [] as OwnedPartition[],
-    notices: [] as SourceNotice[],
-    failures: [] as unknown[],
-    onRevoked: async (): Promise<void> => {},
-    session: null as unknown as SourceSession,
-    codes: () =>
-      world.failures.map((error) => (error instanceof ShoalError ? error.code : String(error))),
-    asked: (api: Parameters<typeof script.transport.asked>[0]) =>
-      script.transport.asked(api).length,
-    /** Commits one partition in its present epoch; the virtual clock stands still meanwhile. */
-    async commit(partition: number, offset: number, metadata = ''): Promise<string | undefined> {
-      const epoch = world.assigned.findLast((one) => one.partition === partition)?.epoch ?? -1
-      const results = await world.session.commit([
-        { topic: 't', partition, epoch, offset, metadata },
-      ])
-      return results[0]?.outcome
-    },
-  }
-  const source = kafka(
-    { brokers: 'b1:9092', topics: ['t'], heartbeatIntervalMs: 1_000, ...options },
-    { transport: script.transport, clock, timers: clock, random: seededRandom(1) },
-  )
-  const opening = source.open({
-    group: 'g',
-    drainTimeoutMs,
-    events: {
-      assigned: (assignments) => void world.assigned.push(...assignments),
-      revoked: async (partitions) => {
-        world.revoked.push(...partitions)
-        await world.onRevoked()
-      },
-      lost: (partitions) => void world.lost.push(...partitions),
-      records: () => {},
-      endOfPartition: () => {},
-      notice: (notice) => void world.notices.push(notice),
-      failed: (error) => void world.failures.push(error),
-    },
-  })
-  // Coordinators that are not there are asked again for a while.
-  opening.catch(() => {})
-  await clock.advance(20)
-  if (script.coordinator !== 1) await clock.advance(20_000)
-  world.session = await opening
-  await clock.advance(0)
-  return world
-}
-
-function scriptGroup(
-  script: ReturnType<typeof clusterScript>,
-  firstGeneration: number,
-): ScriptedGroup {
-  let answer: KafkaErrorCode = NO_ERROR
-  const group: ScriptedGroup = {
-    generation: firstGeneration - 1,
-    assignment: null,
-    beforeJoin: async () => {},
-    rebalance: () => void (answer = 'REBALANCE_IN_PROGRESS'),
-    expel: () => void (answer = 'UNKNOWN_MEMBER_ID'),
-  }
-  const { transport } = script
-  transport.on(joinGroup, async ({ memberId, protocols }) => {
-    await group.beforeJoin()
-    answer = NO_ERROR
-    group.generation++
-    const id = memberId === '' ? 'm' : memberId
-    return {
-      throttleTimeMs: 0,
-      errorCode: NO_ERROR,
-      generationId: group.generation,
-      protocolType: 'consumer',
-      protocolName: protocols[0]?.name ?? '',
-      leader: id,
-      skipAssignment: false,
-      memberId: id,
-      members: [{ memberId: id, groupInstanceId: null, metadata: protocols[0]!.metadata }],
-    }
-  })
-  transport.on(syncGroup, ({ assignments }) => {
-    const ours = group.assignment
-    const assignedPartitions = ours === null ? null : [{ topic: 't', partitions: ours }]
-    return {
-      throttleTimeMs: 0,
-      errorCode: NO_ERROR,
-      protocolType: 'consumer',
-      protocolName: 'p',
-      assignment:
-        assignedPartitions === null
-          ? assignments[0]!.assignment
-          : encodeAssignment({ assignedPartitions, userData: null }),
-    }
-  })
-  transport.on(heartbeat, () => ({ throttleTimeMs: 0, errorCode: answer }))
-  transport.on(leaveGroup, ({ members }) => ({
-    throttleTimeMs: 0,
-    errorCode: NO_ERROR,
-    members: members.map(({ memberId, groupInstanceId }) => ({
-      memberId,
-      groupInstanceId,
-      errorCode: NO_ERROR,
-    })),
-  }))
-  return group
-}
-
-function keyOf(partition: number): string {
-  return partitionKey({ topic: 't', partition })
-}

@@ -12,7 +12,6 @@
 
 import { ShoalError, messageOf, sleep } from '../../core/index.ts'
 import type {
-  Assignment,
   CommitPosition,
   CommitResult,
   OutgoingRecord,
@@ -23,6 +22,7 @@ import type {
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { isRetriable } from '../../protocol/index.ts'
 import { commitOutcome } from './commit-outcome.ts'
+import { EpochTrail, UNKNOWN_EPOCH } from './epoch-trail.ts'
 import { Fetcher } from './fetcher.ts'
 import { GroupMember } from './group-member.ts'
 import { isPassing } from './kafka-client.ts'
@@ -32,6 +32,7 @@ import { partitionKey } from './member-state.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
+import type { Start } from './start-finder.ts'
 import { TopicWatch } from './topic-watch.ts'
 
 /** Between the end of a drain and the rebalance timeout: for the last commit and the join to arrive. */
@@ -49,6 +50,8 @@ export class KafkaSession implements SourceSession {
   readonly #announced = new Map<string, OwnedPartition>()
   /** Taken away from the runtime, which still finishes what it had begun. */
   readonly #draining = new Map<string, OwnedPartition>()
+  /** Under which leaders each partition was written, by `partitionKey`; what is drained still commits with it. */
+  readonly #trails = new Map<string, EpochTrail>()
   #producer: KafkaProducer | null = null
   #closing: Promise<void> | null = null
 
@@ -78,8 +81,10 @@ export class KafkaSession implements SourceSession {
     this.#fetcher = new Fetcher(client, settings, {
       records: (batch) => events.records(batch),
       endOfPartition: (partition, offset) => events.endOfPartition(partition, offset),
-      outOfRange: (partition, offset) =>
-        outOfRange(client, settings, partition, offset, (notice) => events.notice(notice)),
+      outOfRange: (partition, offset, leaderEpoch) =>
+        outOfRange(client, settings, { partition, offset, leaderEpoch }, (notice) =>
+          events.notice(notice),
+        ),
       failed: (error) => this.#failed(error),
     })
     this.#member = new GroupMember({
@@ -154,28 +159,34 @@ export class KafkaSession implements SourceSession {
   }
 
   async #assign(partitions: readonly OwnedPartition[], generation: number): Promise<void> {
-    for (const one of partitions) this.#pending.set(partitionKey(one), one)
+    for (const one of partitions) {
+      this.#pending.set(partitionKey(one), one)
+      this.#trails.delete(partitionKey(one))
+    }
     const stillPending = () => partitions.filter((one) => this.#isPending(one))
     try {
-      const found = await this.#starts.find(stillPending, generation)
-      const assignments = found.filter((one) => this.#isPending(one))
-      this.#announce(assignments)
+      const starts = await this.#starts.find(stillPending, generation)
+      this.#announce(starts.filter(({ assignment }) => this.#isPending(assignment)))
     } catch (error) {
       if (stillPending().length > 0) this.#failed(error)
     }
   }
 
-  #announce(assignments: readonly Assignment[]): void {
-    if (assignments.length === 0) return
-    for (const { topic, partition, epoch } of assignments) {
-      const one = { topic, partition, epoch }
-      this.#pending.delete(partitionKey(one))
-      this.#announced.set(partitionKey(one), one)
+  #announce(starts: readonly Start[]): void {
+    if (starts.length === 0) return
+    for (const { assignment, leaderEpoch } of starts) {
+      const { topic, partition, epoch } = assignment
+      const key = partitionKey(assignment)
+      this.#pending.delete(key)
+      this.#announced.set(key, { topic, partition, epoch })
+      this.#trails.set(key, new EpochTrail(leaderEpoch))
     }
-    this.#context.events.assigned(assignments)
-    for (const { topic, partition, epoch, startOffset } of assignments) {
-      const one = { topic, partition, epoch }
-      if (this.#isAnnounced(one)) this.#fetcher.add(one, startOffset)
+    this.#context.events.assigned(starts.map(({ assignment }) => assignment))
+    for (const { assignment } of starts) {
+      const { topic, partition, epoch, startOffset } = assignment
+      const trail = this.#trails.get(partitionKey(assignment))
+      if (this.#isAnnounced(assignment))
+        this.#fetcher.add({ topic, partition, epoch }, startOffset, trail)
     }
   }
 
@@ -234,11 +245,14 @@ export class KafkaSession implements SourceSession {
       const { group } = this.#context
       const { groupInstanceId } = this.#settings
       const request = { group, ...asked, groupInstanceId }
-      const errors = new Map(await commitOffsets(this.#client, { ...request, positions }))
+      const withEpochs = positions.map((position) => this.#withEpoch(position))
+      const errors = new Map(
+        await commitOffsets(this.#client, { ...request, positions: withEpochs }),
+      )
       const tooLong = positions.filter((one) => errors.get(partitionKey(one)) === TOO_LONG)
       if (tooLong.length > 0) {
         // The position is what matters; without its metadata a restart repeats more, but loses nothing.
-        const bare = tooLong.map((position) => ({ ...position, metadata: '' }))
+        const bare = tooLong.map((one) => ({ ...this.#withEpoch(one), metadata: '' }))
         const again = await commitOffsets(this.#client, { ...request, positions: bare })
         for (const [key, error] of again) errors.set(key, error)
       }
@@ -258,7 +272,14 @@ export class KafkaSession implements SourceSession {
     const error = errors.get(partitionKey(position)) ?? 'UNKNOWN_SERVER_ERROR'
     if (isCoordinatorError(error)) this.#client.forgetCoordinator(this.#context.group)
     else if (error !== 'NONE' && !isRetriable(error)) this.#member.refused(asked, error)
+    if (error === 'NONE') this.#trails.get(partitionKey(position))?.forgetBefore(position.offset)
     return resultOf(position, commitOutcome(error, this.#member.owns(position)))
+  }
+
+  /** Lets whoever starts there see whether the log still is the one that was read. */
+  #withEpoch(position: CommitPosition): CommitPosition & { readonly leaderEpoch: number } {
+    const trail = this.#trails.get(partitionKey(position))
+    return { ...position, leaderEpoch: trail?.before(position.offset) ?? UNKNOWN_EPOCH }
   }
 
   #failed(error: unknown): void {

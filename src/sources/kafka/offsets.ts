@@ -5,7 +5,13 @@
  * what was stale (leader, coordinator), so that `client.retrying` around the call does the right thing.
  */
 
-import { isRetriable, listOffsets, offsetCommit, offsetFetch } from '../../protocol/index.ts'
+import {
+  isRetriable,
+  listOffsets,
+  offsetCommit,
+  offsetFetch,
+  offsetForLeaderEpoch,
+} from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { refusal } from './broker-link.ts'
 import { leaderOf } from './cluster-view.ts'
@@ -19,6 +25,8 @@ export const OffsetMoment = { latest: -1, earliest: -2 } as const
 export interface CommittedOffset {
   readonly offset: number
   readonly metadata: string
+  /** Under which leader the record before it was written; -1 where whoever committed did not say. */
+  readonly leaderEpoch: number
 }
 
 /**
@@ -70,7 +78,34 @@ export async function offsetsAt(
   return found
 }
 
-/** What a group has committed for these partitions, by `partitionKey`; those without a commit are left out. */
+/**
+ * Where the records of a leader epoch, and of those before it, end in the log as it is now; null when it knows no such epoch.
+ * @throws ShoalError SHOAL_REQUEST_FAILED with the broker's error in `details.error`
+ */
+export async function endOfEpoch(
+  client: KafkaClient,
+  { topic, partition }: TopicPartition,
+  leaderEpoch: number,
+): Promise<number | null> {
+  const { response } = await client.request(
+    offsetForLeaderEpoch,
+    {
+      replicaId: -1,
+      topics: [{ topic, partitions: [{ partition, currentLeaderEpoch: -1, leaderEpoch }] }],
+    },
+    { to: { topic, partition } },
+  )
+  const answer = response.topics[0]?.partitions[0]
+  const error = answer?.errorCode ?? 'UNKNOWN_SERVER_ERROR'
+  if (answer === undefined || error !== 'NONE')
+    throw refusal(offsetForLeaderEpoch.name, error, { topic, partition })
+  return answer.endOffset < 0 ? null : answer.endOffset
+}
+
+/**
+ * What a group has committed for these partitions, by `partitionKey`; those without a commit are left out. Offsets that a
+ * transaction has yet to commit or abort are waited for: the answer is retriable until it has ended.
+ */
 export async function committedOffsets(
   client: KafkaClient,
   group: string,
@@ -95,15 +130,23 @@ export async function committedOffsets(
   throwIfRefused(client, group, answer.errorCode)
   const found = new Map<string, CommittedOffset>()
   for (const { name, partitions: answers } of answer.topics)
-    for (const { partitionIndex, committedOffset, metadata, errorCode } of answers) {
+    for (const { partitionIndex, errorCode, committedOffset, ...stored } of answers) {
       throwIfRefused(client, group, errorCode)
       if (committedOffset >= 0)
         found.set(partitionKey({ topic: name, partition: partitionIndex }), {
           offset: committedOffset,
-          metadata: metadata ?? '',
+          metadata: stored.metadata ?? '',
+          leaderEpoch: stored.committedLeaderEpoch,
         })
     }
   return found
+}
+
+export interface CommittedPosition extends TopicPartition {
+  readonly offset: number
+  readonly metadata: string
+  /** Left out: not known. */
+  readonly leaderEpoch?: number
 }
 
 export interface CommitRequest {
@@ -111,7 +154,7 @@ export interface CommitRequest {
   readonly generation: number
   readonly memberId: string
   readonly groupInstanceId: string | null
-  readonly positions: readonly (TopicPartition & CommittedOffset)[]
+  readonly positions: readonly CommittedPosition[]
   readonly timeoutMs?: number
 }
 
@@ -128,10 +171,10 @@ export async function commitOffsets(
       memberId: request.memberId,
       groupInstanceId: request.groupInstanceId,
       retentionTimeMs: -1,
-      topics: byTopic(request.positions, ({ partition, offset, metadata }) => ({
+      topics: byTopic(request.positions, ({ partition, offset, metadata, leaderEpoch = -1 }) => ({
         partitionIndex: partition,
         committedOffset: offset,
-        committedLeaderEpoch: -1,
+        committedLeaderEpoch: leaderEpoch,
         committedMetadata: metadata,
       })),
     },

@@ -74,7 +74,10 @@ export interface FetchOptions {
   readonly maxBytes?: number
   /** Most of one partition in an answer, bytes; default 1 MiB. */
   readonly maxPartitionBytes?: number
-  /** Most that one record batch may become when decompressed, bytes; default 64 MiB. */
+  /**
+   * Most that one record batch may become when decompressed, bytes; default 16 MiB, 16 times what Kafka's default lets
+   * one weigh. A batch that would become more ends the consumer as a damaged one does, and is not committed past.
+   */
   readonly maxDecompressedBytes?: number
 }
 
@@ -191,7 +194,7 @@ function fetchSettings(fetch: FetchOptions): Required<FetchOptions> {
     maxWaitMs: positive(fetch, 'maxWaitMs', 500),
     maxBytes: positive(fetch, 'maxBytes', 2 * MIB),
     maxPartitionBytes: positive(fetch, 'maxPartitionBytes', MIB),
-    maxDecompressedBytes: positive(fetch, 'maxDecompressedBytes', 64 * MIB),
+    maxDecompressedBytes: positive(fetch, 'maxDecompressedBytes', 16 * MIB),
   }
 }
 

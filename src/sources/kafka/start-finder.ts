@@ -9,11 +9,12 @@ import { ShoalError } from '../../core/index.ts'
 import type { Assignment, OwnedPartition, SourceNotice } from '../../consumer/index.ts'
 import { retry } from './backoff.ts'
 import { refusal } from './broker-link.ts'
+import { UNKNOWN_EPOCH } from './epoch-trail.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { partitionKey } from './member-state.ts'
 import type { TopicPartition } from './membership-messages.ts'
-import { OffsetMoment, committedOffsets, offsetsAt } from './offsets.ts'
+import { OffsetMoment, committedOffsets, endOfEpoch, offsetsAt } from './offsets.ts'
 import type { CommittedOffset } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { decideStart } from './start-offset.ts'
@@ -30,6 +31,12 @@ export interface StartFinderOptions {
     positions: readonly (OwnedPartition & { readonly offset: number })[],
   ) => Promise<boolean>
   readonly notice: (notice: SourceNotice) => void
+}
+
+/** An assignment, and under which leader the record before its start was written. */
+export interface Start {
+  readonly assignment: Assignment
+  readonly leaderEpoch: number
 }
 
 interface Bounds {
@@ -54,7 +61,7 @@ export class StartFinder {
   async find(
     wanted: () => readonly OwnedPartition[],
     generation: number,
-  ): Promise<readonly Assignment[]> {
+  ): Promise<readonly Start[]> {
     const { client } = this.#options
     const { reconnectBackoffMs, reconnectBackoffMaxMs } = client.settings
     return retry(
@@ -74,7 +81,7 @@ export class StartFinder {
   async #attempt(
     partitions: readonly OwnedPartition[],
     generation: number,
-  ): Promise<readonly Assignment[]> {
+  ): Promise<readonly Start[]> {
     const { client, group, settings, notice } = this.#options
     const isLatest = settings.offsetReset === 'latest'
     const [committed, bounds] = await Promise.all([
@@ -82,7 +89,7 @@ export class StartFinder {
       boundsOf(client, settings, partitions),
     ])
     const known = new Set([...committed.keys()].map(topicOfKey))
-    const starts: Assignment[] = []
+    const starts: Start[] = []
     const decided: (OwnedPartition & { readonly offset: number })[] = []
     for (const one of partitions) {
       const key = partitionKey(one)
@@ -96,8 +103,12 @@ export class StartFinder {
           !this.#options.hasAppeared(one.topic) &&
           (!known.has(one.topic) || generation === FIRST_GENERATION),
       })
-      const startOffset = settle(decision, one, stored, settings, notice)
-      starts.push({ ...one, committed: stored, startOffset, generation })
+      const at = { offset: stored?.offset ?? -1, divergedAt: null }
+      const startOffset = settle(decision, one, at, settings, notice)
+      starts.push({
+        assignment: { ...one, committed: withoutEpoch(stored), startOffset, generation },
+        leaderEpoch: stored?.offset === startOffset ? stored.leaderEpoch : UNKNOWN_EPOCH,
+      })
       if (stored === null) decided.push({ ...one, offset: startOffset })
     }
     if (isLatest && decided.length > 0 && !(await this.#options.commit(decided)))
@@ -113,29 +124,38 @@ export class StartFinder {
   }
 }
 
+/** A position that the broker does not hold, or not the records before it. */
+export interface DoubtfulPosition {
+  readonly partition: OwnedPartition
+  readonly offset: number
+  /** Of the record before it; -1 when it is not known. */
+  readonly leaderEpoch: number
+}
+
 /**
- * Where to go on after the broker said that it does not hold an offset.
+ * Where to go on after the broker refused a position.
  * @throws ShoalError SHOAL_OFFSET_OUT_OF_RANGE when going on would skip or repeat without leave
  */
 export async function outOfRange(
   client: KafkaClient,
   settings: SourceSettings,
-  partition: OwnedPartition,
-  offset: number,
+  { partition, offset, leaderEpoch }: DoubtfulPosition,
   notice: (notice: SourceNotice) => void,
 ): Promise<number> {
-  const bounds = await client.retrying(async () => {
+  const { bounds, divergedAt } = await client.retrying(async () => {
     await client.refresh([partition.topic])
-    return boundsOf(client, settings, [partition])
+    const end = leaderEpoch < 0 ? null : await endOfEpoch(client, partition, leaderEpoch)
+    return { bounds: await boundsOf(client, settings, [partition]), divergedAt: end }
   }, Number.MAX_SAFE_INTEGER)
   const decision = decideStart({
     committed: offset,
     earliest: offsetOf(bounds.earliest, partition),
     latest: offsetOf(bounds.latest, partition),
+    divergedAt,
     policy: settings.offsetReset,
     isFirstStart: false,
   })
-  return settle(decision, partition, { offset, metadata: '' }, settings, notice)
+  return settle(decision, partition, { offset, divergedAt }, settings, notice)
 }
 
 async function boundsOf(
@@ -154,7 +174,7 @@ async function boundsOf(
 function settle(
   decision: StartDecision,
   { topic, partition }: TopicPartition,
-  committed: CommittedOffset | null,
+  at: { readonly offset: number; readonly divergedAt: number | null },
   { offsetReset }: SourceSettings,
   notice: (notice: SourceNotice) => void,
 ): number {
@@ -171,15 +191,14 @@ function settle(
       return decision.offset
     }
     case 'stop':
-      throw stopped(decision.problem, topic, partition, committed?.offset ?? -1)
+      throw stopped(decision.problem, { topic, partition }, at)
   }
 }
 
 function stopped(
   problem: (StartDecision & { kind: 'stop' })['problem'],
-  topic: string,
-  partition: number,
-  offset: number,
+  { topic, partition }: TopicPartition,
+  { offset, divergedAt }: { readonly offset: number; readonly divergedAt: number | null },
 ): ShoalError {
   const where = `partition ${partition} of topic ${topic}`
   const details = { topic, partition, offset }
@@ -202,6 +221,12 @@ function stopped(
         `offset ${offset} of ${where} lies beyond its end: the topic was truncated or made anew, or this is another cluster; reset the group's offset`,
         { details },
       )
+    case 'truncated':
+      return new ShoalError(
+        'SHOAL_OFFSET_OUT_OF_RANGE',
+        `${where} lost what it held from offset ${divergedAt} on and has other records there now, and the group has read to offset ${offset}; reset the group's offset to ${divergedAt} to read them, or leave them out by starting it at ${offset}`,
+        { details: { ...details, divergedAt: divergedAt ?? -1 } },
+      )
   }
 }
 
@@ -209,6 +234,10 @@ function offsetOf(offsets: ReadonlyMap<string, number>, one: TopicPartition): nu
   const offset = offsets.get(partitionKey(one))
   if (offset === undefined) throw refusal('ListOffsets', 'UNKNOWN_TOPIC_OR_PARTITION', { ...one })
   return offset
+}
+
+function withoutEpoch(stored: CommittedOffset | null): Assignment['committed'] {
+  return stored === null ? null : { offset: stored.offset, metadata: stored.metadata }
 }
 
 function topicOfKey(key: string): string {

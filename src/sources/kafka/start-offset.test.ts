@@ -60,6 +60,21 @@ const table: readonly {
     facts: { committed: 51, policy: 'earliest', isFirstStart: false },
     expected: { kind: 'stop', problem: 'beyond-end' },
   },
+  {
+    name: 'records that were read and that the log has lost mean a truncation: stop, whatever the policy',
+    facts: { committed: 30, divergedAt: 20, policy: 'earliest', isFirstStart: false },
+    expected: { kind: 'stop', problem: 'truncated' },
+  },
+  {
+    name: 'a log that agrees up to the position is the one that was read',
+    facts: { committed: 30, divergedAt: 30, policy: 'none', isFirstStart: false },
+    expected: { kind: 'start', offset: 30, reason: 'committed' },
+  },
+  {
+    name: 'where retention took all that was in doubt nothing is left to decide but to skip',
+    facts: { committed: 9, divergedAt: 5, policy: 'earliest', isFirstStart: false },
+    expected: { kind: 'skip', offset: 10, count: 1 },
+  },
 ]
 
 describe('where reading begins', () => {

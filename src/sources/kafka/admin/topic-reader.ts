@@ -8,14 +8,14 @@ import type { PrintedRecord } from './printed-record.ts'
 import { ShoalError } from '../../../core/index.ts'
 import { ZERO_UUID, fetch, listOffsets, type KafkaErrorCode } from '../../../protocol/index.ts'
 import { refusal } from '../broker-link.ts'
-import { decodeFetched, positionAfter } from '../fetched-records.ts'
+import { FetchedAnswer, positionAfter } from '../fetched-records.ts'
 import { KafkaClient, type KafkaClientOptions } from '../kafka-client.ts'
 import type { KafkaPorts } from '../options.ts'
 
 const EARLIEST = -2
 const LATEST = -1
 const FETCH_BYTES = 1024 * 1024
-const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
+const MAX_DECOMPRESSED_BYTES = 16 * 1024 * 1024
 
 /** Where reading begins: an end of the log, an offset, so many before the end, or the first record at or after a time. */
 export type ReadFrom =
@@ -56,13 +56,10 @@ export async function* readTopic(
       if (signal.aborted) return
       const from = positions.get(partition) ?? 0
       if (!follow && from >= (ends.get(partition) ?? 0)) continue
-      const read = await fetchOnce(client, {
-        topic,
-        topicId,
-        partition,
-        from,
-        waitMs: waitOf(follow, open.length),
-      })
+      const waitMs = waitOf(follow, open.length)
+      const reading = fetchOnce(client, { topic, topicId, partition, from, waitMs })
+      const read = await unlessAborted(reading, signal)
+      if (read === null) return
       for (const record of read.records) {
         if (!follow && record.offset >= (ends.get(partition) ?? 0)) break
         yield { topic, partition, ...record }
@@ -163,12 +160,15 @@ async function fetchOnce(
     partition,
   )
   const bytes = answer?.records ?? new Uint8Array(0)
-  const { records } = decodeFetched(bytes, {
+  const fetched = new FetchedAnswer(bytes, positionAfter(bytes, from), {
     from,
     aborted: null,
     maxDecompressedBytes: MAX_DECOMPRESSED_BYTES,
+    pieceBytes: FETCH_BYTES,
   })
-  return { records, next: positionAfter(bytes, from) }
+  // What lies behind the first piece is asked for again: reading on is the caller's to decide.
+  const { records, nextOffset } = fetched.read()
+  return { records, next: nextOffset }
 }
 
 function fetchRequest({ topic, topicId, partition, from, waitMs }: FetchPosition) {
@@ -200,6 +200,16 @@ function fetchRequest({ topic, topicId, partition, from, waitMs }: FetchPosition
 }
 
 /** While following several partitions, none may hold up the others for long. */
+/** Null at once when the signal aborts: who wants nothing more does not wait for a long poll. Closing the client ends it. */
+function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result | null> {
+  return new Promise((resolve, reject) => {
+    const stop = () => resolve(null)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
+}
+
 function waitOf(follow: boolean, partitionCount: number): number {
   if (!follow) return 100
   return partitionCount === 1 ? 5_000 : Math.max(20, Math.floor(500 / partitionCount))

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { systemClock, systemTimers } from '../core/index.ts'
+import type { Io } from './io.ts'
+import { runCommandLine } from './program.ts'
+
+const commands = [
+  'demo',
+  'dev',
+  'serve',
+  'run',
+  'produce',
+  'consume',
+  'topics',
+  'topics create',
+  'topics list',
+  'topics describe',
+  'topics delete',
+  'groups',
+  'groups list',
+  'groups describe',
+  'exit-codes',
+]
+
+describe('the help', () => {
+  test('of the program names every command and the first steps', async () => {
+    const { out, err, exitCode } = await run('--help')
+    for (const command of commands.filter((name) => !name.includes(' ')))
+      assert.match(out, new RegExp(`^  ${command} .*\\S`, 'm'))
+    assert.match(out, /First steps:\n {2}shoal dev/)
+    assert.deepEqual([err, exitCode], ['', 0])
+  })
+
+  for (const command of commands)
+    test(`of ${command} says what it does and shows how, in lines that fit a terminal`, async () => {
+      const { out, err, exitCode } = await run(...command.split(' '), '--help')
+      assert.match(out, new RegExp(`^Usage: shoal ${command}`))
+      assert.match(out, /Examples?:\n/)
+      assert.match(out, new RegExp(`^ +(?:echo .*\\| )?shoal ${command}`, 'm'))
+      for (const line of out.split('\n')) assert.ok(line.length <= 120, line)
+      assert.deepEqual([err, exitCode], ['', 0])
+    })
+
+  test('of the exit codes is a command of its own', async () => {
+    for (const line of [['exit-codes'], ['help', 'exit-codes']]) {
+      const codes = (await run(...line)).out.match(/^ *\d+(?= )/gm)?.map(Number)
+      assert.deepEqual(codes, [0, 1, 2, 3, 4, 5, 78, 130])
+    }
+  })
+})
+
+describe('a command line that is wrong ends with exit code 2, a sentence on stderr and nothing on stdout', () => {
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['topcis list', /unknown command 'topcis'[^]*Did you mean topics\?/],
+    ['topics lits', /unknown command 'lits'[^]*Did you mean list\?/],
+    ['serve --kafka-prot 1', /unknown option '--kafka-prot'[^]*Did you mean --kafka-port\?/],
+    ['topics create', /missing required argument 'topic'/],
+    ['topics create t --partitions many', /--partitions many: expected a whole number/],
+    ['topics create t --config x', /--config x: expected name=value/],
+    ['produce', /name the topic: shoal produce TOPIC/],
+    ['produce t --compression rar -v x', /--compression rar: expected one of none, gzip/],
+    ['produce t --header x -v x', /--header x: expected name=value/],
+    ['consume t -f %q', /unknown directive %q; known are %t/],
+    ['consume t -o tomorrow', /position tomorrow: expected earliest, latest/],
+    ['consume t -n 0', /--count 0: expected a whole number of at least 1/],
+    ['consume t -g g -p 0', /--partition and --group/],
+    ['groups describe', /name at least one group, or say --all/],
+    ['groups list --state Sleeping', /unknown state Sleeping; known are Empty/],
+    ['topics list --timeout soon', /--timeout soon: expected a duration/],
+    ['serve --log-format xml', /--log-format <format>' argument 'xml' is invalid/],
+  ]
+  for (const [line, words] of wrong)
+    test(line, async () => {
+      const { out, err, exitCode } = await run(...line.split(' '))
+      assert.match(err, words)
+      assert.doesNotMatch(err, /\bat .*:\d+:\d+/)
+      assert.deepEqual([out, exitCode], ['', 2])
+    })
+})
+
+/** Runs one command line in this process. */
+async function run(...args: readonly string[]) {
+  let [out, err, exitCode] = ['', '', 0]
+  const io: Io = {
+    out: (text) => void (out += text),
+    err: (text) => void (err += text),
+    in: (async function* () {})(),
+    inIsTerminal: false,
+    errIsTerminal: false,
+    env: {},
+    cwd: import.meta.dirname,
+    clock: systemClock,
+    timers: systemTimers,
+    stop: new AbortController().signal,
+    setExitCode: (code) => void (exitCode = code),
+  }
+  await runCommandLine(io, args)
+  return { out, err, exitCode }
+}
