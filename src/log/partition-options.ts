@@ -42,5 +42,5 @@ export const defaultPartitionLimits: PartitionLimits = {
   maxProducers: 10_000,
   producerIdExpirationMs: 86_400_000,
   segmentWriteBytes: 256 * 1024,
-  maxDecodedBytes: 64 * 1024 * 1024,
+  maxDecodedBytes: 16 * 1024 * 1024,
 }

@@ -43,6 +43,8 @@ export interface ClusterScript {
   readonly transport: ScriptedTransport
   /** The broker that leads each partition, by topic; what is not in it does not exist. */
   readonly leaders: Map<string, number[]>
+  /** What is said of topics that do not exist. */
+  missingTopicError: KafkaErrorCode
   readonly committed: Map<string, ScriptedCommit>
   /** What commits are answered with instead of being kept. */
   commitError: KafkaErrorCode
@@ -71,6 +73,7 @@ export function clusterScript({
     transport,
     leaders: new Map(Object.entries(topics).map(([name, leaders]) => [name, [...leaders]])),
     committed: new Map(),
+    missingTopicError: UNKNOWN_TOPIC,
     commitError: 'NONE',
     fetchOffsetsError: 'NONE',
     coordinator: 1,
@@ -114,7 +117,7 @@ function answerCluster(script: ClusterScript, brokers: readonly string[]): void 
     topics: (topics ?? [...script.leaders.keys()].map((name) => ({ name }))).map(({ name }) => {
       const leaders = script.leaders.get(name ?? '')
       return {
-        errorCode: leaders === undefined ? UNKNOWN_TOPIC : NO_ERROR,
+        errorCode: leaders === undefined ? script.missingTopicError : NO_ERROR,
         name,
         topicId: leaders === undefined ? ZERO_UUID : topicIdOf(name ?? ''),
         isInternal: false,

@@ -16,6 +16,8 @@ export interface ClusterView {
   readonly topics: ReadonlyMap<string, TopicView>
   /** Names by topic id (22 characters of base64url), for answers that carry ids. */
   readonly topicNames: ReadonlyMap<string, string>
+  /** Why a topic that was asked for is not in `topics`. */
+  readonly absent: ReadonlyMap<string, KafkaErrorCode>
 }
 
 export interface BrokerView extends Address {
@@ -49,6 +51,7 @@ export const unknownCluster: ClusterView = {
   brokers: new Map(),
   topics: new Map(),
   topicNames: new Map(),
+  absent: new Map(),
 }
 
 /** Errors that mean: there is no such topic, or not yet. */
@@ -61,10 +64,15 @@ const ABSENT: ReadonlySet<KafkaErrorCode> = new Set([
 
 export function mergeMetadata(view: ClusterView, response: MetadataResponse): ClusterView {
   const topics = new Map(view.topics)
+  const absent = new Map(view.absent)
   for (const topic of response.topics) {
     if (topic.name === null) continue
+    absent.delete(topic.name)
     if (topic.errorCode === 'NONE') topics.set(topic.name, topicView(topic.name, topic))
-    else if (ABSENT.has(topic.errorCode)) topics.delete(topic.name)
+    else if (ABSENT.has(topic.errorCode)) {
+      topics.delete(topic.name)
+      absent.set(topic.name, topic.errorCode)
+    }
     // LEADER_NOT_AVAILABLE and the like: what was known stays until something better comes.
   }
   return {
@@ -82,6 +90,7 @@ export function mergeMetadata(view: ClusterView, response: MetadataResponse): Cl
         topicId === null ? [] : [[topicId, name] as const],
       ),
     ),
+    absent,
   }
 }
 

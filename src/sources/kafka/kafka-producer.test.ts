@@ -136,6 +136,16 @@ describe('when it cannot go on', () => {
     await Promise.all(refused)
   })
 
+  test('a topic whose name the broker refuses is told at once', async () => {
+    const { producer, script } = await fixture()
+    script.missingTopicError = 'INVALID_TOPIC_EXCEPTION'
+    const record = { topic: 'no/topic', partition: null, key: null, value: null, headers: [] }
+    await assert.rejects(producer.send(record), {
+      code: 'SHOAL_INVALID_ARGUMENT',
+      message: /"no\/topic": not a legal topic name/,
+    })
+  })
+
   test('sends wait for room when too much is under way', async () => {
     const { send, clock, hold, log } = await fixture({ maxBufferedBytes: 50 })
     const release = hold()

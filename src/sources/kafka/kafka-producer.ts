@@ -235,8 +235,8 @@ export class KafkaProducer implements AsyncDisposable {
     let failure: Error | null = null
     try {
       await this.#client.retrying(async () => {
-        const { topics } = await this.#client.refreshOrCreate(topic)
-        if (!topics.has(topic)) throw missingTopic(topic)
+        const { topics, absent } = await this.#client.refreshOrCreate(topic)
+        if (!topics.has(topic)) throw missingTopic(topic, absent.get(topic))
       }, this.#settings.topicTimeoutMs)
     } catch (error) {
       failure = error instanceof Error ? error : new Error(messageOf(error))
@@ -451,12 +451,31 @@ function refused(
   )
 }
 
-/** The broker may be about to create it, so the error counts as one that passes while there is time. */
-function missingTopic(topic: string): ShoalError {
+/**
+ * A broker that knows no such topic may be about to create it, so that counts as an error which passes while there is time;
+ * one that refuses its name, or us, has said all it has to say.
+ */
+function missingTopic(
+  topic: string,
+  error: KafkaErrorCode = 'UNKNOWN_TOPIC_OR_PARTITION',
+): ShoalError {
+  const details = { topic, error }
+  if (error === 'INVALID_TOPIC_EXCEPTION')
+    return new ShoalError(
+      'SHOAL_INVALID_ARGUMENT',
+      `topic ${JSON.stringify(topic)}: not a legal topic name (letters, digits, ".", "_" and "-", at most 249)`,
+      { details },
+    )
+  if (error === 'TOPIC_AUTHORIZATION_FAILED')
+    return new ShoalError(
+      'SHOAL_REQUEST_FAILED',
+      `topic ${topic}: ${kafkaErrorSentence(error)} (${error})`,
+      { details },
+    )
   return new ShoalError(
     'SHOAL_UNKNOWN_TOPIC',
     `topic ${topic} does not exist and the broker does not create it; create it first`,
-    { details: { topic, error: 'UNKNOWN_TOPIC_OR_PARTITION' } },
+    { details },
   )
 }
 
