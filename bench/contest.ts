@@ -5,11 +5,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
+import { run } from '../test/real/program.ts'
 
 const CLOCK_TICKS_A_SECOND = 100
 const RESULTS = join(import.meta.dirname, 'results')
 
 export const ROUNDS: number = Number(process.env['SHOAL_BENCH_ROUNDS'] ?? 5)
+
+/** Memory that is touched before a contest of brokers, which fill the page cache. */
+const TOUCHED_GIB: number = Number(process.env['SHOAL_BENCH_TOUCHED_GIB'] ?? 8)
 
 export type Figures = Readonly<Record<string, number>>
 
@@ -17,6 +21,16 @@ export interface Contender {
   readonly name: string
   /** One measured turn. */
   turn(round: number): Promise<Figures>
+}
+
+/**
+ * Writes to some gibibytes of memory and lets them go. A virtual machine pays its host for the first use of a page (here
+ * 2.5 us a KiB, ten times what the write itself costs), whoever happens to come first; nobody should.
+ */
+export async function touchMemory(gib: number = TOUCHED_GIB): Promise<void> {
+  const program = `for (let left = ${gib * 2}, kept = []; left > 0; left--) kept.push(Buffer.alloc(2 ** 29, 1))`
+  const { exitCode, stderr } = await run(process.execPath, ['-e', program], { limitMs: 600_000 })
+  if (exitCode !== 0) throw new Error(`${gib} GiB of memory could not be touched: ${stderr}`)
 }
 
 /** Lets the contenders take turns, `rounds` times, and answers the median of each figure of each. */

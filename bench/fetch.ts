@@ -9,7 +9,7 @@
 import { ApacheKafka } from '../test/real/apache-kafka.ts'
 import { ShoalProcess } from '../test/real/shoal.ts'
 import { createTopic, ratios, runLoad, type MeasuredBroker } from './brokers.ts'
-import { contest, cpuSeconds, publish, type Contender } from './contest.ts'
+import { contest, cpuSeconds, publish, type Contender, touchMemory } from './contest.ts'
 
 const COUNT = Number(process.env['SHOAL_BENCH_COUNT'] ?? 5_000_000)
 const PARTITIONS = 8
@@ -26,6 +26,7 @@ const brokers: readonly MeasuredBroker[] = [
 ]
 const rows = []
 for (const size of SIZES) {
+  await touchMemory()
   for (const { bootstrap } of brokers) {
     await createTopic(bootstrap, topicOf(size), PARTITIONS)
     await runLoad('produce', [bootstrap, topicOf(size), size.count, size.bytes])

@@ -10,7 +10,7 @@
 import { ApacheKafka } from '../test/real/apache-kafka.ts'
 import { ShoalProcess } from '../test/real/shoal.ts'
 import { createTopic, deleteTopic, ratios, runLoad, type MeasuredBroker } from './brokers.ts'
-import { contest, cpuSeconds, publish, type Contender } from './contest.ts'
+import { contest, cpuSeconds, publish, type Contender, touchMemory } from './contest.ts'
 
 const COUNT = Number(process.env['SHOAL_BENCH_COUNT'] ?? 5_000_000)
 const SIZES = [
@@ -26,6 +26,7 @@ const brokers: readonly MeasuredBroker[] = [
 ]
 const rows = []
 for (const size of SIZES) {
+  await touchMemory()
   for (const broker of brokers)
     await contender(broker, { ...size, count: size.count / 10 }).turn(-1)
   const figures = await contest(brokers.map((broker) => contender(broker, size)))

@@ -17,12 +17,12 @@ const KEYS = 200
 const PARTITIONS = 8
 const CONCURRENCY = 100
 const WORK = [
-  { workMs: 0, count: 400_000 },
+  { workMs: 0, count: 2_000_000 },
   { workMs: 1, count: 40_000 },
   { workMs: 10, count: 40_000 },
 ]
 /** One record after the other takes its time: the peer gets fewer records where its rate does not depend on their number. */
-const PEER_COUNT: Readonly<Record<number, number>> = { 0: 400_000, 1: 8_000, 10: 1_000 }
+const PEER_COUNT: Readonly<Record<number, number>> = { 0: 2_000_000, 1: 8_000, 10: 1_000 }
 
 await using broker = await ShoalProcess.start()
 const rows = []
