@@ -45,13 +45,12 @@ test(`${KILLS} SIGKILLs of the broker under load lose nothing that was acknowled
       await broker.start()
       starts.push(performance.now() - startedMs)
       if (kill % READ_BACK_EVERY === 0)
-        history.verify(await readBack(broker.bootstrap, history.highest()))
+        await history.verifyWith((until) => readBack(broker.bootstrap, until))
     }
   } finally {
     await load.stop()
   }
-  const final = await readBack(broker.bootstrap, history.highest())
-  history.verify(final)
+  const final = await history.verifyWith((until) => readBack(broker.bootstrap, until))
   assert.deepEqual(
     history.repeatedIdempotent(final),
     [],
@@ -85,21 +84,19 @@ class History {
     return new Promise((resolve) => this.#waiting.push({ count, resolve }))
   }
 
-  /** For each partition the highest acknowledged offset: how far a reader must come. */
-  highest(): ReadonlyMap<number, number> {
-    const highest = new Map<number, number>()
-    for (const place of this.#values.keys()) {
-      const [partition = 0, offset = 0] = place.split('/').map(Number)
-      highest.set(partition, Math.max(highest.get(partition) ?? -1, offset))
-    }
-    return highest
-  }
-
-  /** Every acknowledged record is at its offset, and an offset that was ever read keeps its record. */
-  verify(read: ReadonlyMap<string, string>): void {
-    const lost = [...this.#values].filter(([place, value]) => read.get(place) !== value)
+  /**
+   * Every record that is acknowledged by now is at its offset, and an offset that was ever read keeps its record. The load
+   * may go on meanwhile. `read` is told how far it must come: the highest acknowledged offset of each partition.
+   */
+  async verifyWith(
+    read: (until: ReadonlyMap<number, number>) => Promise<ReadonlyMap<string, string>>,
+  ): Promise<ReadonlyMap<string, string>> {
+    const acknowledged = new Map(this.#values)
+    const found = await read(highestOf(acknowledged.keys()))
+    const lost = [...acknowledged].filter(([place, value]) => found.get(place) !== value)
     assert.deepEqual(lost.slice(0, 5), [], `${lost.length} acknowledged records lost or changed`)
-    for (const [place, value] of read) this.#claim(place, value)
+    for (const [place, value] of found) this.#claim(place, value)
+    return found
   }
 
   repeatedIdempotent(read: ReadonlyMap<string, string>): readonly string[] {
@@ -117,6 +114,15 @@ class History {
     )
     this.#values.set(place, value)
   }
+}
+
+function highestOf(places: Iterable<string>): ReadonlyMap<number, number> {
+  const highest = new Map<number, number>()
+  for (const place of places) {
+    const [partition = 0, offset = 0] = place.split('/').map(Number)
+    highest.set(partition, Math.max(highest.get(partition) ?? -1, offset))
+  }
+  return highest
 }
 
 /** Producers that go on through every kill. */
