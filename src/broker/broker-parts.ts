@@ -14,6 +14,7 @@ import {
   systemTimers,
   uuidText,
 } from '../core/index.ts'
+import type { MigrationPolicy } from '../group/index.ts'
 import { GroupCoordinator } from '../group/index.ts'
 import type { FileStore, LogStore } from '../log/index.ts'
 import { NodeFileStore, openLogStore } from '../log/index.ts'
@@ -25,6 +26,7 @@ import { MemoryFileStore } from './memory-file-store.ts'
 import { producerIdMachine, ProducerIdService, ProducerIdTable } from './producer-ids.ts'
 import type { BrokerSettings } from './settings/broker-settings.ts'
 import { brokerConfigRules, topicDefaultRules } from './settings/config-rules.ts'
+import { consumerGroupConfig, groupConfigRules } from './settings/group-configs.ts'
 import { topicMachine, TopicService } from './topics/topic-service.ts'
 import { TopicTable } from './topics/topic-table.ts'
 
@@ -88,6 +90,7 @@ export async function openParts(
     maxPartitions: settings.shoalMaxPartitions,
     topicConfigRules: topicDefaultRules(brokerTexts),
     brokerConfigRules: brokerConfigRules(given),
+    groupConfigRules: groupConfigRules(settings),
   })
   const coordinator = newCoordinator(settings, table, (prefix) => `${prefix}-${uuidText(random)}`)
   const producers = new ProducerIdTable()
@@ -133,11 +136,14 @@ function newCoordinator(
 ): GroupCoordinator {
   return new GroupCoordinator({
     newMemberId,
-    partitionCount: (topic) => table.byName(topic)?.partitionCount,
+    topics: table,
     groupMinSessionTimeoutMs: settings.groupMinSessionTimeoutMs,
     groupMaxSessionTimeoutMs: settings.groupMaxSessionTimeoutMs,
     groupInitialRebalanceDelayMs: settings.groupInitialRebalanceDelayMs,
     groupMaxSize: settings.groupMaxSize,
+    groupConsumerMaxSize: settings.groupConsumerMaxSize,
+    groupConsumerMigrationPolicy: settings.groupConsumerMigrationPolicy as MigrationPolicy,
+    consumerGroupConfig: (groupId) => consumerGroupConfig(table.groupConfigs(groupId), settings),
     offsetMetadataMaxBytes: settings.offsetMetadataMaxBytes,
     offsetsRetentionMs: settings.offsetsRetentionMinutes * 60_000,
     offsetsRetentionCheckIntervalMs: settings.offsetsRetentionCheckIntervalMs,

@@ -178,7 +178,12 @@ function fixture() {
   let members = 0
   const coordinator = new GroupCoordinator({
     newMemberId: (prefix) => `${prefix}-${++members}`,
-    partitionCount: () => 3,
+    topics: {
+      byName: (name) => ({ topicId: name, name, partitionCount: 3 }),
+      byId: () => undefined,
+      topics: () => [],
+      version: 0,
+    },
     groupInitialRebalanceDelayMs: 0,
   })
   const disk = new HeldDisk()

@@ -62,7 +62,7 @@ interface Known {
 test('whatever is asked: generations rise, who is fenced changes nothing, a restart knows the same, everybody is answered', () => {
   fc.assert(
     fc.property(
-      fc.array(anyStep, { maxLength: 60 }),
+      fc.array(anyStep, { maxLength: 60, size: 'max' }),
       fc.constantFrom(0, 3_000),
       (steps, groupInitialRebalanceDelayMs) => {
         const world = new World(groupInitialRebalanceDelayMs)

@@ -6,30 +6,28 @@
  * (`classic/soft-state.ts`: rounds, waiting requests, sessions) is `handle`'s own and gone after a restart; `start` gives
  * every member its whole session again, so a restart moves no partition.
  *
- * Routes by group type; today every group is classic.
+ * Routes by the type of the group, classic or KIP-848, and lets one become the other.
  */
 
-import { assertInvariant, unreachable } from '../core/index.ts'
-import {
-  applyRecord,
-  type ClassicGroup,
-  snapshotOf,
-  unknownGroup,
-} from './classic/classic-group.ts'
-import { join } from './classic/join.ts'
-import { heartbeat, leave, sessionExpired, sync } from './classic/membership.ts'
-import {
-  armSyncTimeout,
-  beginRound,
-  initialDelayOver,
-  rebalanceTimedOut,
-  settle,
-  syncTimedOut,
-} from './classic/rebalance.ts'
+import { assertInvariant } from '../core/index.ts'
+import { applyRecord, type ClassicGroup, unknownGroup } from './classic/classic-group.ts'
+import { dissolve, decideClassic, resumeClassic } from './classic/decide.ts'
+import { beginRound, settle } from './classic/rebalance.ts'
 import { isIdle, newSoftState, type SoftState, timerKey } from './classic/soft-state.ts'
-import { type ClassicLimits, ClassicTurn, stateOf } from './classic/turn.ts'
-import { describeGroup, listedGroup, matches } from './describe.ts'
+import { ClassicTurn, stateOf } from './classic/turn.ts'
+import { type ConsumerGroup, groupFrom } from './consumer/consumer-group.ts'
+import { decideConsumer, resumeConsumer } from './consumer/decide.ts'
+import { describeConsumer, listedConsumer, noConsumerGroup } from './consumer/describe.ts'
+import { consumerHeartbeat, refusedHeartbeat, requestProblem } from './consumer/heartbeat.ts'
+import { downgraded, mayBecomeConsumer, mustDowngrade, upgraded } from './consumer/migration.ts'
+import { notConsumer, type Refusal } from './consumer/refusal.ts'
+import { type ConsumerSoftState, newConsumerSoftState } from './consumer/soft-state.ts'
+import { ConsumerTurn } from './consumer/turn.ts'
+import { describeGroup, listedClassic, matches } from './describe.ts'
+import { type Group, GroupTable } from './group-table.ts'
+import { type GroupCoordinatorOptions, type Limits, limitsOf } from './limits.ts'
 import type {
+  ConsumerHeartbeatRequest,
   DeleteGroupsRequest,
   GroupError,
   GroupReply,
@@ -37,11 +35,11 @@ import type {
   Now,
   TimerCommand,
 } from './messages.ts'
-import { commitOffsets, deleteOffsets, type OffsetLimits } from './offsets/commit.ts'
 import { expireOffsets } from './offsets/expiry.ts'
+import { fetchRefusal } from './offsets/fences.ts'
 import { fetchOffsets } from './offsets/fetch.ts'
-import { OffsetTable } from './offsets/offset-table.ts'
 import type {
+  DescribedConsumerGroup,
   DescribedGroup,
   GroupTimeline,
   ListedGroup,
@@ -51,33 +49,6 @@ import type {
 } from './queries.ts'
 import type { GroupRecord } from './records.ts'
 
-export interface GroupCoordinatorOptions {
-  /** A member id that never was and never will be: `<prefix>-<uuid>`. */
-  readonly newMemberId: (prefix: string) => string
-  /** How many partitions a topic has; undefined when there is no such topic. */
-  readonly partitionCount: (topic: string) => number | undefined
-  /** `group.min.session.timeout.ms`, default 6,000. */
-  readonly groupMinSessionTimeoutMs?: number
-  /** `group.max.session.timeout.ms`, default 1,800,000. */
-  readonly groupMaxSessionTimeoutMs?: number
-  /** `group.initial.rebalance.delay.ms`, default 3,000. */
-  readonly groupInitialRebalanceDelayMs?: number
-  /** `group.max.size`, default 10,000 (Kafka: no limit). */
-  readonly groupMaxSize?: number
-  /** Member ids of one group that were handed out and not used yet; default 10,000. */
-  readonly groupMaxPendingMembers?: number
-  /** How long a new member may wait for its first generation, milliseconds; default 300,000. */
-  readonly groupNewMemberJoinTimeoutMs?: number
-  /** Groups that there may be; who would begin a further one is answered COORDINATOR_NOT_AVAILABLE. Default 100,000. */
-  readonly maxGroups?: number
-  /** `offset.metadata.max.bytes`, default 4,096; counted in UTF-16 units, as Kafka does. */
-  readonly offsetMetadataMaxBytes?: number
-  /** `offsets.retention.minutes` in milliseconds, default 7 days. */
-  readonly offsetsRetentionMs?: number
-  /** `offsets.retention.check.interval.ms`, default 600,000. */
-  readonly offsetsRetentionCheckIntervalMs?: number
-}
-
 /** What a request leads to. The shell replays the records at once, sets the timers, and holds the replies until the flush. */
 export interface GroupDecision {
   readonly records: readonly GroupRecord[]
@@ -85,53 +56,31 @@ export interface GroupDecision {
   readonly timers: readonly TimerCommand[]
 }
 
-type Limits = ClassicLimits &
-  OffsetLimits & {
-    readonly maxGroups: number
-    readonly offsetsRetentionMs: number
-    readonly offsetsRetentionCheckIntervalMs: number
-  }
-
-const DEFAULTS = {
-  groupMinSessionTimeoutMs: 6_000,
-  groupMaxSessionTimeoutMs: 1_800_000,
-  groupInitialRebalanceDelayMs: 3_000,
-  groupMaxSize: 10_000,
-  groupMaxPendingMembers: 10_000,
-  groupNewMemberJoinTimeoutMs: 300_000,
-  maxGroups: 100_000,
-  offsetMetadataMaxBytes: 4_096,
-  offsetsRetentionMs: 7 * 24 * 3_600_000,
-  offsetsRetentionCheckIntervalMs: 600_000,
-} as const
-
 const NOTHING: GroupDecision = { records: [], replies: [], timers: [] }
+
+/** Requests that concern one group. */
+type OneGroupRequest = Extract<GroupRequest, { readonly groupId: string }>
 
 export class GroupCoordinator {
   readonly #limits: Limits
-  /** Hard state. */
-  readonly #groups = new Map<string, ClassicGroup>()
-  readonly #offsets = new OffsetTable()
-  #observedMs = 0
-  /** Soft state. */
+  readonly #table = new GroupTable()
+  /** Soft state, by the type of the group. */
   readonly #soft = new Map<string, SoftState>()
+  readonly #consumerSoft = new Map<string, ConsumerSoftState>()
   #startedAt: { readonly monotonicMs: number; readonly observedMs: number } | null = null
   #stalledMs = 0
 
   constructor(options: GroupCoordinatorOptions) {
-    this.#limits = { ...DEFAULTS, ...options }
+    this.#limits = limitsOf(options)
   }
 
   /** Call once after the last replay of a start and before the first request: sessions begin anew, in full. */
   start(now: Now): readonly TimerCommand[] {
-    this.#startedAt = { monotonicMs: now.monotonicMs, observedMs: this.#observedMs }
+    this.#startedAt = { monotonicMs: now.monotonicMs, observedMs: this.#table.observedMs }
     const timers: TimerCommand[] = [this.#nextExpiry()]
-    for (const group of this.#groups.values()) {
+    for (const group of this.#table.groups.values()) {
       if (group.members.size === 0) continue
-      const turn = this.#turn(group.groupId, now)
-      resume(turn)
-      assertInvariant(turn.records.length === 0, 'a start decides nothing that is not known')
-      timers.push(...this.#end(turn).timers)
+      timers.push(...this.#resume(group, now).timers)
     }
     return timers
   }
@@ -147,117 +96,121 @@ export class GroupCoordinator {
       case 'stalled':
         this.#stalledMs += Math.max(0, request.durationMs)
         return NOTHING
-      default: {
-        const turn = this.#turn(request.groupId, now)
-        this.#decide(turn, request)
-        return this.#end(turn)
-      }
+      default:
+        return this.#decide(request, now)
     }
   }
 
   replay(record: GroupRecord): void {
-    switch (record.kind) {
-      case 'clock-observed':
-        this.#observedMs = Math.max(this.#observedMs, record.observedMs)
-        return
-      case 'group-deleted':
-        this.#groups.delete(record.groupId)
-        this.#offsets.deleteGroup(record.groupId)
-        return
-      case 'offsets-deleted':
-        this.#offsets.delete(record)
-        return
-      case 'offsets-committed':
-        this.#offsets.commit(record)
-        this.#observedMs = Math.max(this.#observedMs, record.observedMs)
-        break
-      case 'generation':
-      case 'member-removed':
-        this.#observedMs = Math.max(this.#observedMs, record.at.observedMs)
-        break
-      case 'assigned':
-      case 'member-replaced':
-      case 'group':
-        break
-      default:
-        unreachable(record)
-    }
-    const { groupId } = record
-    const group = this.#groups.get(groupId) ?? unknownGroup(groupId)
-    this.#groups.set(groupId, applyRecord(group, record))
+    this.#table.replay(record)
   }
 
   /** The records that rebuild the hard state; a list of its own, which later requests do not change. */
   snapshot(): readonly GroupRecord[] {
-    const records: GroupRecord[] = [{ kind: 'clock-observed', observedMs: this.#observedMs }]
-    for (const group of this.#groups.values()) {
-      // The group last: a commit says how long its group was idle, and that is the group's to say here.
-      records.push(...this.#offsets.snapshot(group.groupId, group.idleSince.observedMs))
-      records.push(snapshotOf(group))
-    }
-    return records
+    return this.#table.snapshot()
   }
 
   fetchOffsets(group: OffsetFetchGroup): OffsetFetchGroupResult {
-    return fetchOffsets(group, this.#offsets.of(group.groupId))
+    const known = this.#table.groups.get(group.groupId)
+    const refusal = known?.type === 'consumer' ? fetchRefusal(known, group) : 'NONE'
+    return fetchOffsets(group, this.#table.offsets.of(group.groupId), refusal)
   }
 
   list(filter: ListGroupsFilter): readonly ListedGroup[] {
-    const groupIds = new Set([...this.#groups.keys(), ...this.#soft.keys()])
-    return Array.from(groupIds, (groupId) =>
-      listedGroup(this.#group(groupId), this.#soft.get(groupId)),
-    ).filter((group) => matches(group, filter))
+    const groupIds = new Set([...this.#table.groups.keys(), ...this.#soft.keys()])
+    return Array.from(groupIds, (groupId) => {
+      const group = this.#table.groups.get(groupId) ?? this.#table.classic(groupId)
+      return group.type === 'consumer'
+        ? listedConsumer(group)
+        : listedClassic(group, this.#soft.get(groupId))
+    }).filter((group) => matches(group, filter))
   }
 
   /** One group of a DescribeGroups request. */
   describe(groupId: string, apiVersion: number): DescribedGroup {
-    const exists = this.#groups.has(groupId) || this.#soft.has(groupId)
+    const group = this.#table.groups.get(groupId)
+    const isConsumer = group?.type === 'consumer'
+    const exists = !isConsumer && this.#exists(groupId)
+    const why = isConsumer
+      ? `Group ${groupId} is not a classic group.`
+      : `Group ${groupId} not found.`
     return describeGroup(
-      exists ? this.#group(groupId) : null,
+      exists ? this.#table.classic(groupId) : null,
       this.#soft.get(groupId),
       groupId,
-      apiVersion,
+      { apiVersion, why },
     )
   }
 
-  timeline(groupId: string): GroupTimeline | undefined {
-    const group = this.#groups.get(groupId)
-    return group && { groupId, generation: group.generation, rebalances: group.timeline }
+  /** One group of a ConsumerGroupDescribe request. */
+  describeConsumer(groupId: string): DescribedConsumerGroup {
+    const group = this.#table.groups.get(groupId)
+    if (group?.type === 'consumer') return describeConsumer(group, this.#limits.topics)
+    const problem = this.#exists(groupId) ? 'is not a consumer group' : 'not found'
+    return noConsumerGroup(groupId, `Group ${groupId} ${problem}.`)
   }
 
-  #decide(
-    turn: ClassicTurn,
-    request: Exclude<
-      GroupRequest,
-      { kind: 'delete' | 'topic-deleted' | 'offsets-expiry' | 'stalled' }
-    >,
-  ): void {
-    switch (request.kind) {
-      case 'join':
-        return join(turn, request)
-      case 'sync':
-        return sync(turn, request)
-      case 'heartbeat':
-        return heartbeat(turn, request)
-      case 'leave':
-        return leave(turn, request)
-      case 'session-expired':
-        return sessionExpired(turn, request.memberId)
-      case 'initial-delay-over':
-        return initialDelayOver(turn, request.round)
-      case 'rebalance-timeout':
-        return rebalanceTimedOut(turn, request.round)
-      case 'sync-timeout':
-        return syncTimedOut(turn, request.generation)
-      case 'offset-commit':
-        return commitOffsets(turn, request, this.#limits)
-      case 'offset-delete':
-        return deleteOffsets(turn, request, {
-          ...this.#limits,
-          offsets: this.#offsets.of(request.groupId),
-        })
-      default:
-        return unreachable(request)
+  timeline(groupId: string): GroupTimeline | undefined {
+    const group = this.#table.groups.get(groupId)
+    if (group === undefined) return undefined
+    const generation = group.type === 'classic' ? group.generation : group.groupEpoch
+    return { groupId, generation, rebalances: group.timeline }
+  }
+
+  /** KIP-848 groups with members answer everybody; in all others classic requests find a classic group. */
+  #decide(request: OneGroupRequest, now: Now): GroupDecision {
+    const { groupId } = request
+    const group = this.#table.groups.get(groupId)
+    if (request.kind === 'consumer-heartbeat') return this.#consumerHeartbeat(request, now)
+    const isOffsets = request.kind === 'offset-commit' || request.kind === 'offset-delete'
+    if (group?.type === 'consumer' && (isOffsets || group.members.size > 0)) {
+      const turn = this.#consumerTurn(group, now)
+      decideConsumer(turn, request, this.#offsetLimits(groupId))
+      return this.#endConsumer(turn, now)
+    }
+    const turn = this.#turn(this.#table.classic(groupId), now)
+    decideClassic(turn, request, this.#offsetLimits(groupId))
+    return this.#end(turn)
+  }
+
+  #consumerHeartbeat(request: ConsumerHeartbeatRequest, now: Now): GroupDecision {
+    const { groupId } = request
+    const refused = (refusal: Refusal) => ({
+      ...NOTHING,
+      replies: [refusedHeartbeat(request, refusal)],
+    })
+    const problem = requestProblem(request)
+    if (problem !== null) return refused(problem)
+    if (this.#table.groups.get(groupId)?.type === 'consumer' || !this.#exists(groupId)) {
+      const turn = this.#consumerTurn(this.#table.consumer(groupId), now)
+      consumerHeartbeat(turn, request)
+      return this.#endConsumer(turn, now)
+    }
+    const classic = this.#turn(this.#table.classic(groupId), now)
+    if (request.memberEpoch !== 0 || !mayBecomeConsumer(classic, this.#limits))
+      return refused(notConsumer(groupId))
+    return this.#upgrade(classic, request, now)
+  }
+
+  /** A classic group becomes a KIP-848 one with this join, if the join succeeds; who waits in it is told to come again. */
+  #upgrade(classic: ClassicTurn, request: ConsumerHeartbeatRequest, now: Now): GroupDecision {
+    const { groupId, group, soft } = classic
+    const members = classic.members().filter(({ memberId }) => group.members.has(memberId))
+    const record = upgraded(group, members, this.#limits.topics)
+    const started = members.length > 0 ? groupFrom(record) : this.#table.consumer(groupId)
+    const sessions = new Map(Array.from(soft.sessions, ([id, session]) => [id, { ...session }]))
+    const turn = this.#consumerTurn(started, now, newConsumerSoftState(sessions))
+    if (members.length > 0) turn.records.push(record)
+    consumerHeartbeat(turn, request)
+    // The join was refused: the group is what it was.
+    if (turn.group === started) return { ...NOTHING, replies: turn.replies }
+    dissolve(classic, turn.soft.sessions)
+    this.#soft.delete(groupId)
+    const { records, replies, timers } = this.#endConsumer(turn, now)
+    return {
+      records,
+      replies: [...classic.replies, ...replies],
+      timers: [...classic.timers, ...timers],
     }
   }
 
@@ -281,14 +234,17 @@ export class GroupCoordinator {
   #deletionRefusal(groupId: string): GroupError {
     if (groupId === '') return 'INVALID_GROUP_ID'
     const soft = this.#soft.get(groupId)
-    if (!this.#groups.has(groupId) && soft === undefined) return 'GROUP_ID_NOT_FOUND'
-    return stateOf(this.#group(groupId), soft) === 'Empty' ? 'NONE' : 'NON_EMPTY_GROUP'
+    if (!this.#exists(groupId)) return 'GROUP_ID_NOT_FOUND'
+    const group = this.#table.groups.get(groupId) ?? this.#table.classic(groupId)
+    const isEmpty =
+      group.type === 'consumer' ? group.members.size === 0 : stateOf(group, soft) === 'Empty'
+    return isEmpty ? 'NONE' : 'NON_EMPTY_GROUP'
   }
 
   #deleteTopic(topic: string): GroupDecision {
     const records: GroupRecord[] = []
-    for (const groupId of this.#offsets.groupIds()) {
-      const offsets = this.#offsets.of(groupId).get(topic)
+    for (const groupId of this.#table.offsets.groupIds()) {
+      const offsets = this.#table.offsets.of(groupId).get(topic)
       if (offsets === undefined) continue
       const topics = [{ topic, partitions: [...offsets.keys()] }]
       records.push({ kind: 'offsets-deleted', groupId, topics })
@@ -299,29 +255,46 @@ export class GroupCoordinator {
   #expireOffsets(now: Now): GroupDecision {
     const observedMs = this.#observedNow(now)
     const records: GroupRecord[] = []
-    for (const group of this.#groups.values()) {
+    for (const group of this.#table.groups.values()) {
       if (group.members.size > 0 || this.#soft.has(group.groupId)) continue
       const options = {
         now: { wallMs: now.wallMs, observedMs },
         retentionMs: this.#limits.offsetsRetentionMs,
       }
-      records.push(...expireOffsets(group, this.#offsets.of(group.groupId), options))
+      records.push(...expireOffsets(group, this.#table.offsets.of(group.groupId), options))
     }
-    if (this.#groups.size > 0) records.unshift({ kind: 'clock-observed', observedMs })
+    if (this.#table.groups.size > 0) records.unshift({ kind: 'clock-observed', observedMs })
     return { records, replies: [], timers: [this.#nextExpiry()] }
   }
 
-  #turn(groupId: string, now: Now): ClassicTurn {
+  #turn(group: ClassicGroup, now: Now): ClassicTurn {
     return new ClassicTurn({
-      group: this.#group(groupId),
-      soft: this.#soft.get(groupId) ?? newSoftState(),
-      exists: this.#groups.has(groupId) || this.#soft.has(groupId),
-      mayBegin: Math.max(this.#groups.size, this.#soft.size) < this.#limits.maxGroups,
+      group,
+      soft: this.#soft.get(group.groupId) ?? newSoftState(),
       limits: this.#limits,
+      ...this.#moment(group.groupId, now),
+    })
+  }
+
+  #consumerTurn(
+    group: ConsumerGroup,
+    now: Now,
+    soft = this.#consumerSoft.get(group.groupId) ?? newConsumerSoftState(),
+  ): ConsumerTurn {
+    const moment = this.#moment(group.groupId, now)
+    return new ConsumerTurn({ group, soft, limits: this.#limits, ...moment })
+  }
+
+  /** What a turn of either type has to know of the world. */
+  #moment(groupId: string, now: Now) {
+    const groupCount = Math.max(this.#table.groups.size, this.#soft.size)
+    return {
+      exists: this.#exists(groupId),
+      mayBegin: groupCount < this.#limits.maxGroups,
       now,
       nowMs: now.monotonicMs - this.#stalledMs,
       observedMs: this.#observedNow(now),
-    })
+    }
   }
 
   #end({ groupId, soft, records, replies, timers }: ClassicTurn): GroupDecision {
@@ -330,8 +303,50 @@ export class GroupCoordinator {
     return { records, replies, timers }
   }
 
-  #group(groupId: string): ClassicGroup {
-    return this.#groups.get(groupId) ?? unknownGroup(groupId)
+  #endConsumer(turn: ConsumerTurn, now: Now): GroupDecision {
+    const { groupId, group, soft, records, replies, timers } = turn
+    if (records.length > 0 && mustDowngrade(group, this.#limits)) {
+      const { records: further, ...classic } = this.#downgrade(turn, now)
+      return {
+        records: [...records, ...further],
+        replies: [...replies, ...classic.replies],
+        timers: [...timers, ...classic.timers],
+      }
+    }
+    if (group.members.size === 0) this.#consumerSoft.delete(groupId)
+    else this.#consumerSoft.set(groupId, soft)
+    return { records, replies, timers }
+  }
+
+  /** Only classic members are left: the group is theirs again, and they rebalance. */
+  #downgrade({ group, groupId, soft, now: { wallMs } }: ConsumerTurn, now: Now): GroupDecision {
+    const why = group.rebalance ?? { cause: 'member_left', memberId: '', startedMs: wallMs }
+    const record = downgraded(group, this.#limits.topics, why)
+    this.#consumerSoft.delete(groupId)
+    const turn = this.#turn(applyRecord(unknownGroup(groupId), record), now)
+    turn.records.push(record)
+    for (const [memberId, session] of soft.sessions) turn.soft.sessions.set(memberId, session)
+    for (const key of soft.deadlines.keys()) turn.cancel(key)
+    beginRound(turn, why, { initial: false })
+    if (turn.soft.round !== null) settle(turn, turn.soft.round)
+    return this.#end(turn)
+  }
+
+  /** Goes on with a group that the journal knows, as if its members had just been heard. */
+  #resume(group: Group, now: Now): GroupDecision {
+    const turn = group.type === 'classic' ? this.#turn(group, now) : this.#consumerTurn(group, now)
+    if (turn instanceof ClassicTurn) resumeClassic(turn)
+    else resumeConsumer(turn)
+    assertInvariant(turn.records.length === 0, 'a start decides nothing that is not known')
+    return turn instanceof ClassicTurn ? this.#end(turn) : this.#endConsumer(turn, now)
+  }
+
+  #offsetLimits(groupId: string) {
+    return { ...this.#limits, offsets: this.#table.offsets.of(groupId) }
+  }
+
+  #exists(groupId: string): boolean {
+    return this.#table.groups.has(groupId) || this.#soft.has(groupId)
   }
 
   #observedNow(now: Now): number {
@@ -347,19 +362,5 @@ export class GroupCoordinator {
       delayMs: this.#limits.offsetsRetentionCheckIntervalMs,
       request: { kind: 'offsets-expiry' },
     }
-  }
-}
-
-/** Goes on with a group that the journal knows, as if its members had just been heard. */
-function resume(turn: ClassicTurn): void {
-  const { group, soft } = turn
-  for (const { memberId, sessionTimeoutMs } of group.members.values())
-    turn.touch(memberId, sessionTimeoutMs)
-  if (group.disturbed) {
-    beginRound(turn, { cause: 'member_left', memberId: '' }, { initial: false })
-    if (soft.round !== null) settle(turn, soft.round)
-  } else if (!group.assigned) {
-    for (const memberId of group.members.keys()) soft.unsynced.add(memberId)
-    armSyncTimeout(turn)
   }
 }

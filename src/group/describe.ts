@@ -8,9 +8,12 @@ import type { ClassicGroup } from './classic/classic-group.ts'
 import { metadataOf } from './classic/protocols.ts'
 import type { SoftState } from './classic/soft-state.ts'
 import { membersOf, stateOf } from './classic/turn.ts'
-import type { DescribedGroup, ListedGroup, ListGroupsFilter } from './queries.ts'
+import type { DescribedGroup, GroupState, ListedGroup, ListGroupsFilter } from './queries.ts'
 
-export function listedGroup(group: ClassicGroup, soft: SoftState | undefined): ListedGroup {
+export function listedClassic(
+  group: ClassicGroup,
+  soft: SoftState | undefined,
+): ListedGroup & { readonly groupState: GroupState } {
   return {
     groupId: group.groupId,
     protocolType: soft?.round?.protocolType ?? group.protocolType,
@@ -33,19 +36,19 @@ export function describeGroup(
   group: ClassicGroup | null,
   soft: SoftState | undefined,
   groupId: string,
-  apiVersion: number,
+  { apiVersion, why }: { readonly apiVersion: number; readonly why: string },
 ): DescribedGroup {
   if (group === null)
     return {
       groupId,
       errorCode: apiVersion >= 6 ? 'GROUP_ID_NOT_FOUND' : 'NONE',
-      errorMessage: apiVersion >= 6 ? `Group ${groupId} not found.` : null,
+      errorMessage: apiVersion >= 6 ? why : null,
       groupState: 'Dead',
       protocolType: '',
       protocolData: '',
       members: [],
     }
-  const { groupState, protocolType } = listedGroup(group, soft)
+  const { groupState, protocolType } = listedClassic(group, soft)
   const isStable = groupState === 'Stable'
   return {
     groupId,

@@ -3,8 +3,9 @@
  * the broker does. Named as a test so that it is not shipped; it has no tests of its own.
  */
 
-import type { GroupCoordinatorOptions, GroupDecision } from './coordinator.ts'
+import type { GroupDecision } from './coordinator.ts'
 import { GroupCoordinator } from './coordinator.ts'
+import type { GroupCoordinatorOptions } from './limits.ts'
 import type {
   GroupRequest,
   GroupResponse,
@@ -20,6 +21,7 @@ import type {
 } from './messages.ts'
 import { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
 import type { GroupRecord } from './records.ts'
+import type { GroupTopic, GroupTopics } from './topics.ts'
 
 export const START_MS = 1_000_000
 
@@ -27,7 +29,40 @@ export const START_MS = 1_000_000
 export const options: GroupCoordinatorOptions = {
   groupInitialRebalanceDelayMs: 0,
   newMemberId: () => '',
-  partitionCount: (topic) => ({ orders: 4, other: 1 })[topic],
+  topics: topicsOf({ orders: 4, other: 1 }),
+}
+
+/** Topics that a test can change; the id of topic `orders` is `orders-id`, made again `orders-id-2`. */
+export interface TestTopics extends GroupTopics {
+  set(name: string, partitionCount: number): void
+  delete(name: string): void
+}
+
+export function topicsOf(counts: Readonly<Record<string, number>>): TestTopics {
+  const byName = new Map<string, GroupTopic>()
+  const made = new Map<string, number>()
+  let version = 0
+  const topics: TestTopics = {
+    byName: (name) => byName.get(name),
+    byId: (topicId) => [...byName.values()].find((topic) => topic.topicId === topicId),
+    topics: () => byName.values(),
+    get version() {
+      return version
+    },
+    set(name, partitionCount) {
+      version++
+      if (!byName.has(name)) made.set(name, (made.get(name) ?? 0) + 1)
+      const times = made.get(name)!
+      const topicId = times === 1 ? `${name}-id` : `${name}-id-${times}`
+      byName.set(name, { topicId, name, partitionCount })
+    },
+    delete(name) {
+      version++
+      byName.delete(name)
+    },
+  }
+  for (const [name, count] of Object.entries(counts)) topics.set(name, count)
+  return topics
 }
 
 type Asked = Extract<GroupRequest, { readonly replyTo: ReplyToken }>

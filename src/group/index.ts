@@ -1,10 +1,9 @@
 export * from './assignor/index.ts'
-export {
-  GroupCoordinator,
-  type GroupCoordinatorOptions,
-  type GroupDecision,
-} from './coordinator.ts'
+export type { ConsumerGroupConfig, MigrationPolicy } from './consumer/turn.ts'
+export { GroupCoordinator, type GroupDecision } from './coordinator.ts'
+export type { GroupCoordinatorOptions } from './limits.ts'
 export type * from './messages.ts'
 export type * from './queries.ts'
 export type * from './records.ts'
 export { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
+export type * from './topics.ts'

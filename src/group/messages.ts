@@ -6,24 +6,33 @@
  * Requests of timers are made by the coordinator itself and come back from the shell when they are due.
  */
 
+import type { TopicIdPartitions } from './consumer-records.ts'
+
 /** Kafka's names for everything that the coordinator refuses with. */
 export type GroupError =
   | 'NONE'
   | 'COORDINATOR_NOT_AVAILABLE'
   | 'FENCED_INSTANCE_ID'
+  | 'FENCED_MEMBER_EPOCH'
   | 'GROUP_ID_NOT_FOUND'
   | 'GROUP_MAX_SIZE_REACHED'
   | 'GROUP_SUBSCRIBED_TO_TOPIC'
   | 'ILLEGAL_GENERATION'
   | 'INCONSISTENT_GROUP_PROTOCOL'
   | 'INVALID_GROUP_ID'
+  | 'INVALID_REGULAR_EXPRESSION'
+  | 'INVALID_REQUEST'
   | 'INVALID_SESSION_TIMEOUT'
   | 'MEMBER_ID_REQUIRED'
   | 'NON_EMPTY_GROUP'
   | 'OFFSET_METADATA_TOO_LARGE'
   | 'REBALANCE_IN_PROGRESS'
+  | 'STALE_MEMBER_EPOCH'
   | 'UNKNOWN_MEMBER_ID'
   | 'UNKNOWN_TOPIC_OR_PARTITION'
+  | 'UNRELEASED_INSTANCE_ID'
+  | 'UNSUPPORTED_ASSIGNOR'
+  | 'UNSUPPORTED_VERSION'
 
 /** Names one waiting request; the shell chooses it, unique within its life. */
 export type ReplyToken = number
@@ -92,6 +101,28 @@ export interface LeaveRequest {
   }[]
 }
 
+/** ConsumerGroupHeartbeat v0-1. Null, or -1 for the rebalance timeout, means: as in the last heartbeat. */
+export interface ConsumerHeartbeatRequest {
+  readonly kind: 'consumer-heartbeat'
+  readonly replyTo: ReplyToken
+  readonly apiVersion: number
+  readonly clientId: string
+  readonly clientHost: string
+  readonly groupId: string
+  readonly memberId: string
+  /** 0 joins, -1 leaves, -2 leaves for a while (static members). */
+  readonly memberEpoch: number
+  readonly instanceId: string | null
+  readonly rackId: string | null
+  readonly rebalanceTimeoutMs: number
+  readonly subscribedTopicNames: readonly string[] | null
+  /** Empty means none. */
+  readonly subscribedTopicRegex: string | null
+  readonly serverAssignor: string | null
+  /** What the member owns. */
+  readonly topicPartitions: readonly TopicIdPartitions[] | null
+}
+
 export interface OffsetCommitRequest {
   readonly kind: 'offset-commit'
   readonly replyTo: ReplyToken
@@ -144,12 +175,21 @@ export interface Stalled {
   readonly durationMs: number
 }
 
+/** What a member of a KIP-848 group has to do in its rebalance timeout: give partitions up; as a classic one, join or sync. */
+export type MemberDeadline = 'revoke' | 'join' | 'sync'
+
 /** What the coordinator asked a timer for; `round` tells a deadline of an earlier rebalance from that of the present one. */
 export type TimerRequest =
   | { readonly kind: 'session-expired'; readonly groupId: string; readonly memberId: string }
   | { readonly kind: 'initial-delay-over'; readonly groupId: string; readonly round: number }
   | { readonly kind: 'rebalance-timeout'; readonly groupId: string; readonly round: number }
   | { readonly kind: 'sync-timeout'; readonly groupId: string; readonly generation: number }
+  | {
+      readonly kind: 'member-deadline'
+      readonly groupId: string
+      readonly memberId: string
+      readonly what: MemberDeadline
+    }
   | { readonly kind: 'offsets-expiry' }
 
 export type GroupRequest =
@@ -157,6 +197,7 @@ export type GroupRequest =
   | SyncRequest
   | HeartbeatRequest
   | LeaveRequest
+  | ConsumerHeartbeatRequest
   | OffsetCommitRequest
   | OffsetDeleteRequest
   | DeleteGroupsRequest
@@ -206,6 +247,17 @@ export interface LeaveResponse {
   }[]
 }
 
+export interface ConsumerHeartbeatResponse {
+  readonly kind: 'consumer-heartbeat'
+  readonly errorCode: GroupError
+  readonly errorMessage: string | null
+  readonly memberId: string | null
+  readonly memberEpoch: number
+  readonly heartbeatIntervalMs: number
+  /** Null: as before. */
+  readonly assignment: { readonly topicPartitions: readonly TopicIdPartitions[] } | null
+}
+
 export interface OffsetCommitResponse {
   readonly kind: 'offset-commit'
   readonly topics: readonly {
@@ -233,6 +285,7 @@ export type GroupResponse =
   | SyncResponse
   | HeartbeatResponse
   | LeaveResponse
+  | ConsumerHeartbeatResponse
   | OffsetCommitResponse
   | OffsetDeleteResponse
   | DeleteGroupsResponse

@@ -36,6 +36,8 @@ export interface OffsetFetchGroupResult {
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
+export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable'
+
 export interface ListGroupsFilter {
   /** States to keep, in any case; empty keeps all. */
   readonly statesFilter: readonly string[]
@@ -45,8 +47,8 @@ export interface ListGroupsFilter {
 export interface ListedGroup {
   readonly groupId: string
   readonly protocolType: string
-  readonly groupState: GroupState
-  readonly groupType: 'classic'
+  readonly groupState: GroupState | ConsumerGroupState
+  readonly groupType: 'classic' | 'consumer'
 }
 
 export interface DescribedGroup {
@@ -68,9 +70,41 @@ export interface DescribedGroup {
   }[]
 }
 
+export interface NamedTopicPartitions {
+  readonly topicId: string
+  readonly topicName: string
+  readonly partitions: readonly number[]
+}
+
+/** A KIP-848 group, as ConsumerGroupDescribe tells it; one of another type, or none, is GROUP_ID_NOT_FOUND. */
+export interface DescribedConsumerGroup {
+  readonly groupId: string
+  readonly errorCode: GroupError
+  readonly errorMessage: string | null
+  readonly groupState: ConsumerGroupState | ''
+  readonly groupEpoch: number
+  readonly assignmentEpoch: number
+  readonly assignorName: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly instanceId: string | null
+    readonly rackId: string | null
+    readonly memberEpoch: number
+    readonly clientId: string
+    readonly clientHost: string
+    readonly subscribedTopicNames: readonly string[]
+    readonly subscribedTopicRegex: string | null
+    readonly assignment: { readonly topicPartitions: readonly NamedTopicPartitions[] }
+    readonly targetAssignment: { readonly topicPartitions: readonly NamedTopicPartitions[] }
+    /** 0 speaks the classic protocol, 1 KIP-848. */
+    readonly memberType: 0 | 1
+  }[]
+}
+
 /** What Kafka's API has no word for: for the workbench. */
 export interface GroupTimeline {
   readonly groupId: string
+  /** Of a KIP-848 group its group epoch. */
   readonly generation: number
   /** Completed rebalances, the latest last; at most 100. */
   readonly rebalances: readonly RebalanceEntry[]

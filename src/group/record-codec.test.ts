@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { ShoalError } from '../core/index.ts'
 import { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
-import type { GroupRecord, MemberRecord, RebalanceStart } from './records.ts'
+import type { GroupRecord, MemberProfile, MemberRecord, RebalanceStart } from './records.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 6 })
 const textOrNull = fc.option(text)
@@ -48,6 +48,48 @@ const common = {
   leader: textOrNull,
   members,
 }
+const classic = fc.record({
+  sessionTimeoutMs: integer,
+  protocols: fc.array(fc.record({ name: text, metadata: blob }), { maxLength: 2 }),
+})
+const profile: fc.Arbitrary<MemberProfile> = fc.record({
+  memberId: text,
+  groupInstanceId: textOrNull,
+  rackId: textOrNull,
+  clientId: text,
+  clientHost: text,
+  rebalanceTimeoutMs: integer,
+  subscribedTopicNames: fc.array(text, { maxLength: 2 }),
+  subscribedTopicRegex: textOrNull,
+  serverAssignor: textOrNull,
+  classic: fc.option(classic),
+})
+const assigned = fc.array(
+  fc.record({
+    topicId: text,
+    partitions: fc.array(fc.tuple(count, integer), { maxLength: 2 }),
+  }),
+  { maxLength: 2 },
+)
+const progress = {
+  memberEpoch: integer,
+  previousMemberEpoch: integer,
+  state: fc.constantFrom('stable' as const, 'unrevoked' as const, 'unreleased' as const),
+  assigned,
+  pendingRevocation: assigned,
+}
+const targets = fc.array(
+  fc.record({
+    memberId: text,
+    partitions: fc.array(
+      fc.record({ topicId: text, partitions: fc.array(count, { maxLength: 2 }) }),
+      { maxLength: 2 },
+    ),
+  }),
+  { maxLength: 2 },
+)
+const target = { assignmentEpoch: count, assignor: text, topicsHash: text }
+
 const kind = <Kind extends string>(name: Kind) => fc.constant(name)
 
 const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
@@ -85,6 +127,35 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     }),
   }),
   fc.record({ kind: kind('group-deleted'), groupId }),
+  fc.record({ kind: kind('group-epoch'), groupId, groupEpoch: count, rebalance }),
+  fc.record({ kind: kind('consumer-member'), groupId, profile }),
+  fc.record({
+    kind: kind('consumer-member-left'),
+    groupId,
+    memberId: text,
+    at,
+    durationMs: integer,
+  }),
+  fc.record({ kind: kind('consumer-member-replaced'), groupId, memberId: text, profile }),
+  fc.record({ kind: kind('target-assignment'), groupId, ...target, targets }),
+  fc.record({
+    kind: kind('member-epoch'),
+    groupId,
+    memberId: text,
+    ...progress,
+    durationMs: integer,
+  }),
+  fc.record({
+    kind: kind('consumer-group'),
+    groupId,
+    groupEpoch: count,
+    ...target,
+    members: fc.array(fc.record({ profile, ...progress }), { maxLength: 2 }),
+    targets,
+    idleSince: at,
+    rebalance: fc.option(rebalance),
+    timeline: fc.array(entry, { maxLength: 2 }),
+  }),
   fc.record({ kind: kind('clock-observed'), observedMs: integer }),
   fc.record({
     kind: kind('group'),

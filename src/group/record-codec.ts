@@ -7,27 +7,18 @@
  */
 
 import { ShoalError, unreachable } from '../core/index.ts'
+import { consumerRecordFromJson, consumerRecordToJson } from './consumer-record-codec.ts'
 import { Fields } from './json-fields.ts'
-import type {
-  GroupRecord,
-  MemberRecord,
-  OffsetRecord,
-  RebalanceCause,
-  RebalanceEntry,
-  RebalanceStart,
-  Stamp,
-} from './records.ts'
+import {
+  base64,
+  entryFromJson,
+  rebalanceFromJson,
+  stampFromJson,
+  startFromJson,
+} from './record-part-codec.ts'
+import type { GroupRecord, MemberRecord, OffsetRecord } from './records.ts'
 
 const VERSION = 1
-
-const CAUSES: readonly RebalanceCause[] = [
-  'member_joined',
-  'member_left',
-  'session_timeout',
-  'rebalance_timeout',
-  'topic_changed',
-  'member_updated',
-]
 
 export function encodeGroupRecord(record: GroupRecord): Uint8Array {
   return utf8.encode(JSON.stringify({ v: VERSION, ...toJson(record) }))
@@ -89,7 +80,15 @@ function toJson(record: GroupRecord): object {
     case 'member-removed':
     case 'group-deleted':
     case 'clock-observed':
+    case 'group-epoch':
       return record
+    case 'consumer-member':
+    case 'consumer-member-left':
+    case 'consumer-member-replaced':
+    case 'target-assignment':
+    case 'member-epoch':
+    case 'consumer-group':
+      return consumerRecordToJson(record)
     default:
       return unreachable(record)
   }
@@ -177,7 +176,7 @@ function fromJson(fields: Fields): GroupRecord {
         timeline: fields.objects('timeline').map(entryFromJson),
       }
     default:
-      return fields.fail('kind', 'a known kind')
+      return consumerRecordFromJson(kind, groupId, fields)
   }
 }
 
@@ -211,35 +210,6 @@ function offsetFromJson(row: Fields): OffsetRecord {
     leaderEpoch: row.integer(2),
     metadata: row.text(3),
   }
-}
-
-function stampFromJson(fields: Fields): Stamp {
-  return { wallMs: fields.integer('wallMs'), observedMs: fields.integer('observedMs') }
-}
-
-function startFromJson(fields: Fields | null): RebalanceStart | null {
-  return fields === null ? null : rebalanceFromJson(fields)
-}
-
-function rebalanceFromJson(fields: Fields): RebalanceStart {
-  const cause = CAUSES.find((known) => known === fields.text('cause'))
-  return {
-    cause: cause ?? fields.fail('cause', 'a known cause'),
-    memberId: fields.text('memberId'),
-    startedMs: fields.integer('startedMs'),
-  }
-}
-
-function entryFromJson(fields: Fields): RebalanceEntry {
-  return {
-    ...rebalanceFromJson(fields),
-    durationMs: fields.integer('durationMs'),
-    generation: fields.count('generation'),
-  }
-}
-
-function base64(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }
 
 const utf8 = new TextEncoder()

@@ -6,29 +6,16 @@
  *   member-removed, member-replaced   a member id is fenced at once, whatever the rebalance that follows does
  *   offsets-committed, offsets-deleted, group-deleted
  *   clock-observed   how much time the broker has seen pass, for offset expiry
- *   group        all of a group but its offsets; written by snapshots alone
+ *   group        all of a group but its offsets; written by snapshots, and when a KIP-848 group becomes a classic one
+ *
+ * KIP-848 groups have their own: `consumer-records.ts`.
  */
 
-export type RebalanceCause =
-  | 'member_joined'
-  | 'member_left'
-  | 'session_timeout'
-  | 'rebalance_timeout'
-  | 'topic_changed'
-  | 'member_updated'
+import type { ConsumerGroupRecord } from './consumer-records.ts'
+import type { RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
 
-/** Why and when a rebalance began. */
-export interface RebalanceStart {
-  readonly cause: RebalanceCause
-  readonly memberId: string
-  readonly startedMs: number
-}
-
-/** One completed rebalance of the timeline. */
-export interface RebalanceEntry extends RebalanceStart {
-  readonly durationMs: number
-  readonly generation: number
-}
+export type * from './consumer-records.ts'
+export type * from './record-parts.ts'
 
 export interface MemberRecord {
   readonly memberId: string
@@ -39,12 +26,6 @@ export interface MemberRecord {
   readonly rebalanceTimeoutMs: number
   readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
   readonly assignment: Uint8Array
-}
-
-/** A moment on both clocks of expiry: wall time, and time that the broker has seen pass while it ran. */
-export interface Stamp {
-  readonly wallMs: number
-  readonly observedMs: number
 }
 
 export interface OffsetRecord {
@@ -142,6 +123,7 @@ export interface GroupSnapshotRecord {
 }
 
 export type GroupRecord =
+  | ConsumerGroupRecord
   | GenerationRecord
   | AssignedRecord
   | MemberRemovedRecord

@@ -176,3 +176,11 @@ export function requestHead(key: number, version: number, correlationId = 1): Bu
   head.writeInt16BE(-1, 8)
   return head
 }
+
+/** Sends bytes and says that nothing more comes: whatever the broker makes of them, the connection then ends. */
+export async function offer(port: number, bytes: Uint8Array): Promise<void> {
+  using client = await RawClient.connect(port)
+  client.write(bytes)
+  client.end()
+  await client.closed()
+}

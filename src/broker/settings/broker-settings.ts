@@ -38,6 +38,24 @@ export const brokerSettingTable = {
   'group.min.session.timeout.ms': int(6_000, 'shortest session timeout of a classic member', 0),
   'group.max.session.timeout.ms': int(1_800_000, 'longest session timeout of a classic member', 0),
   'group.max.size': int(10_000, 'most members of a classic group', 1),
+  'group.consumer.session.timeout.ms': int(45_000, 'session timeout of KIP-848 members', 1),
+  'group.consumer.heartbeat.interval.ms': int(5_000, 'how often KIP-848 members say a word', 1),
+  'group.consumer.assignment.interval.ms': int(
+    0,
+    'least time between two assignments of a KIP-848 group',
+    0,
+    15_000,
+  ),
+  'group.consumer.min.session.timeout.ms': int(1_000, 'least that a group may set', 1),
+  'group.consumer.max.session.timeout.ms': int(60_000, 'most that a group may set', 1),
+  'group.consumer.min.heartbeat.interval.ms': int(100, 'least that a group may set', 1),
+  'group.consumer.max.heartbeat.interval.ms': int(15_000, 'most that a group may set', 1),
+  'group.consumer.max.size': int(10_000, 'most members of a KIP-848 group', 1),
+  'group.consumer.migration.policy': string(
+    'bidirectional',
+    'whether groups with members change between classic and KIP-848',
+    ['bidirectional', 'upgrade', 'downgrade', 'disabled'],
+  ),
   'producer.id.expiration.ms': int(86_400_000, 'idle time after which a producer is forgotten', 1),
   'fetch.max.bytes': int(57_671_680, 'most bytes that one fetch answers', 1_024),
   'max.incremental.fetch.session.cache.slots': int(1_000, 'most fetch sessions', 0),
@@ -52,6 +70,10 @@ export const brokerSettingTable = {
     'none',
   ]),
   'shoal.flush.interval.ms': int(1_000, 'longest time unsynced under the policy os', 1),
+  'shoal.kafka.group.limits': boolean(
+    false,
+    "hold groups to Kafka's own least session timeout (45 s) and heartbeat interval (5 s)",
+  ),
   'shoal.max.partitions': int(100_000, 'most partitions of all topics together', 1),
 } as const satisfies Readonly<Record<string, SettingDefinition>>
 

@@ -8,10 +8,12 @@
 import type { BrokerSettingName } from './broker-settings.ts'
 import { brokerSettingTable } from './broker-settings.ts'
 import type { SettingDefinition, SettingType } from './definition.ts'
+import { groupConfigTable } from './group-configs.ts'
 import type { TopicConfigDefinition, TopicConfigName, TopicConfigs } from './topic-configs.ts'
 import { topicConfigTable } from './topic-configs.ts'
 
 export const ConfigSource = {
+  group: 8,
   topic: 1,
   dynamicBroker: 2,
   dynamicDefaultBroker: 3,
@@ -84,6 +86,22 @@ export function describeBrokerConfigs(
       ]
       return entry(name, definition, synonyms, !isDynamicSetting(name))
     })
+}
+
+/** Every config of a group. */
+export function describeGroupConfigs(
+  own: ReadonlyMap<string, string>,
+  { given }: BrokerConfigTexts,
+): readonly DescribedConfig[] {
+  return Object.entries(groupConfigTable).map(([name, definition]) => {
+    const { broker } = definition
+    const synonyms = [
+      ...synonym(name, own.get(name), ConfigSource.group),
+      ...synonym(broker, given.get(broker), ConfigSource.staticBroker),
+      ...synonym(broker, definition.default, ConfigSource.default),
+    ]
+    return entry(name, definition, synonyms, false)
+  })
 }
 
 /** Broker settings that may change while it runs: those that are defaults of topics. */

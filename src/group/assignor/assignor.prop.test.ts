@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Assignment, AssignorInput, AssignorMember } from './assignor.ts'
-import { assignors } from './index.ts'
+import { assignors, serverAssignors } from './index.ts'
 
 const TOPICS = ['x', 'y', 'z']
 
@@ -37,7 +37,12 @@ const inputs = { uniform: anyInput(true), mixed: anyInput(false) }
 
 for (const [kind, input] of Object.entries(inputs))
   describe(`with ${kind} subscriptions`, () => {
-    for (const [name, assign] of Object.entries(assignors))
+    const everyAssignor = [
+      ...Object.entries(assignors),
+      ["the server's uniform", serverAssignors.uniform],
+      ["the server's range", serverAssignors.range],
+    ] as const
+    for (const [name, assign] of everyAssignor)
       test(`${name} gives every wanted partition to at most one member that wants it, whatever the order of the input`, () => {
         fc.assert(
           fc.property(input, (given) => {
@@ -61,6 +66,22 @@ for (const [kind, input] of Object.entries(inputs))
           const best = bruteForce(given)
           const found = costOf(given, singleOwners(assignors.sticky(given)))
           assert.deepEqual(found, best)
+        }),
+        { numRuns: 300 },
+      )
+    })
+
+    test("the server's range is balanced in every topic, with the fewest moves that allow it", () => {
+      fc.assert(
+        fc.property(input, (given) => {
+          const owners = singleOwners(serverAssignors.range(given))
+          for (const [topic, count] of given.partitionCounts) {
+            const alone = { ...given, partitionCounts: new Map([[topic, count]]) }
+            const ownersOfTopic = new Map(
+              [...owners].filter(([partition]) => partition.startsWith(`${topic}/`)),
+            )
+            assert.deepEqual(costOf(alone, ownersOfTopic), bruteForce(alone))
+          }
         }),
         { numRuns: 300 },
       )

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Assignment, AssignorMember } from './assignor.ts'
-import { assignors } from './index.ts'
+import { assignors, serverAssignors } from './index.ts'
 
 describe('range', () => {
   test('gives every topic in runs, the first members one more', () => {
@@ -36,6 +36,30 @@ describe('range', () => {
       b: { x: [1] },
       c: {},
     })
+  })
+})
+
+describe("the server's range", () => {
+  test('is the range of the clients when nobody holds anything', () => {
+    const members = ['a', 'b', 'c'].map((id) => member(id, 'x y'))
+    const input = { members, partitionCounts: counts({ x: 5, y: 4 }) }
+    assert.deepEqual(plain(serverAssignors.range(input)), plain(assignors.range(input)))
+  })
+
+  test('leaves everybody the same partitions of topics of one size when a member comes', () => {
+    const held = (first: number, second: number) => [
+      { topic: 'x', partitions: [first, second] },
+      { topic: 'y', partitions: [first, second] },
+    ]
+    const members = [
+      { ...member('a', 'x y'), ownedPartitions: held(0, 1) },
+      { ...member('b', 'x y'), ownedPartitions: held(2, 3) },
+      member('c', 'x y'),
+    ]
+    assert.deepEqual(
+      plain(serverAssignors.range({ members, partitionCounts: counts({ x: 4, y: 4 }) })),
+      { a: { x: [0, 1], y: [0, 1] }, b: { x: [2], y: [2] }, c: { x: [3], y: [3] } },
+    )
   })
 })
 

@@ -25,6 +25,7 @@ import type {
 } from '../records.ts'
 
 export interface ClassicGroup {
+  readonly type: 'classic'
   readonly groupId: string
   readonly generation: number
   /** Empty for a group that only ever committed offsets. */
@@ -59,6 +60,7 @@ export const TIMELINE_LENGTH = 100
 /** A group that nobody has heard of: where `apply` starts from. */
 export function unknownGroup(groupId: string): ClassicGroup {
   return {
+    type: 'classic',
     groupId,
     generation: 0,
     protocolType: '',
@@ -93,7 +95,7 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
           }
     case 'group': {
       const { kind: _, members, ...rest } = record
-      return { ...rest, ...indexed(members) }
+      return { type: 'classic', ...rest, ...indexed(members) }
     }
     default:
       return unreachable(record)
@@ -101,7 +103,7 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
 }
 
 export function snapshotOf(group: ClassicGroup): GroupSnapshotRecord {
-  const { members, memberIdByInstance: _, ...rest } = group
+  const { type: _, members, memberIdByInstance: __, ...rest } = group
   return { kind: 'group', ...rest, members: [...members.values()] }
 }
 
@@ -118,6 +120,7 @@ function beginGeneration(group: ClassicGroup, record: GenerationRecord): Classic
   )
   const isEmpty = members.length === 0
   return {
+    type: 'classic',
     ...next,
     groupId,
     generation,

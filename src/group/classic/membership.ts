@@ -20,6 +20,7 @@ import {
   rebalanceWithout,
   settle,
 } from './rebalance.ts'
+import { isSessionOver } from '../sessions.ts'
 import { timerKey } from './soft-state.ts'
 import type { ClassicTurn } from './turn.ts'
 
@@ -72,16 +73,8 @@ export function leave(turn: ClassicTurn, request: LeaveRequest): void {
 }
 
 export function sessionExpired(turn: ClassicTurn, memberId: string): void {
-  const { soft, groupId } = turn
-  const session = soft.sessions.get(memberId)
-  if (session === undefined) return
-  session.armedMs = Infinity
-  if (!turn.isDue(session.dueMs)) {
-    session.armedMs = session.dueMs
-    const delayMs = session.dueMs - turn.nowMs
-    const key = timerKey.session(groupId, memberId)
-    return turn.schedule(key, delayMs, { kind: 'session-expired', groupId, memberId })
-  }
+  const { soft } = turn
+  if (!isSessionOver(turn, memberId)) return
   if (soft.pending.delete(memberId)) {
     soft.sessions.delete(memberId)
     if (soft.round !== null) settle(turn, soft.round)

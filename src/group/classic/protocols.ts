@@ -15,7 +15,7 @@ export const CONSUMER_PROTOCOL_TYPE = 'consumer'
 
 /** Whether some protocol of `offered` is known to every member. */
 export function supportsOneOf(
-  members: Iterable<MemberRecord>,
+  members: Iterable<Pick<MemberRecord, 'protocols'>>,
   offered: readonly GroupProtocol[],
 ): boolean {
   let common = offered.map(({ name }) => name)

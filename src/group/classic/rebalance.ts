@@ -296,7 +296,7 @@ function armRebalanceTimeout(turn: ClassicTurn, round: JoinRound): void {
 }
 
 /** Answers everybody who waits for an assignment that will not come. */
-function abandonSyncs(turn: ClassicTurn, errorCode: GroupError): void {
+export function abandonSyncs(turn: ClassicTurn, errorCode: GroupError): void {
   const { soft, group } = turn
   for (const [memberId, replyTo] of soft.waitingSyncs) {
     turn.reply(replyTo, failedSync(errorCode))

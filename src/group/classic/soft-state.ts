@@ -1,19 +1,17 @@
 /**
  * The soft state of a classic group: who is joining, who waits for an answer, whose session runs. `handle` changes it in
  * place; a restart forgets it, and what it forgets the clients send again.
- *
- * Deadlines are lazy: a heartbeat only moves `dueMs`; the timer fires at the old time, finds nothing due and is set
- * anew. So a heartbeat costs no timer.
  */
 
 import type { ReplyToken } from '../messages.ts'
 import type { MemberRecord, RebalanceStart } from '../records.ts'
+import { type Session, sessionKey } from '../sessions.ts'
 
 export interface SoftState {
   /** Ids that were handed out with MEMBER_ID_REQUIRED and have not come back to join. */
   readonly pending: Set<string>
   /** Of members and of pending ids. */
-  readonly sessions: Map<string, Deadline>
+  readonly sessions: Map<string, Session>
   /** The join phase, while there is one: the group is PreparingRebalance. */
   round: JoinRound | null
   /** Rounds begun so far. */
@@ -24,12 +22,6 @@ export interface SoftState {
   syncDueMs: number
   /** When the rebalance that runs began; null when it began before a restart. */
   rebalanceStartedMs: number | null
-}
-
-export interface Deadline {
-  dueMs: number
-  /** When its timer fires; infinite when none is set. */
-  armedMs: number
 }
 
 export interface JoinRound {
@@ -76,10 +68,9 @@ export function isIdle(soft: SoftState): boolean {
   return soft.round === null && soft.sessions.size === 0 && soft.waitingSyncs.size === 0
 }
 
-/** Every timer of a group; ids may hold any character, so the length keeps two of them apart. */
+/** Every timer of a classic group. */
 export const timerKey = {
-  session: (groupId: string, memberId: string): string =>
-    `session:${groupId.length}:${groupId}:${memberId}`,
+  session: sessionKey,
   join: (groupId: string): string => `join:${groupId}`,
   sync: (groupId: string): string => `sync:${groupId}`,
   offsetsExpiry: 'offsets-expiry',

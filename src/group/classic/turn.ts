@@ -16,8 +16,9 @@ import type {
 } from '../messages.ts'
 import type { GroupState } from '../queries.ts'
 import type { GroupRecord, MemberRecord, Stamp } from '../records.ts'
+import { endSession, isDue, touchSession } from '../sessions.ts'
 import { applyRecord, type ClassicGroup, type ClassicRecord } from './classic-group.ts'
-import { type SoftState, timerKey } from './soft-state.ts'
+import type { SoftState } from './soft-state.ts'
 
 /** Limits of classic groups, with every default filled in. */
 export interface ClassicLimits {
@@ -128,27 +129,15 @@ export class ClassicTurn {
 
   /** A sign of life: the session ends `timeoutMs` from now. */
   touch(memberId: string, timeoutMs: number): void {
-    const dueMs = this.nowMs + timeoutMs
-    const session = this.soft.sessions.get(memberId)
-    if (session !== undefined && session.armedMs <= dueMs) {
-      session.dueMs = dueMs
-      return
-    }
-    this.soft.sessions.set(memberId, { dueMs, armedMs: dueMs })
-    this.schedule(timerKey.session(this.groupId, memberId), timeoutMs, {
-      kind: 'session-expired',
-      groupId: this.groupId,
-      memberId,
-    })
+    touchSession(this, memberId, timeoutMs)
   }
 
   endSession(memberId: string): void {
-    if (this.soft.sessions.delete(memberId)) this.cancel(timerKey.session(this.groupId, memberId))
+    endSession(this, memberId)
   }
 
-  /** Whether a deadline has come; a timer that fires a hair early counts as in time. */
   isDue(dueMs: number): boolean {
-    return dueMs - this.nowMs < 1
+    return isDue(this, dueMs)
   }
 }
 

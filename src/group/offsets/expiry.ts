@@ -10,12 +10,11 @@
  * committed to from outside; here a group that somebody uses loses nothing.
  */
 
-import type { ClassicGroup } from '../classic/classic-group.ts'
 import type { GroupDeletedRecord, OffsetsDeletedRecord, Stamp } from '../records.ts'
 import type { TopicOffsets } from './offset-table.ts'
 
 export function expireOffsets(
-  group: ClassicGroup,
+  group: { readonly groupId: string; readonly idleSince: Stamp },
   offsets: TopicOffsets,
   { now, retentionMs }: { readonly now: Stamp; readonly retentionMs: number },
 ): (OffsetsDeletedRecord | GroupDeletedRecord)[] {

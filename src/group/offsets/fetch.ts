@@ -1,10 +1,11 @@
 /**
- * OffsetFetch v1-9. Classic groups do not ask who asks: a member's id and epoch are for KIP-848 groups.
+ * OffsetFetch v1-9. Classic groups do not ask who asks; KIP-848 groups want a member's own epoch (`fences.ts`).
  *
  * What nobody committed has offset -1 and no error, also for a group or a topic that does not exist: clients take any
  * error as a reason to stop.
  */
 
+import type { GroupError } from '../messages.ts'
 import type { OffsetFetchGroup, OffsetFetchGroupResult } from '../queries.ts'
 import type { CommittedOffset, TopicOffsets } from './offset-table.ts'
 
@@ -13,7 +14,9 @@ type FetchedTopic = OffsetFetchGroupResult['topics'][number]
 export function fetchOffsets(
   { groupId, topics }: OffsetFetchGroup,
   committed: TopicOffsets,
+  refusal: GroupError,
 ): OffsetFetchGroupResult {
+  if (refusal !== 'NONE') return { groupId, errorCode: refusal, topics: [] }
   return {
     groupId,
     errorCode: 'NONE',

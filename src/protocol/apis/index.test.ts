@@ -41,12 +41,12 @@ test('the versions are those that were decided on', () => {
   ])
 })
 
-test('SASL and KIP-848 groups have schemas and are not served', () => {
+test('SASL has schemas and is not served', () => {
   const served = new Set<number>(servedApis.map(({ key }) => key))
 
   assert.deepEqual(
     allApis.filter(({ key }) => !served.has(key)).map(({ key }) => key),
-    [17, 36, 68, 69],
+    [17, 36],
   )
 })
 

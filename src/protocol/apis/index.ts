@@ -2,7 +2,7 @@
  * The Kafka APIs that Shoal has a schema for, one file each, and which of them a broker serves.
  *
  * Adding one: its file here (versions and changes in the header), its line below, its handler in the broker.
- * Not served yet: SASL (17, 36) and KIP-848 groups (68, 69).
+ * Not served yet: SASL (17, 36).
  */
 
 import { produce } from './00-produce.ts'
@@ -139,6 +139,8 @@ export const servedApis = [
   listPartitionReassignments,
   offsetDelete,
   describeCluster,
+  consumerGroupHeartbeat,
+  consumerGroupDescribe,
 ] as const
 
 /**

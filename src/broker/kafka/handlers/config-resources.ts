@@ -2,14 +2,14 @@
  * The things that have configs, by Kafka's numbers, and changing them: shared by AlterConfigs and IncrementalAlterConfigs.
  *
  * A broker is asked for by its id, or by '' for the cluster's default: with one node both are the same settings, of which
- * those that are defaults of topics can change while it runs. Groups have no configs of their own yet.
+ * those that are defaults of topics can change while it runs. A group may be configured before there is one.
  */
 
 import type { KafkaErrorName } from '../../../protocol/index.ts'
 import type { BrokerContext } from '../../context.ts'
 import { NODE_ID } from '../../context.ts'
 import { topicNameProblem } from '../../topics/topic-name.ts'
-import type { ConfigChanges } from '../../topics/topic-table.ts'
+import type { ConfigChanges, TopicRequest } from '../../topics/topic-table.ts'
 
 export const ResourceType = { topic: 2, broker: 4, group: 32 } as const
 
@@ -74,13 +74,15 @@ function change(
   changes: ConfigChanges,
   validateOnly: boolean,
 ): { readonly errorCode: KafkaErrorName; readonly errorMessage: string | null } {
-  if (resourceType === ResourceType.group)
-    return { errorCode: 'INVALID_CONFIG', errorMessage: 'groups have no configs here yet' }
   const { errorCode, errorMessage } = context.topics.decide(
-    resourceType === ResourceType.topic
-      ? { kind: 'configure-topic', name: resourceName, changes }
-      : { kind: 'configure-broker', changes },
+    requestFor(resourceType, resourceName, changes),
     validateOnly,
   )
   return { errorCode, errorMessage }
+}
+
+function requestFor(type: number, name: string, changes: ConfigChanges): TopicRequest {
+  if (type === ResourceType.topic) return { kind: 'configure-topic', name, changes }
+  if (type === ResourceType.group) return { kind: 'configure-group', groupId: name, changes }
+  return { kind: 'configure-broker', changes }
 }

@@ -4,7 +4,11 @@ import type { DescribeConfigsRequest } from '../../../protocol/index.ts'
 import { describeConfigs } from '../../../protocol/index.ts'
 import type { BrokerContext } from '../../context.ts'
 import type { DescribedConfig } from '../../settings/describe.ts'
-import { describeBrokerConfigs, describeTopicConfigs } from '../../settings/describe.ts'
+import {
+  describeBrokerConfigs,
+  describeGroupConfigs,
+  describeTopicConfigs,
+} from '../../settings/describe.ts'
 import { resourceProblem, ResourceType } from './config-resources.ts'
 import { handler } from './define.ts'
 
@@ -51,6 +55,8 @@ function configsOf(
       topics.brokerConfigs,
       resourceName === '' ? 'cluster-default' : 'broker',
     )
+  if (resourceType === ResourceType.group)
+    return describeGroupConfigs(topics.table.groupConfigs(resourceName), topics.brokerConfigs)
   const topic = resourceType === ResourceType.topic ? topics.table.byName(resourceName) : undefined
   return topic === undefined ? [] : describeTopicConfigs(topic.configs, topics.brokerConfigs)
 }

@@ -4,6 +4,8 @@ import type { BrokerContext } from '../../context.ts'
 import type { Handler } from '../handler.ts'
 import { handleAlterConfigs } from './alter-configs.ts'
 import { apiVersionsHandler } from './api-versions.ts'
+import { handleConsumerGroupDescribe } from './consumer-group-describe.ts'
+import { handleConsumerGroupHeartbeat } from './consumer-group-heartbeat.ts'
 import { handleCreatePartitions } from './create-partitions.ts'
 import { handleCreateTopics } from './create-topics.ts'
 import { handleDeleteGroups } from './delete-groups.ts'
@@ -59,6 +61,8 @@ const served: readonly Handler<BrokerContext>[] = [
   handleListPartitionReassignments,
   handleOffsetDelete,
   handleDescribeCluster,
+  handleConsumerGroupHeartbeat,
+  handleConsumerGroupDescribe,
 ]
 
 export const kafkaHandlers: readonly Handler<BrokerContext>[] = [

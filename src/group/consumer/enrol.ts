@@ -1,0 +1,47 @@
+/**
+ * Taking a member in, or what it says of itself now: what that means for the group's epoch, and whose place it takes.
+ *
+ * The epoch rises before the member is written down: a crash between the two leaves an epoch without a reason, never a
+ * member whose subscription nobody looked at.
+ */
+
+import type { MemberProfile } from '../records.ts'
+import { endSession } from '../sessions.ts'
+import type { ConsumerMember } from './consumer-group.ts'
+import { sameProfile, sameSubscription } from './profile.ts'
+import type { ConsumerTurn } from './turn.ts'
+
+/** Takes in who the member is now; whether its subscription changed. */
+export function enrol(
+  turn: ConsumerTurn,
+  { profile, before }: { readonly profile: MemberProfile; readonly before: ConsumerMember | null },
+): boolean {
+  const { groupId, group } = turn
+  const { memberId } = profile
+  const changed = !sameSubscription(profile, before?.profile ?? null)
+  const why = { cause: before === null ? 'member_joined' : 'member_updated', memberId } as const
+  // A group begins at epoch 1, and its first subscription is a change already.
+  const by = (group.groupEpoch === 0 ? 1 : 0) + (changed ? 1 : 0)
+  if (by > 0) turn.raiseEpoch(why, by)
+  else if (topicsChanged(turn)) turn.raiseEpoch({ cause: 'topic_changed', memberId: '' })
+
+  if (before !== null && before.profile.memberId !== memberId) {
+    const oldId = before.profile.memberId
+    turn.record({ kind: 'consumer-member-replaced', groupId, memberId: oldId, profile })
+    endSession(turn, oldId)
+    for (const what of ['revoke', 'join', 'sync'] as const) turn.clearDeadline(what, oldId)
+  } else if (before === null || !sameProfile(before.profile, profile)) {
+    turn.record({ kind: 'consumer-member', groupId, profile })
+  }
+  return changed
+}
+
+/** Whether the topics that the group wants are others, or have more partitions, than at its last target. */
+function topicsChanged({ soft, group, limits }: ConsumerTurn): boolean {
+  const { version } = limits.topics
+  if (soft.topicsVersion === version) return false
+  soft.topicsVersion = version
+  if (group.groupEpoch > group.assignmentEpoch) return false
+  const profiles = Array.from(group.members.values(), ({ profile }) => profile)
+  return limits.subscriptions.hashOf(profiles) !== group.topicsHash
+}

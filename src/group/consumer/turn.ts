@@ -1,0 +1,174 @@
+/**
+ * One request being decided for one KIP-848 group: the draft of its hard state, its soft state, and what comes out.
+ *
+ * A record emitted here is applied to the draft at once, so that later steps of the same decision see it; the
+ * coordinator's own hard state changes only when the shell replays the records.
+ */
+
+import type {
+  GroupReply,
+  GroupResponse,
+  MemberDeadline,
+  Now,
+  ReplyToken,
+  TimerCommand,
+  TimerRequest,
+} from '../messages.ts'
+import type { GroupRecord, RebalanceStart, Stamp } from '../records.ts'
+import { isDue, type SessionTurn } from '../sessions.ts'
+import type { GroupTopics } from '../topics.ts'
+import {
+  applyConsumerRecord,
+  type ConsumerGroup,
+  type ConsumerMember,
+  type ConsumerRecord,
+} from './consumer-group.ts'
+import type { ConsumerSoftState } from './soft-state.ts'
+import { deadlineKey } from './soft-state.ts'
+import type { Subscriptions } from './target.ts'
+
+/** What may be set for one group; Kafka's `consumer.session.timeout.ms` and so on. */
+export interface ConsumerGroupConfig {
+  readonly sessionTimeoutMs: number
+  readonly heartbeatIntervalMs: number
+  /** Least time between two targets of the group; 0 computes each at once. */
+  readonly assignmentIntervalMs: number
+}
+
+/** Whether a classic group may become a KIP-848 one (`upgrade`) and back (`downgrade`) while members are in. */
+export type MigrationPolicy = 'bidirectional' | 'upgrade' | 'downgrade' | 'disabled'
+
+export interface ConsumerLimits {
+  /** Of classic members. */
+  readonly groupMinSessionTimeoutMs: number
+  readonly groupMaxSessionTimeoutMs: number
+  readonly groupConsumerMaxSize: number
+  readonly groupConsumerMigrationPolicy: MigrationPolicy
+  readonly consumerGroupConfig: (groupId: string) => ConsumerGroupConfig
+  readonly newMemberId: (prefix: string) => string
+  readonly topics: GroupTopics
+  readonly subscriptions: Subscriptions
+}
+
+export interface ConsumerTurnStart {
+  readonly group: ConsumerGroup
+  readonly soft: ConsumerSoftState
+  /** Whether anybody has heard of the group. */
+  readonly exists: boolean
+  /** Whether there may be one more group. */
+  readonly mayBegin: boolean
+  readonly limits: ConsumerLimits
+  readonly now: Now
+  /** Monotonic time without the stalls of the host: what deadlines are measured in. */
+  readonly nowMs: number
+  /** Time that the broker has seen pass, for the stamps of expiry. */
+  readonly observedMs: number
+}
+
+export class ConsumerTurn implements SessionTurn {
+  readonly soft: ConsumerSoftState
+  readonly exists: boolean
+  readonly mayBegin: boolean
+  readonly limits: ConsumerLimits
+  readonly config: ConsumerGroupConfig
+  readonly now: Now
+  readonly nowMs: number
+  readonly stamp: Stamp
+  readonly records: GroupRecord[] = []
+  readonly replies: GroupReply[] = []
+  readonly timers: TimerCommand[] = []
+  #group: ConsumerGroup
+
+  constructor(start: ConsumerTurnStart) {
+    this.#group = start.group
+    this.soft = start.soft
+    this.exists = start.exists
+    this.mayBegin = start.mayBegin
+    this.limits = start.limits
+    this.config = start.limits.consumerGroupConfig(start.group.groupId)
+    this.now = start.now
+    this.nowMs = start.nowMs
+    this.stamp = { wallMs: start.now.wallMs, observedMs: start.observedMs }
+  }
+
+  /** The hard state as the records of this turn leave it. */
+  get group(): ConsumerGroup {
+    return this.#group
+  }
+
+  get groupId(): string {
+    return this.#group.groupId
+  }
+
+  member(memberId: string): ConsumerMember | undefined {
+    return this.#group.members.get(memberId)
+  }
+
+  record(record: ConsumerRecord): void {
+    this.#group = applyConsumerRecord(this.#group, record)
+    this.records.push(record)
+  }
+
+  reply(to: ReplyToken, response: GroupResponse): void {
+    this.replies.push({ to, response })
+  }
+
+  schedule(key: string, delayMs: number, request: TimerRequest): void {
+    this.timers.push({ kind: 'schedule', key, delayMs: Math.max(0, delayMs), request })
+  }
+
+  cancel(key: string): void {
+    this.timers.push({ kind: 'cancel', key })
+  }
+
+  /** Something changed that calls for a new target. */
+  raiseEpoch(why: Omit<RebalanceStart, 'startedMs'>, by = 1): void {
+    if (this.#group.rebalance === null) this.soft.rebalanceStartedMs = this.nowMs
+    this.record({
+      kind: 'group-epoch',
+      groupId: this.groupId,
+      groupEpoch: this.#group.groupEpoch + by,
+      rebalance: { ...why, startedMs: this.now.wallMs },
+    })
+  }
+
+  /** How long the rebalance that runs has taken; over a restart only the wall clock knows. */
+  rebalanceDurationMs(): number {
+    const { rebalance } = this.#group
+    if (rebalance === null) return 0
+    const { rebalanceStartedMs } = this.soft
+    const durationMs =
+      rebalanceStartedMs === null
+        ? this.now.wallMs - rebalance.startedMs
+        : this.nowMs - rebalanceStartedMs
+    return Math.max(0, Math.round(durationMs))
+  }
+
+  /** The member has to be done with this in so much time, or it is removed. */
+  setDeadline(what: MemberDeadline, memberId: string, delayMs: number): void {
+    const { groupId } = this
+    const key = deadlineKey(what, groupId, memberId)
+    this.soft.deadlines.set(key, this.nowMs + delayMs)
+    this.schedule(key, delayMs, { kind: 'member-deadline', groupId, memberId, what })
+  }
+
+  hasDeadline(what: MemberDeadline, memberId: string): boolean {
+    return this.soft.deadlines.has(deadlineKey(what, this.groupId, memberId))
+  }
+
+  clearDeadline(what: MemberDeadline, memberId: string): void {
+    const key = deadlineKey(what, this.groupId, memberId)
+    if (this.soft.deadlines.delete(key)) this.cancel(key)
+  }
+
+  /** A deadline's timer fired: whether the member is late. One that was moved by a stall gets its next timer. */
+  isLate(what: MemberDeadline, memberId: string): boolean {
+    const { groupId } = this
+    const key = deadlineKey(what, groupId, memberId)
+    const dueMs = this.soft.deadlines.get(key)
+    if (dueMs === undefined) return false
+    if (isDue(this, dueMs)) return true
+    this.schedule(key, dueMs - this.nowMs, { kind: 'member-deadline', groupId, memberId, what })
+    return false
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The hard state of all groups: what records make of it, and the records that rebuild it.
+ *
+ * A group is of one type at a time. An empty group of either type counts as the other where it is asked to be: its numbers
+ * go on, so that nothing that was said to an earlier member can be taken for something said to a later one.
+ */
+
+import { assertInvariant, unreachable } from '../core/index.ts'
+import {
+  applyRecord,
+  type ClassicGroup,
+  snapshotOf,
+  unknownGroup,
+} from './classic/classic-group.ts'
+import {
+  applyConsumerRecord,
+  type ConsumerGroup,
+  consumerSnapshotOf,
+  newConsumerGroup,
+} from './consumer/consumer-group.ts'
+import { OffsetTable } from './offsets/offset-table.ts'
+import type { GroupRecord } from './records.ts'
+
+export type Group = ClassicGroup | ConsumerGroup
+
+export class GroupTable {
+  readonly groups = new Map<string, Group>()
+  readonly offsets = new OffsetTable()
+  #observedMs = 0
+
+  /** Time that the broker has seen pass, as far as records say. */
+  get observedMs(): number {
+    return this.#observedMs
+  }
+
+  replay(record: GroupRecord): void {
+    switch (record.kind) {
+      case 'clock-observed':
+        return this.#observe(record.observedMs)
+      case 'group-deleted':
+        this.groups.delete(record.groupId)
+        this.offsets.deleteGroup(record.groupId)
+        return
+      case 'offsets-deleted':
+        return this.offsets.delete(record)
+      case 'offsets-committed': {
+        this.offsets.commit(record)
+        this.#observe(record.observedMs)
+        const group = this.groups.get(record.groupId)
+        if (group?.type === 'consumer') this.#set(applyConsumerRecord(group, record))
+        else this.#set(applyRecord(group ?? unknownGroup(record.groupId), record))
+        return
+      }
+      case 'generation':
+      case 'member-removed':
+        this.#observe(record.at.observedMs)
+        return this.#set(applyRecord(this.classic(record.groupId), record))
+      case 'assigned':
+      case 'member-replaced':
+        return this.#set(applyRecord(this.classic(record.groupId), record))
+      case 'group':
+        return this.#set(applyRecord(unknownGroup(record.groupId), record))
+      case 'consumer-member-left':
+        this.#observe(record.at.observedMs)
+        return this.#set(applyConsumerRecord(this.consumer(record.groupId), record))
+      case 'group-epoch':
+      case 'consumer-member':
+      case 'consumer-member-replaced':
+      case 'target-assignment':
+      case 'member-epoch':
+        return this.#set(applyConsumerRecord(this.consumer(record.groupId), record))
+      case 'consumer-group':
+        return this.#set(applyConsumerRecord(newGroup(record.groupId), record))
+      default:
+        return unreachable(record)
+    }
+  }
+
+  /** A list of its own, which later records do not change. */
+  snapshot(): readonly GroupRecord[] {
+    const records: GroupRecord[] = [{ kind: 'clock-observed', observedMs: this.#observedMs }]
+    for (const group of this.groups.values()) {
+      // The group last: a commit says how long its group was idle, and that is the group's to say here.
+      records.push(...this.offsets.snapshot(group.groupId, group.idleSince.observedMs))
+      records.push(group.type === 'classic' ? snapshotOf(group) : consumerSnapshotOf(group))
+    }
+    return records
+  }
+
+  /** The group as a classic one: as it is, or as it would begin. */
+  classic(groupId: string): ClassicGroup {
+    const group = this.groups.get(groupId)
+    if (group === undefined) return unknownGroup(groupId)
+    if (group.type === 'classic') return group
+    assertIsEmpty(group)
+    const { groupEpoch: generation, idleSince, timeline } = group
+    return { ...unknownGroup(groupId), generation, idleSince, timeline }
+  }
+
+  /** The group as a KIP-848 one: as it is, or as it would begin. */
+  consumer(groupId: string): ConsumerGroup {
+    const group = this.groups.get(groupId)
+    if (group === undefined) return newGroup(groupId)
+    if (group.type === 'consumer') return group
+    assertIsEmpty(group)
+    return { ...newConsumerGroup(groupId, group), timeline: group.timeline }
+  }
+
+  #set(group: Group): void {
+    this.groups.set(group.groupId, group)
+  }
+
+  #observe(observedMs: number): void {
+    this.#observedMs = Math.max(this.#observedMs, observedMs)
+  }
+}
+
+function newGroup(groupId: string): ConsumerGroup {
+  return newConsumerGroup(groupId, unknownGroup(groupId))
+}
+
+function assertIsEmpty(group: Group): void {
+  assertInvariant(
+    group.members.size === 0,
+    () => `group ${group.groupId} has members of the other type`,
+  )
+}
