@@ -12,8 +12,8 @@ const RESULTS = join(import.meta.dirname, 'results')
 
 export const ROUNDS: number = Number(process.env['SHOAL_BENCH_ROUNDS'] ?? 5)
 
-/** Memory that is touched before a contest of brokers, which fill the page cache. */
-const TOUCHED_GIB: number = Number(process.env['SHOAL_BENCH_TOUCHED_GIB'] ?? 8)
+/** Memory that is touched before a broker is measured, which fills the page cache. */
+const TOUCHED_GIB: number = Number(process.env['SHOAL_BENCH_TOUCHED_GIB'] ?? 4)
 
 export type Figures = Readonly<Record<string, number>>
 

@@ -3,7 +3,8 @@
  *
  * librdkafka (confluent-kafka for Python, batches up to 1 MB) fills a fresh topic of 8 partitions with 100-byte and 1 KiB
  * values, on Shoal (every acknowledgement after the disk) and on Apache Kafka with its defaults (acknowledgement after
- * the page cache), in turns on the same machine. What it does not show: a real disk's sync time, several producers,
+ * the page cache), in turns on the same machine; memory is touched before every turn, or one would find the pages that the
+ * other has just freed. What it does not show: a real disk's sync time, several producers,
  * compression.
  */
 
@@ -26,7 +27,6 @@ const brokers: readonly MeasuredBroker[] = [
 ]
 const rows = []
 for (const size of SIZES) {
-  await touchMemory()
   for (const broker of brokers)
     await contender(broker, { ...size, count: size.count / 10 }).turn(-1)
   const figures = await contest(brokers.map((broker) => contender(broker, size)))
@@ -46,6 +46,7 @@ function contender(
   return {
     name,
     async turn(round) {
+      await touchMemory()
       const topic = `produce-${bytes}-${count}-${round}`
       await createTopic(bootstrap, topic, 8)
       const before = await cpuSeconds(pid)
