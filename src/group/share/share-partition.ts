@@ -1,0 +1,144 @@
+/**
+ * The hard state of one share-partition (a partition as one group shares it), as a value that is never changed in place.
+ *
+ *   done │ startOffset (SPSO) ··· in flight: every offset has a delivery ··· │ endOffset ··· never delivered
+ *
+ *   new ──▶ available ──▶ acknowledged          from │ available  archiving  acknowledged  archived
+ *               │ ▲ (acquired again: count + n)  ─────┼────────────────────────────────────────────
+ *               │ └───┘                      available│  count up      x           x           x
+ *               ├──▶ archiving ──▶ archived  archiving│                                        x
+ *               └──▶ archived                 the last two are terminal
+ *
+ * Invariants, asserted on every record: deliveries cover start to end without a gap, the first of them is not terminal;
+ * only the moves of the table; counts never fall; within one state epoch the start never goes back.
+ * Not here: who holds what (`holds.ts`) and why anything happens (`turn.ts` and who uses it).
+ */
+
+import { assertInvariant, unreachable } from '../../core/index.ts'
+import type {
+  Delivery,
+  DeliveryRange,
+  SharePartitionId,
+  SharePartitionSnapshotRecord,
+  ShareRecord,
+} from './records.ts'
+import { assign, type OffsetRange, type RangeList, within } from './ranges.ts'
+
+export interface SharePartition extends SharePartitionId {
+  /** Rises by one whenever the start offset is set anew. */
+  readonly stateEpoch: number
+  /** The first record not terminal: what the group has committed, so to say. */
+  readonly startOffset: number
+  /** The first offset that was never delivered. (Kafka's SPEO is the one before.) */
+  readonly endOffset: number
+  readonly deliveries: RangeList<Delivery>
+}
+
+const MOVES: Readonly<Record<Delivery['state'], readonly Delivery['state'][]>> = {
+  available: ['available', 'archiving', 'acknowledged', 'archived'],
+  archiving: ['archived'],
+  acknowledged: [],
+  archived: [],
+}
+
+/** @param partition null for one that nobody has heard of */
+export function applyShareRecord(
+  partition: SharePartition | null,
+  record: ShareRecord,
+): SharePartition {
+  const { groupId, topicId, partition: index } = record
+  const id = { groupId, topicId, partition: index }
+  switch (record.kind) {
+    case 'share-started': {
+      const { stateEpoch, startOffset } = record
+      check(id, stateEpoch === (partition?.stateEpoch ?? 0) + 1, 'started anew, epoch not the next')
+      return { ...id, stateEpoch, startOffset, endOffset: startOffset, deliveries: [] }
+    }
+    case 'share-partition': {
+      check(id, partition === null, 'a snapshot of what is there already')
+      const { stateEpoch, startOffset, deliveries } = record
+      const empty = { ...id, stateEpoch, startOffset, endOffset: startOffset, deliveries: [] }
+      return deliveries.reduce<SharePartition>(withDelivery, empty)
+    }
+    case 'share-delivery':
+      return record.deliveries.reduce(withDelivery, known(partition, record))
+    case 'share-log-start':
+      return withLogStart(known(partition, record), record.logStartOffset)
+    default:
+      return unreachable(record)
+  }
+}
+
+/** What became of a range of records; the start follows at once. */
+export function withDelivery(partition: SharePartition, range: DeliveryRange): SharePartition {
+  const { firstOffset, lastOffset, value } = range
+  const { startOffset, endOffset } = partition
+  check(
+    partition,
+    startOffset <= firstOffset && firstOffset <= endOffset && firstOffset <= lastOffset,
+    'a delivery outside of what is in flight',
+  )
+  for (const { value: before } of within(partition.deliveries, range)) {
+    check(partition, MOVES[before.state].includes(value.state), 'a move that is not allowed')
+    check(partition, deliveryCountOf(value) >= deliveryCountOf(before), 'a count that falls')
+  }
+  return advanced({
+    ...partition,
+    endOffset: Math.max(endOffset, lastOffset + 1),
+    deliveries: assign(partition.deliveries, range, value),
+  })
+}
+
+/** The record that says all of it. */
+export function shareSnapshotOf(partition: SharePartition): SharePartitionSnapshotRecord {
+  const { endOffset: _, ...state } = partition
+  return { kind: 'share-partition', ...state }
+}
+
+export function isTerminal({ state }: Delivery): boolean {
+  return state === 'acknowledged' || state === 'archived'
+}
+
+function withLogStart(partition: SharePartition, logStartOffset: number): SharePartition {
+  const { startOffset, endOffset, deliveries } = partition
+  check(partition, logStartOffset > startOffset, 'a log start that lies behind')
+  return advanced({
+    ...partition,
+    startOffset: logStartOffset,
+    endOffset: Math.max(endOffset, logStartOffset),
+    deliveries: assign(deliveries, below(partition, logStartOffset), null),
+  })
+}
+
+function below({ startOffset }: SharePartition, offset: number): OffsetRange {
+  return { firstOffset: startOffset, lastOffset: offset - 1 }
+}
+
+function advanced(partition: SharePartition): SharePartition {
+  const { deliveries, endOffset } = partition
+  const open = deliveries.findIndex(({ value }) => !isTerminal(value))
+  if (open === 0) return partition
+  const startOffset = deliveries[open]?.firstOffset ?? endOffset
+  return { ...partition, startOffset, deliveries: open < 0 ? [] : deliveries.slice(open) }
+}
+
+/** Terminal records have no count any more: they are above all counts. */
+function deliveryCountOf(delivery: Delivery): number {
+  return 'deliveryCount' in delivery ? delivery.deliveryCount : Number.MAX_SAFE_INTEGER
+}
+
+function known(partition: SharePartition | null, record: ShareRecord): SharePartition {
+  assertInvariant(
+    partition?.stateEpoch === record.stateEpoch,
+    complaint(record, `${record.kind} for another state epoch`),
+  )
+  return partition
+}
+
+function check(id: SharePartitionId, holds: boolean, what: string): void {
+  assertInvariant(holds, complaint(id, what))
+}
+
+function complaint({ groupId, topicId, partition }: SharePartitionId, what: string) {
+  return () => `share-partition ${groupId}:${topicId}:${partition}: ${what}`
+}
