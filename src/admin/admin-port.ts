@@ -68,7 +68,7 @@ export interface CommittedOffset extends TopicPartition {
 }
 
 export interface PartitionOffset extends TopicPartition {
-  /** Null when the partition does not exist (any more) or could not be asked. */
+  /** Null when the partition does not exist (any more), could not be asked, or has no record at or after the time. */
   readonly offset: number | null
 }
 
@@ -100,7 +100,18 @@ export interface NewTopic {
   readonly configs: ReadonlyMap<string, string>
 }
 
-export type OffsetSpec = 'earliest' | 'latest'
+/** The first offset, the next one to be written, or the first record at or after a time. */
+export type OffsetSpec = 'earliest' | 'latest' | { readonly atMs: number }
+
+export interface NewOffset extends TopicPartition {
+  readonly offset: number
+}
+
+/** How a change of one partition ended. */
+export interface PartitionOutcome extends TopicPartition {
+  /** Null when it is done; otherwise the broker's name of the error. */
+  readonly error: string | null
+}
 
 export interface AdminPort {
   readonly backend: string
@@ -108,11 +119,32 @@ export interface AdminPort {
   /** @throws ShoalError SHOAL_UNKNOWN_GROUP, naming the group. */
   describeGroup(groupId: string): Promise<GroupDescription>
   committedOffsets(groupId: string): Promise<readonly CommittedOffset[]>
-  /** The first or the next offset of each partition, in the order asked. */
+  /** The offset that is meant of each partition, in the order asked. */
   offsets(
     partitions: readonly TopicPartition[],
     spec: OffsetSpec,
   ): Promise<readonly PartitionOffset[]>
+  /**
+   * Commits for a group as nobody's member, with empty metadata: what members had remembered beside their offsets is
+   * gone. Brokers accept it only while the group has no members; a group that does not exist is made.
+   */
+  commitOffsets(
+    groupId: string,
+    offsets: readonly NewOffset[],
+  ): Promise<readonly PartitionOutcome[]>
+  /**
+   * Forgets committed offsets.
+   * @throws ShoalError SHOAL_UNKNOWN_GROUP, naming the group; SHOAL_REQUEST_FAILED
+   */
+  deleteOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly PartitionOutcome[]>
+  /**
+   * Deletes a group without members, and its offsets.
+   * @throws ShoalError SHOAL_UNKNOWN_GROUP, naming the group; SHOAL_REQUEST_FAILED with `details.error` NON_EMPTY_GROUP
+   */
+  deleteGroup(groupId: string): Promise<void>
   listTopics(): Promise<readonly TopicListing[]>
   /** @throws ShoalError SHOAL_UNKNOWN_TOPIC, naming the topic. */
   describeTopic(name: string): Promise<TopicDescription>

@@ -1,3 +1,6 @@
 export * from './admin-port.ts'
 export * from './group-view.ts'
 export * from './lag-model.ts'
+export * from './live-group.ts'
+export * from './plan-reset.ts'
+export * from './reset-group.ts'

@@ -9,7 +9,10 @@ export const exitCodes = {
   failed: { code: 1, meaning: 'at least one item failed (also when others succeeded)' },
   usage: { code: 2, meaning: 'the command line is wrong' },
   notFound: { code: 3, meaning: 'what was named does not exist' },
-  refused: { code: 4, meaning: 'refused: the group is active, the topic exists, --yes is needed' },
+  refused: {
+    code: 4,
+    meaning: 'refused: the group is active, the topic exists, --yes or --execute is needed',
+  },
   unreachable: { code: 5, meaning: 'the broker cannot be reached, or did not answer in time' },
   configuration: {
     code: 78,

@@ -66,7 +66,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('records of aborted transactions are not delivered, and positions go past their markers', async () => {
     const topic = await fixture.createTopic(1)
     await python(node, transactions, topic)
-    const member = await join(topic, newGroup())
+    await using member = await join(topic, newGroup())
     await member.until('the end', () => member.ends.length > 0)
     assert.deepEqual(values(member), ['c0', 'c1', 'd0', 'd1', 'plain'])
     const last = member.batches.at(-1)!
@@ -74,7 +74,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     assert.equal(last.nextOffset, last.endOffset)
     await member.session.close()
 
-    const everything = await join(topic, newGroup(), { isolation: 'read-uncommitted' })
+    await using everything = await join(topic, newGroup(), { isolation: 'read-uncommitted' })
     await everything.until('the end', () => everything.ends.length > 0)
     assert.deepEqual(values(everything), ['a0', 'a1', 'c0', 'c1', 'b0', 'b1', 'd0', 'd1', 'plain'])
     await everything.session.close()
@@ -85,7 +85,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     await using writer = startPython('2.16.1', ['-c', openTransaction, node.bootstrap, topic])
     await writer.until(({ stdout }) => stdout.includes('open'))
     await send(topic, 3)
-    const member = await join(topic, newGroup())
+    await using member = await join(topic, newGroup())
     await member.until('the end before it', () => member.ends.length === 1)
     assert.deepEqual([values(member), member.ends[0]?.offset], [[], 0])
     writer.kill('SIGUSR1')
@@ -100,7 +100,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     await send(topic, 5)
     await using writer = startPython('2.16.1', ['-c', pendingOffsets, node.bootstrap, topic, group])
     await writer.until(({ stdout }) => stdout.includes('pending'))
-    const member = await join(topic, group)
+    await using member = await join(topic, group)
     await member.until('the join', () => member.notices.some(({ kind }) => kind === 'joined'))
     assert.equal(await committedBy(group, topic), 'UNSTABLE_OFFSET_COMMIT')
     assert.equal(member.assignments.length, 0)
@@ -113,7 +113,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('a group shared with librdkafka splits the partitions, and both read each record once', async () => {
     const topic = await fixture.createTopic(4)
     const group = newGroup()
-    const member = await join(topic, group)
+    await using member = await join(topic, group)
     await member.until('all partitions', () => member.owned.size === 4)
     await using other = startPython('2.16.1', [
       '-c',
@@ -143,9 +143,9 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     test(`a group of ${assignor} stops, splits and goes on`, async () => {
       const topic = await fixture.createTopic(4)
       const group = newGroup()
-      const first = await join(topic, group, { assignors: [assignor] })
+      await using first = await join(topic, group, { assignors: [assignor] })
       await first.until('all partitions', () => first.owned.size === 4)
-      const second = await join(topic, group, { assignors: [assignor] })
+      await using second = await join(topic, group, { assignors: [assignor] })
       await waitUntil(
         'two each',
         () => first.owned.size === 2 && second.owned.size === 2,
@@ -167,7 +167,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     const topic = await fixture.createTopic(1)
     const group = newGroup()
     await send(topic, 30)
-    const first = await join(topic, group)
+    await using first = await join(topic, group)
     await first.until('the records', () => first.seen.length === 30)
     const { epoch } = first.assignment(topic, 0)
     await first.commit([{ topic, partition: 0, epoch, offset: 10, metadata: '' }])
@@ -180,7 +180,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
       },
       { to: { topic, partition: 0 } },
     )
-    const second = await join(topic, group)
+    await using second = await join(topic, group)
     await second.until('the rest', () => second.seen.length === 5)
     assert.partialDeepStrictEqual(
       second.notices.filter(({ kind }) => kind === 'records-skipped'),
@@ -192,7 +192,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
 
   test('what is deleted while a member is behind is skipped with its number too', async () => {
     const topic = await fixture.createTopic(1)
-    const member = await join(topic, newGroup(), { fetch: { maxPartitionBytes: 100 } })
+    await using member = await join(topic, newGroup(), { fetch: { maxPartitionBytes: 100 } })
     await member.until('the assignment', () => member.owned.size === 1)
     member.session.pause(member.assignment(topic, 0))
     for (let index = 0; index < 20; index++) await send(topic, 1, index)
@@ -221,7 +221,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     const topic = await fixture.createTopic(1)
     const group = newGroup()
     await send(topic, 5)
-    const member = await join(topic, group, { offsetReset: 'latest', metadataMaxAgeMs: 500 })
+    await using member = await join(topic, group, { offsetReset: 'latest', metadataMaxAgeMs: 500 })
     await member.until('the assignment', () => member.owned.size === 1)
     assert.equal(member.assignment(topic, 0).startOffset, 5)
     assert.equal((await fixture.committed(group, topic)).get(0)?.offset, 5)
@@ -246,7 +246,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
 
   test('a topic that does not exist yet is waited for', async () => {
     const topic = 'made-later'
-    const member = await join(topic, newGroup(), { offsetReset: 'latest' })
+    await using member = await join(topic, newGroup(), { offsetReset: 'latest' })
     await member.until('the notice', () =>
       member.notices.some((notice) => notice.kind === 'topic-missing' && notice.topic === topic),
     )
@@ -259,15 +259,15 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('a static member that comes back finds its partitions, and the others notice nothing', async () => {
     const topic = await fixture.createTopic(4)
     const group = newGroup()
-    const stays = await join(topic, group)
+    await using stays = await join(topic, group)
     await stays.until('all', () => stays.owned.size === 4)
-    const fixed = await join(topic, group, { groupInstanceId: 'fixed' })
+    await using fixed = await join(topic, group, { groupInstanceId: 'fixed' })
     await fixed.until('its half', () => fixed.owned.size === 2)
     await stays.until('its half', () => stays.owned.size === 2)
     const before = fixed.partitionsOf(topic)
     const joins = stays.notices.filter(({ kind }) => kind === 'joined').length
     await fixed.session.close()
-    const again = await join(topic, group, { groupInstanceId: 'fixed' })
+    await using again = await join(topic, group, { groupInstanceId: 'fixed' })
     await again.until('its half again', () => again.owned.size === 2)
     assert.deepEqual(again.partitionsOf(topic), before)
     assert.equal(stays.notices.filter(({ kind }) => kind === 'joined').length, joins)
@@ -277,9 +277,9 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('of two members with one instance id the first is told that it is fenced', async () => {
     const topic = await fixture.createTopic(1)
     const group = newGroup()
-    const first = await join(topic, group, { groupInstanceId: 'twin' })
+    await using first = await join(topic, group, { groupInstanceId: 'twin' })
     await first.until('its partition', () => first.owned.size === 1)
-    const second = await join(topic, group, { groupInstanceId: 'twin' })
+    await using second = await join(topic, group, { groupInstanceId: 'twin' })
     await first.until('the failure', () => first.errors.length > 0)
     assert.deepEqual(
       first.errors.map((error) => 'code' in error && error.code),
@@ -311,7 +311,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
 
     const theirs = await fixture.createTopic(1)
     await python(node, writeAll, theirs, codecs.join())
-    const member = await join(theirs, newGroup())
+    await using member = await join(theirs, newGroup())
     await member.until('all records', () => member.seen.length === 250)
     assert.deepEqual(values(member), expected)
     await member.session.close()
@@ -338,7 +338,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('a broker that restarts, and one that is killed, cost a pause: no record is lost, skipped or repeated', async () => {
     const topic = await fixture.createTopic(2)
     const group = newGroup()
-    const member = await join(topic, group, { sessionTimeoutMs: 45_000 })
+    await using member = await join(topic, group, { sessionTimeoutMs: 45_000 })
     await member.until('the assignment', () => member.owned.size === 2)
     await send(topic, 50)
     await member.until('the first', () => member.seen.length === 50)

@@ -39,7 +39,7 @@ describe('over TLS with a login', needs(apacheKafkaMissing()), () => {
       const { bootstrap, ca } = node.secure!
       const sasl = { mechanism, ...login }
       const source = kafka({ brokers: bootstrap, topics: [topic], tls: { ca }, sasl })
-      const member = await RecordingMember.join(source, `secure-${mechanism}`)
+      await using member = await RecordingMember.join(source, `secure-${mechanism}`)
       await member.until('the record', () => member.seen.length === 1)
       assert.equal(Buffer.from(member.seen[0]!.record.value!).toString(), 'hello')
       await member.session.close()

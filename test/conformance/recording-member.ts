@@ -1,7 +1,8 @@
 /**
  * A member of a group that does nothing but write down what its source tells it, for the source suite.
  *
- * `until` waits for what it has seen, event by event, with a limit generous enough for a machine ten times slower.
+ * `until` waits for what it has seen, event by event, with a limit generous enough for a machine ten times slower. Owned
+ * with `await using`: a test that fails leaves its group and ends, instead of keeping the process alive.
  */
 
 import assert from 'node:assert/strict'
@@ -25,7 +26,7 @@ export interface Seen {
   readonly record: SourceRecord
 }
 
-export class RecordingMember implements SourceEvents {
+export class RecordingMember implements SourceEvents, AsyncDisposable {
   readonly owned = new Map<string, Assignment>()
   readonly assignments: Assignment[] = []
   readonly batches: SourceBatch[] = []
@@ -147,6 +148,12 @@ export class RecordingMember implements SourceEvents {
   /** Calls `wake` once, after the next event. */
   onNextEvent(wake: () => void): void {
     this.#waiting.push(wake)
+  }
+
+  /** Leaves the group. A test that failed will not let a revoke go on any more: nothing is waited for. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.onRevoked = async () => {}
+    await this.session.close()
   }
 
   #forget(partitions: readonly OwnedPartition[]): void {

@@ -65,7 +65,7 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(3)
       await fixture.produce([...numbered(topic, 0, 40), ...numbered(topic, 1, 25)])
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('all records', () => member.seen.length >= 65)
       assert.deepEqual(member.offsets(topic, 0), range(40))
       assert.deepEqual(member.offsets(topic, 1), range(25))
@@ -76,7 +76,6 @@ const cases: readonly Case[] = [
       )
       assert.equal(member.assignment(topic, 2).committed, null)
       assert.deepEqual(member.errors, [])
-      await member.session.close()
     },
   },
   {
@@ -96,7 +95,7 @@ const cases: readonly Case[] = [
         { topic, partition: 0, key: null, value: null, headers: [] },
         { topic, partition: 0, key: empty, value: empty, headers: [] },
       ])
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('three records', () => member.seen.length >= 3)
       assert.deepEqual(
         member.seen.map(({ record }) => ({
@@ -115,7 +114,6 @@ const cases: readonly Case[] = [
         ],
       )
       assert.ok(member.seen.every(({ record }) => record.timestampMs > 0))
-      await member.session.close()
     },
   },
   {
@@ -123,7 +121,7 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
       await fixture.produce(numbered(topic, 0, 30))
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('all records', () => member.seen.length >= 30)
       let position = 0
       for (const batch of member.batches) {
@@ -134,7 +132,6 @@ const cases: readonly Case[] = [
         position = batch.nextOffset
       }
       assert.equal(position, 30)
-      await member.session.close()
     },
   },
   {
@@ -142,17 +139,16 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
       await fixture.produce(numbered(topic, 0, 5))
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('the end', () => member.ends.some(({ offset }) => offset === 5))
       assert.equal(member.seen.length, 5)
-      await member.session.close()
     },
   },
   {
     name: 'delivers what is produced while it runs',
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('the assignment', () => member.owned.size === 1)
       for (let round = 1; round <= 3; round++) {
         await fixture.produce(numbered(topic, 0, 4))
@@ -160,7 +156,6 @@ const cases: readonly Case[] = [
       }
       assert.deepEqual(member.offsets(topic, 0), range(12))
       assert.equal(member.assignments.length, 1)
-      await member.session.close()
     },
   },
   {
@@ -168,7 +163,7 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(2)
       await fixture.produce([...numbered(topic, 0, 10), ...numbered(topic, 1, 10)])
-      const first = await RecordingMember.join(fixture.source([topic]), group)
+      await using first = await RecordingMember.join(fixture.source([topic]), group)
       await first.until('all records', () => first.seen.length >= 20)
       const { epoch } = first.assignment(topic, 0)
       const position = { topic, partition: 0, epoch, offset: 7, metadata: 'what "ünïcode" said' }
@@ -178,7 +173,7 @@ const cases: readonly Case[] = [
       const stored = await fixture.committed(group, topic)
       assert.deepEqual(stored.get(0), { offset: 7, metadata: 'what "ünïcode" said' })
       assert.equal(stored.has(1), false)
-      const second = await RecordingMember.join(fixture.source([topic]), group)
+      await using second = await RecordingMember.join(fixture.source([topic]), group)
       await second.until('the rest', () => second.seen.length >= 13)
       assert.deepEqual(second.assignment(topic, 0).committed, {
         offset: 7,
@@ -187,7 +182,6 @@ const cases: readonly Case[] = [
       assert.equal(second.assignment(topic, 0).startOffset, 7)
       assert.deepEqual(second.offsets(topic, 0), [7, 8, 9])
       assert.deepEqual(second.offsets(topic, 1), range(10))
-      await second.session.close()
     },
   },
   {
@@ -195,7 +189,7 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
       await fixture.produce(numbered(topic, 0, 10))
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('all records', () => member.seen.length >= 10)
       const { epoch } = member.assignment(topic, 0)
       await member.commit([{ topic, partition: 0, epoch, offset: 3, metadata: '' }])
@@ -204,14 +198,13 @@ const cases: readonly Case[] = [
       ])
       assert.equal(outcomes.get(`${topic}/0`), 'stale')
       assert.equal((await fixture.committed(group, topic)).get(0)?.offset, 3)
-      await member.session.close()
     },
   },
   {
     name: 'pause holds one partition, and resume goes on without a gap',
     async run(fixture, group) {
       const topic = await fixture.createTopic(2)
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('the assignment', () => member.owned.size === 2)
       const held = member.assignment(topic, 0)
       member.session.pause(held)
@@ -232,7 +225,6 @@ const cases: readonly Case[] = [
       await member.until('the held', () => member.offsets(topic, 0).length >= 6)
       assert.deepEqual(member.offsets(topic, 0), range(6))
       assert.deepEqual(member.offsets(topic, 1), range(25))
-      await member.session.close()
     },
   },
   {
@@ -240,7 +232,7 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
       const letters = await fixture.createTopic(1)
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('the assignment', () => member.owned.size === 1)
       const headers = [{ key: 'why', value: text('because') }]
       await member.session.produce({
@@ -251,7 +243,7 @@ const cases: readonly Case[] = [
         headers,
       })
       await member.session.close()
-      const reader = await RecordingMember.join(fixture.source([letters]), `${group}-reader`)
+      await using reader = await RecordingMember.join(fixture.source([letters]), `${group}-reader`)
       await reader.until('the letter', () => reader.seen.length === 1)
       const record = reader.seen[0]!.record
       assert.deepEqual([plain(record.key), plain(record.value)], [[...text('k')], [...text('v')]])
@@ -259,7 +251,6 @@ const cases: readonly Case[] = [
         record.headers.map(({ key, value }) => [key, plain(value)]),
         [['why', [...text('because')]]],
       )
-      await reader.session.close()
     },
   },
   {
@@ -268,7 +259,7 @@ const cases: readonly Case[] = [
       const topic = await fixture.createTopic(4)
       const source = fixture.source([topic])
       for (const partition of range(4)) await fixture.produce(numbered(topic, partition, 5))
-      const first = await RecordingMember.join(source, group)
+      await using first = await RecordingMember.join(source, group)
       await first.until('all records', () => first.seen.length >= 20)
       const gate = Promise.withResolvers<void>()
       first.onRevoked = async (partitions) => {
@@ -278,6 +269,10 @@ const cases: readonly Case[] = [
         )
       }
       const opening = RecordingMember.join(source, group)
+      await using ending = new AsyncDisposableStack()
+      ending.defer(async () => (await opening)[Symbol.asyncDispose]())
+      // What is deferred last ends first: the second member may come in only once the first has drained.
+      ending.defer(() => gate.resolve())
       await first.until('the revoke', () => first.revocations.length > 0)
       const moving = first.revocations.map((partition) => partition.partition)
       assert.deepEqual((await fixture.committed(group, topic)).size, 0)
@@ -302,7 +297,6 @@ const cases: readonly Case[] = [
       await both(first, second).until('one more each', () => new Set(total()).size === 4)
       assert.equal(total().length, 4)
       assert.deepEqual([...first.losses, ...second.losses], [])
-      await Promise.all([first.session.close(), second.session.close()])
     },
   },
   {
@@ -310,10 +304,9 @@ const cases: readonly Case[] = [
     async run(fixture, group) {
       const topic = await fixture.createTopic(2)
       const source = fixture.source([topic])
-      const [first, second] = await Promise.all([
-        RecordingMember.join(source, group),
-        RecordingMember.join(source, group),
-      ])
+      await using members = new AsyncDisposableStack()
+      const join = async () => members.use(await RecordingMember.join(source, group))
+      const [first, second] = await Promise.all([join(), join()])
       await both(first, second).until(
         'one each',
         () => first.owned.size === 1 && second.owned.size === 1,
@@ -324,7 +317,6 @@ const cases: readonly Case[] = [
       await first.until('both', () => first.owned.size === 2)
       const taken = first.assignment(topic, left!.partition)
       assert.deepEqual(taken.committed, { offset: 0, metadata: 'bye' })
-      await first.session.close()
     },
   },
   {
@@ -334,10 +326,9 @@ const cases: readonly Case[] = [
       const source = fixture.source([topic])
       const epochs: number[] = []
       for (let round = 0; round < 3; round++) {
-        const member = await RecordingMember.join(source, group)
+        await using member = await RecordingMember.join(source, group)
         await member.until('the assignment', () => member.owned.size === 1)
         epochs.push(member.assignment(topic, 0).epoch)
-        await member.session.close()
       }
       assert.deepEqual(
         epochs,
@@ -351,7 +342,7 @@ const cases: readonly Case[] = [
       assert.ok(fixture.expel, 'the fixture cannot expel: skip this test with a reason')
       const topic = await fixture.createTopic(1)
       await fixture.produce(numbered(topic, 0, 3))
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('all records', () => member.seen.length >= 3)
       const { epoch } = member.assignment(topic, 0)
       await fixture.expel(group, member.session.memberId)
@@ -361,18 +352,16 @@ const cases: readonly Case[] = [
       await member.until('the records again', () => member.seen.length >= 6)
       assert.deepEqual(member.offsets(topic, 0), [...range(3), ...range(3)])
       assert.deepEqual(member.revocations, [])
-      await member.session.close()
     },
   },
   {
     name: 'a member in touch with its broker owns its partitions freshly',
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)
-      const member = await RecordingMember.join(fixture.source([topic]), group)
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
       await member.until('the assignment', () => member.owned.size === 1)
       assert.equal(member.session.ownershipIsFresh(), true)
       assert.notEqual(member.session.memberId, '')
-      await member.session.close()
     },
   },
   {
@@ -381,16 +370,15 @@ const cases: readonly Case[] = [
       const topic = await fixture.createTopic(1)
       await fixture.produce(numbered(topic, 0, 1))
       const source = fixture.source([topic])
-      const member = await RecordingMember.join(source, group)
+      await using member = await RecordingMember.join(source, group)
       await member.until('the record', () => member.seen.length === 1)
       await member.session.close()
       await member.session.close()
       await fixture.produce(numbered(topic, 0, 3))
-      const other = await RecordingMember.join(source, group)
+      await using other = await RecordingMember.join(source, group)
       await other.until('all records', () => other.seen.length >= 4)
       assert.equal(member.seen.length, 1)
       assert.deepEqual([...member.revocations, ...member.losses], [])
-      await other.session.close()
     },
   },
 ]

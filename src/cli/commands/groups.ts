@@ -25,6 +25,8 @@ import {
   stateRemark,
   stateTable,
 } from '../text/group-tables.ts'
+import { addGroupsDelete } from './groups-delete.ts'
+import { addGroupsReset } from './groups-reset.ts'
 
 const consumerGroupStates = [
   'Empty',
@@ -80,6 +82,8 @@ export function addGroups(program: Command, io: Io): void {
     .option('--json', 'print one JSON document')
     .addHelpText('after', describeHelp)
     .action((names: readonly string[], flags: DescribeFlags) => describe(io, names, flags))
+  addGroupsReset(groups, io)
+  addGroupsDelete(groups, io)
 }
 
 async function list(io: Io, flags: ListFlags): Promise<void> {
@@ -112,6 +116,12 @@ async function list(io: Io, flags: ListFlags): Promise<void> {
 async function describe(io: Io, names: readonly string[], flags: DescribeFlags): Promise<void> {
   if (names.length === 0 && flags.all !== true)
     throw new ShoalError('SHOAL_INVALID_ARGUMENT', 'name at least one group, or say --all')
+  const views = (['offsets', 'members', 'state'] as const).filter((view) => flags[view] === true)
+  if (views.length > 1)
+    throw new ShoalError(
+      'SHOAL_INVALID_ARGUMENT',
+      `--${views.join(' and --')}: say one of them; --json shows everything at once`,
+    )
   const code = await withAdmin(io, flags, async (admin) => {
     const asked =
       flags.all === true
@@ -211,7 +221,9 @@ function byName(left: GroupListing, right: GroupListing): number {
 const groupsHelp = `
 Examples:
   shoal groups list --state
-  shoal groups describe billing`
+  shoal groups describe billing
+  shoal groups reset billing --to earliest --topic orders --dry-run
+  shoal groups delete billing --yes`
 
 const listHelp = `
 Examples:
@@ -224,4 +236,5 @@ The text is that of kafka-consumer-groups.sh --describe, byte for byte; LAG is "
 Examples:
   shoal groups describe billing
   shoal groups describe billing --members --verbose
+  shoal groups describe billing --state --verbose
   shoal groups describe --all --json | jq '.groups[] | {groupId, lag}'`

@@ -14,11 +14,15 @@ export interface Column<Row> {
   readonly grows?: boolean
 }
 
-/** The header line and one line a row, without line ends. */
-export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
+/** The header line and one line a row, without line ends. @param gap between cells; Kafka's tables have one space */
+export function tableLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  gap = ' ',
+): string[] {
   const widths = columns.map((column) => widthOf(column, rows))
   const line = (cells: readonly string[]) =>
-    cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(' ')
+    cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(gap)
   return [
     line(columns.map((column) => column.title)),
     ...rows.map((row) => line(columns.map((column) => column.cell(row)))),

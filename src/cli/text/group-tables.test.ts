@@ -73,11 +73,13 @@ test('the verbose table of a KIP-848 group has the leader epoch of each commit',
   })
   assert.equal(offsetsTable({ group: modern, rows }, true), printed('describe-consumer-verbose'))
   assert.equal(membersTable(modern, true), printed('members-consumer-verbose'))
+  assert.equal(stateTable({ ...modern, ...epochs(3) }, false), printed('state-consumer'))
 })
 
 test('member tables are the ones that Kafka prints', () => {
   assert.equal(membersTable(classic, false), printed('members-classic'))
   assert.equal(membersTable(classic, true), printed('members-classic-verbose'))
+  assert.equal(membersTable(fixed, false), printed('members-static'))
   assert.equal(membersTable(fixed, true), printed('members-static-verbose'))
   assert.equal(membersTable(empty, false), printed('members-empty'))
 })
@@ -95,10 +97,32 @@ test('a group of both kinds of members says who is upgraded', () => {
     targetEpoch: 2,
     upgraded: false,
   }
-  assert.equal(
-    membersTable(group('g-mixed', 'uniform', [modern, old]), true),
-    printed('members-mixed-verbose'),
-  )
+  const mixed = { ...group('g-mixed', 'uniform', [modern, old]), ...epochs(2) }
+  assert.equal(membersTable(mixed, true), printed('members-mixed-verbose'))
+  assert.equal(membersTable(mixed, false), printed('members-mixed'))
+  assert.equal(stateTable(mixed, true), printed('state-mixed-verbose'))
+  const committed = [0, 1, 2].map((partition) => offset('orders', partition, 5))
+  assert.equal(describe(mixed, committed, 10), printed('describe-mixed'))
+})
+
+test('a group that rebalances shows what its members still hold', () => {
+  const raw = (id: string, assigned: Record<string, readonly number[]>) =>
+    member(`raw-${id}`, 'raw', assigned)
+  const rebalancing: GroupDescription = {
+    ...group('g-rebalancing', '', [
+      raw('2bf61b9d-acd8-4fa9-9403-b54e7f8f5a8a', {}),
+      raw('3c97483f-0a32-48c2-b183-8509e87f351b', { orders: [0, 1, 2] }),
+    ]),
+    state: 'PreparingRebalance',
+  }
+  const rows = lagRows({
+    group: rebalancing,
+    committed: [offset('orders', 0, 1)],
+    endOffsetOf: ({ partition }) => (partition === 0 ? 27 : 10),
+  })
+  assert.equal(offsetsTable({ group: rebalancing, rows }, false), printed('describe-rebalancing'))
+  assert.equal(membersTable(rebalancing, true), printed('members-rebalancing-verbose'))
+  assert.equal(stateTable(rebalancing, false), printed('state-rebalancing'))
 })
 
 test('an idle member has no assignment to show', () => {
@@ -107,6 +131,7 @@ test('an idle member has no assignment to show', () => {
     member('billing-2276afcd-878d-4f50-87ee-ede61f0e0412', 'billing', { payments: [0] }),
   ])
   assert.equal(membersTable(idle, true), printed('members-idle-verbose'))
+  assert.equal(describe(idle, [], 4), printed('describe-idle'))
 })
 
 test('state tables are the ones that Kafka prints', () => {
@@ -115,7 +140,7 @@ test('state tables are the ones that Kafka prints', () => {
   assert.equal(stateTable(empty, false), printed('state-empty'))
   const modern = {
     ...group('g-consumer', 'uniform', [billing, shipping]),
-    epochs: { group: 3, targetAssignment: 3 },
+    ...epochs(3),
   }
   assert.equal(stateTable(modern, true), printed('state-consumer-verbose'))
 })
@@ -194,6 +219,10 @@ function consumer(
 ): GroupMember {
   const plain = member(memberId, clientId, assigned)
   return { ...plain, memberEpoch: 3, targetEpoch: 3, targetAssignment: plain.assignment }
+}
+
+function epochs(epoch: number): Pick<GroupDescription, 'type' | 'epochs'> {
+  return { type: 'Consumer', epochs: { group: epoch, targetAssignment: epoch } }
 }
 
 function offset(topic: string, partition: number, at: number) {

@@ -13,6 +13,7 @@ import {
 } from '../../../protocol/index.ts'
 import { refusal } from '../broker-link.ts'
 import type { KafkaClient } from '../kafka-client.ts'
+import { atCoordinator } from './at-coordinator.ts'
 import { groupState } from './group-words.ts'
 
 type ClassicGroup = DescribeGroupsResponse['groups'][number]
@@ -21,10 +22,11 @@ type ConsumerGroup = ConsumerGroupDescribeResponse['groups'][number]
 const CLASSIC_MEMBER = 0
 
 /** @throws ShoalError SHOAL_UNKNOWN_GROUP, naming the group. */
-export async function describeGroup(
-  client: KafkaClient,
-  groupId: string,
-): Promise<GroupDescription> {
+export function describeGroup(client: KafkaClient, groupId: string): Promise<GroupDescription> {
+  return atCoordinator(client, groupId, () => askForGroup(client, groupId))
+}
+
+async function askForGroup(client: KafkaClient, groupId: string): Promise<GroupDescription> {
   const coordinator = await coordinatorOf(client, groupId)
   const { response } = await client.request(
     describeGroups,
@@ -145,7 +147,7 @@ async function coordinatorOf(
   return { id, host: broker?.host ?? '', port: broker?.port ?? -1 }
 }
 
-function unknownGroup(groupId: string): ShoalError {
+export function unknownGroup(groupId: string): ShoalError {
   return new ShoalError('SHOAL_UNKNOWN_GROUP', `group ${groupId} does not exist`, {
     details: { group: groupId },
   })

@@ -10,9 +10,11 @@ import type {
   CommittedOffset,
   GroupDescription,
   GroupListing,
+  NewOffset,
   NewTopic,
   OffsetSpec,
   PartitionOffset,
+  PartitionOutcome,
   TopicDescription,
   TopicListing,
   TopicPartition,
@@ -25,19 +27,19 @@ import {
   describeConfigs,
   listGroups,
   listOffsets,
-  offsetFetch,
 } from '../../../protocol/index.ts'
 import { refusal } from '../broker-link.ts'
 import { KafkaClient, type KafkaClientOptions } from '../kafka-client.ts'
 import type { TopicView } from '../cluster-view.ts'
 import type { KafkaPorts } from '../options.ts'
 import { describeGroup } from './describe-group.ts'
+import { commitOffsets, committedOffsets, deleteGroup, deleteOffsets } from './group-offsets.ts'
 import { groupState, groupType } from './group-words.ts'
 
 const TOPIC_RESOURCE = 2
 /** Kafka's config sources: 5 is the default, what everything below it was set somewhere. */
 const DEFAULT_CONFIG = 5
-const TIMESTAMPS: Readonly<Record<OffsetSpec, number>> = { latest: -1, earliest: -2 }
+const TIMESTAMPS = { latest: -1, earliest: -2 } as const
 
 export async function openKafkaAdmin(
   options: KafkaClientOptions,
@@ -76,33 +78,26 @@ class KafkaAdmin implements AdminPort {
     return describeGroup(this.#client, groupId)
   }
 
-  async committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
-    const { response, version } = await this.#client.request(
-      offsetFetch,
-      {
-        groupId,
-        topics: null,
-        groups: [{ groupId, memberId: null, memberEpoch: -1, topics: null }],
-        requireStable: false,
-      },
-      { to: { group: groupId } },
-    )
-    const answer = version >= 8 ? response.groups[0] : response
-    if (answer === undefined || answer.errorCode !== 'NONE')
-      throw refusal(offsetFetch.name, answer?.errorCode ?? 'UNKNOWN_SERVER_ERROR', {
-        group: groupId,
-      })
-    return answer.topics.flatMap(({ name, partitions }) =>
-      partitions
-        .filter(({ committedOffset }) => committedOffset >= 0)
-        .map(({ partitionIndex, committedOffset, committedLeaderEpoch, metadata }) => ({
-          topic: name,
-          partition: partitionIndex,
-          offset: committedOffset,
-          leaderEpoch: committedLeaderEpoch,
-          metadata: metadata ?? '',
-        })),
-    )
+  committedOffsets(groupId: string): Promise<readonly CommittedOffset[]> {
+    return committedOffsets(this.#client, groupId)
+  }
+
+  commitOffsets(
+    groupId: string,
+    offsets: readonly NewOffset[],
+  ): Promise<readonly PartitionOutcome[]> {
+    return commitOffsets(this.#client, groupId, offsets)
+  }
+
+  deleteOffsets(
+    groupId: string,
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly PartitionOutcome[]> {
+    return deleteOffsets(this.#client, groupId, partitions)
+  }
+
+  deleteGroup(groupId: string): Promise<void> {
+    return deleteGroup(this.#client, groupId)
   }
 
   async offsets(
@@ -207,7 +202,7 @@ class KafkaAdmin implements AdminPort {
           partitions: asked.map(({ partition }) => ({
             partitionIndex: partition,
             currentLeaderEpoch: -1,
-            timestamp: TIMESTAMPS[spec],
+            timestamp: typeof spec === 'string' ? TIMESTAMPS[spec] : spec.atMs,
           })),
         })),
       },
@@ -215,7 +210,9 @@ class KafkaAdmin implements AdminPort {
     )
     for (const topic of response.topics)
       for (const { partitionIndex, errorCode, offset } of topic.partitions)
-        if (errorCode === 'NONE') found.set(`${topic.name}:${partitionIndex}`, offset)
+        // -1: no record at or after the time.
+        if (errorCode === 'NONE' && offset >= 0)
+          found.set(`${topic.name}:${partitionIndex}`, offset)
   }
 
   async #topic(name: string): Promise<TopicView> {
