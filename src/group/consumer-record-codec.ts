@@ -6,8 +6,10 @@
 import { unreachable } from '../core/index.ts'
 import type { Fields } from './json-fields.ts'
 import {
-  base64,
   entryFromJson,
+  partitionsFromJson,
+  protocolsFromJson,
+  protocolsToJson,
   rebalanceFromJson,
   stampFromJson,
   startFromJson,
@@ -126,7 +128,7 @@ function profileToJson(profile: MemberProfile): object {
     ...profile,
     classic: classic && {
       sessionTimeoutMs: classic.sessionTimeoutMs,
-      protocols: classic.protocols.map(({ name, metadata }) => [name, base64(metadata)]),
+      protocols: protocolsToJson(classic.protocols),
     },
   }
 }
@@ -147,9 +149,7 @@ function profileFromJson(fields: Fields): MemberProfile {
     serverAssignor: fields.textOrNull('serverAssignor'),
     classic: classic && {
       sessionTimeoutMs: classic.integer('sessionTimeoutMs'),
-      protocols: classic
-        .rows('protocols')
-        .map((row) => ({ name: row.text(0), metadata: row.bytes(1) })),
+      protocols: protocolsFromJson(classic),
     },
   }
 }
@@ -190,7 +190,7 @@ function targetsFromJson(fields: Fields): TargetAssignmentRecord['targets'] {
     memberId: row.text(0),
     partitions: row.rows(1).map((share) => ({
       topicId: share.text(0),
-      partitions: share.fields(1).all((index, list) => list.count(index)),
+      partitions: partitionsFromJson(share),
     })),
   }))
 }

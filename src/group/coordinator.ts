@@ -181,7 +181,10 @@ export class GroupCoordinator {
     })
     const problem = requestProblem(request)
     if (problem !== null) return refused(problem)
-    if (this.#table.groups.get(groupId)?.type === 'consumer' || !this.#exists(groupId)) {
+    const group = this.#table.groups.get(groupId)
+    // Somebody may wait in a classic round of it, also where the group on record is a KIP-848 one that is empty.
+    const isClassic = this.#soft.has(groupId) || group?.type === 'classic'
+    if (!isClassic) {
       const turn = this.#consumerTurn(this.#table.consumer(groupId), now)
       consumerHeartbeat(turn, request)
       return this.#endConsumer(turn, now)

@@ -204,6 +204,17 @@ export function joinRequest(over: Partial<JoinRequest> = {}): JoinRequest {
   }
 }
 
+/** What every refused join says, but for its error and the id that it is told. */
+export const failedJoin = {
+  kind: 'join',
+  generationId: -1,
+  protocolType: null,
+  protocolName: null,
+  leader: '',
+  skipAssignment: false,
+  members: [],
+} as const
+
 export function syncRequest(
   over: Partial<SyncRequest> & Pick<SyncRequest, 'memberId' | 'generationId'>,
 ): SyncRequest {

@@ -12,6 +12,9 @@ import { Fields } from './json-fields.ts'
 import {
   base64,
   entryFromJson,
+  partitionsFromJson,
+  protocolsFromJson,
+  protocolsToJson,
   rebalanceFromJson,
   stampFromJson,
   startFromJson,
@@ -103,11 +106,7 @@ function fromJson(fields: Fields): GroupRecord {
       return {
         kind,
         groupId,
-        generation: fields.count('generation'),
-        protocolType: fields.text('protocolType'),
-        protocolName: fields.textOrNull('protocolName'),
-        leader: fields.textOrNull('leader'),
-        members: fields.objects('members').map(memberFromJson),
+        ...generationFromJson(fields),
         at: stampFromJson(fields.object('at')),
         rebalance: startFromJson(fields.objectOrNull('rebalance')),
         durationMs: fields.integerOrNull('durationMs'),
@@ -155,7 +154,7 @@ function fromJson(fields: Fields): GroupRecord {
         groupId,
         topics: fields.rows('topics').map((row) => ({
           topic: row.text(0),
-          partitions: row.fields(1).all((index, partitions) => partitions.count(index)),
+          partitions: partitionsFromJson(row),
         })),
       }
     case 'group-deleted':
@@ -164,11 +163,7 @@ function fromJson(fields: Fields): GroupRecord {
       return {
         kind,
         groupId,
-        generation: fields.count('generation'),
-        protocolType: fields.text('protocolType'),
-        protocolName: fields.textOrNull('protocolName'),
-        leader: fields.textOrNull('leader'),
-        members: fields.objects('members').map(memberFromJson),
+        ...generationFromJson(fields),
         assigned: fields.flag('assigned'),
         disturbed: fields.flag('disturbed'),
         idleSince: stampFromJson(fields.object('idleSince')),
@@ -180,10 +175,21 @@ function fromJson(fields: Fields): GroupRecord {
   }
 }
 
+/** What begins a generation, and what a snapshot says of the present one. */
+function generationFromJson(fields: Fields) {
+  return {
+    generation: fields.count('generation'),
+    protocolType: fields.text('protocolType'),
+    protocolName: fields.textOrNull('protocolName'),
+    leader: fields.textOrNull('leader'),
+    members: fields.objects('members').map(memberFromJson),
+  }
+}
+
 function memberToJson(member: MemberRecord): object {
   return {
     ...member,
-    protocols: member.protocols.map(({ name, metadata }) => [name, base64(metadata)]),
+    protocols: protocolsToJson(member.protocols),
     assignment: base64(member.assignment),
   }
 }
@@ -196,9 +202,7 @@ function memberFromJson(fields: Fields): MemberRecord {
     clientHost: fields.text('clientHost'),
     sessionTimeoutMs: fields.integer('sessionTimeoutMs'),
     rebalanceTimeoutMs: fields.integer('rebalanceTimeoutMs'),
-    protocols: fields
-      .rows('protocols')
-      .map((row) => ({ name: row.text(0), metadata: row.bytes(1) })),
+    protocols: protocolsFromJson(fields),
     assignment: fields.bytes('assignment'),
   }
 }

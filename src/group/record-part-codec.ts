@@ -37,6 +37,24 @@ export function entryFromJson(fields: Fields): RebalanceEntry {
   }
 }
 
+interface Protocol {
+  readonly name: string
+  readonly metadata: Uint8Array
+}
+
+export function protocolsToJson(protocols: readonly Protocol[]): object {
+  return protocols.map(({ name, metadata }) => [name, base64(metadata)])
+}
+
+export function protocolsFromJson(fields: Fields): readonly Protocol[] {
+  return fields.rows('protocols').map((row) => ({ name: row.text(0), metadata: row.bytes(1) }))
+}
+
+/** A topic and its partitions as a row. */
+export function partitionsFromJson(row: Fields): readonly number[] {
+  return row.fields(1).all((index, partitions) => partitions.count(index))
+}
+
 export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }

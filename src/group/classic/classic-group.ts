@@ -11,6 +11,7 @@
  */
 
 import { assertInvariant, unreachable } from '../../core/index.ts'
+import { afterCommit, extended, indexed } from '../group-parts.ts'
 import type {
   AssignedRecord,
   GenerationRecord,
@@ -54,9 +55,6 @@ export type ClassicRecord =
   | OffsetsCommittedRecord
   | GroupSnapshotRecord
 
-/** How many completed rebalances a group remembers. */
-export const TIMELINE_LENGTH = 100
-
 /** A group that nobody has heard of: where `apply` starts from. */
 export function unknownGroup(groupId: string): ClassicGroup {
   return {
@@ -87,15 +85,10 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
     case 'member-replaced':
       return replaceMember(group, record)
     case 'offsets-committed':
-      return group.members.size > 0
-        ? group
-        : {
-            ...group,
-            idleSince: { wallMs: record.commitTimestampMs, observedMs: record.observedMs },
-          }
+      return afterCommit(group, record)
     case 'group': {
       const { kind: _, members, ...rest } = record
-      return { type: 'classic', ...rest, ...indexed(members) }
+      return { type: 'classic', ...rest, ...indexed(members, identityOf) }
     }
     default:
       return unreachable(record)
@@ -113,7 +106,7 @@ function beginGeneration(group: ClassicGroup, record: GenerationRecord): Classic
     generation === group.generation + 1,
     () => `group ${groupId}: generation ${generation} follows ${group.generation}`,
   )
-  const next = indexed(members)
+  const next = indexed(members, identityOf)
   assertInvariant(
     leader === null ? members.length === 0 : next.members.has(leader),
     () => `group ${groupId}: generation ${generation} has no leader among its members`,
@@ -133,7 +126,10 @@ function beginGeneration(group: ClassicGroup, record: GenerationRecord): Classic
     rebalance: isEmpty ? null : record.rebalance,
     timeline:
       isEmpty && record.rebalance !== null && record.durationMs !== null
-        ? extended(group.timeline, record.rebalance, record.durationMs, generation)
+        ? extended(group.timeline, record.rebalance, {
+            durationMs: record.durationMs,
+            generation,
+          })
         : group.timeline,
   }
 }
@@ -161,7 +157,7 @@ function assign(group: ClassicGroup, record: AssignedRecord): ClassicGroup {
     timeline:
       group.rebalance === null
         ? group.timeline
-        : extended(group.timeline, group.rebalance, durationMs, generation),
+        : extended(group.timeline, group.rebalance, { durationMs, generation }),
   }
 }
 
@@ -175,7 +171,7 @@ function removeMember(group: ClassicGroup, record: MemberRemovedRecord): Classic
   )
   return {
     ...group,
-    ...indexed(members),
+    ...indexed(members, identityOf),
     leader: group.leader === record.memberId ? null : group.leader,
     disturbed: true,
     idleSince: members.length === 0 ? record.at : group.idleSince,
@@ -195,36 +191,12 @@ function replaceMember(group: ClassicGroup, record: MemberReplacedRecord): Class
     // The same place in the order: who comes back changes nothing for the others.
     ...indexed(
       [...group.members.values()].map((member) => (member === old ? replacement : member)),
+      identityOf,
     ),
     leader: group.leader === memberId ? replacement.memberId : group.leader,
   }
 }
 
-function indexed(
-  list: readonly MemberRecord[],
-): Pick<ClassicGroup, 'members' | 'memberIdByInstance'> {
-  const members = new Map<string, MemberRecord>()
-  const memberIdByInstance = new Map<string, string>()
-  let staticCount = 0
-  for (const member of list) {
-    members.set(member.memberId, member)
-    if (member.groupInstanceId === null) continue
-    memberIdByInstance.set(member.groupInstanceId, member.memberId)
-    staticCount++
-  }
-  assertInvariant(members.size === list.length, 'a member id stands for two members of a group')
-  assertInvariant(
-    memberIdByInstance.size === staticCount,
-    'an instance id stands for two members of a group',
-  )
-  return { members, memberIdByInstance }
-}
-
-function extended(
-  timeline: readonly RebalanceEntry[],
-  start: RebalanceStart,
-  durationMs: number,
-  generation: number,
-): readonly RebalanceEntry[] {
-  return [...timeline.slice(1 - TIMELINE_LENGTH), { ...start, durationMs, generation }]
+function identityOf(member: MemberRecord): MemberRecord {
+  return member
 }

@@ -1,22 +1,10 @@
-/**
- * One request being decided for one classic group: the draft of its hard state, its soft state, and what comes out.
- *
- * A record emitted here is applied to the draft at once, so that later steps of the same decision see it; the
- * coordinator's own hard state changes only when the shell replays the records.
- */
+/** One request being decided for one classic group: what `../turn.ts` says, and who is in while a round runs. */
 
-import type {
-  GroupError,
-  GroupReply,
-  GroupResponse,
-  Now,
-  ReplyToken,
-  TimerCommand,
-  TimerRequest,
-} from '../messages.ts'
+import type { GroupError } from '../messages.ts'
 import type { GroupState } from '../queries.ts'
-import type { GroupRecord, MemberRecord, Stamp } from '../records.ts'
+import type { MemberRecord } from '../records.ts'
 import { endSession, isDue, touchSession } from '../sessions.ts'
+import { Turn, type TurnStart } from '../turn.ts'
 import { applyRecord, type ClassicGroup, type ClassicRecord } from './classic-group.ts'
 import type { SoftState } from './soft-state.ts'
 
@@ -31,89 +19,29 @@ export interface ClassicLimits {
   readonly newMemberId: (prefix: string) => string
 }
 
-export interface TurnStart {
-  readonly group: ClassicGroup
-  readonly soft: SoftState
-  /** Whether anybody has heard of the group. */
-  readonly exists: boolean
-  /** Whether there may be one more group. */
-  readonly mayBegin: boolean
-  readonly limits: ClassicLimits
-  readonly now: Now
-  /** Monotonic time without the stalls of the host: what deadlines are measured in. */
-  readonly nowMs: number
-  /** Time that the broker has seen pass, for the stamps of expiry. */
-  readonly observedMs: number
-}
-
-export class ClassicTurn {
-  readonly soft: SoftState
-  readonly exists: boolean
-  readonly mayBegin: boolean
-  readonly limits: ClassicLimits
-  readonly now: Now
-  readonly nowMs: number
-  readonly stamp: Stamp
-  readonly records: GroupRecord[] = []
-  readonly replies: GroupReply[] = []
-  readonly timers: TimerCommand[] = []
-  #group: ClassicGroup
-
-  constructor({ group, soft, exists, mayBegin, limits, now, nowMs, observedMs }: TurnStart) {
-    this.#group = group
-    this.soft = soft
-    this.exists = exists
-    this.mayBegin = mayBegin
-    this.limits = limits
-    this.now = now
-    this.nowMs = nowMs
-    this.stamp = { wallMs: now.wallMs, observedMs }
-  }
-
-  /** The hard state as the records of this turn leave it. */
-  get group(): ClassicGroup {
-    return this.#group
-  }
-
-  get groupId(): string {
-    return this.#group.groupId
+export class ClassicTurn extends Turn<ClassicGroup, ClassicRecord, SoftState, ClassicLimits> {
+  constructor(start: TurnStart<ClassicGroup, SoftState, ClassicLimits>) {
+    super(start, applyRecord)
   }
 
   get state(): GroupState {
-    return stateOf(this.#group, this.soft)
-  }
-
-  record(record: ClassicRecord): void {
-    this.#group = applyRecord(this.#group, record)
-    this.records.push(record)
-  }
-
-  reply(to: ReplyToken, response: GroupResponse): void {
-    this.replies.push({ to, response })
-  }
-
-  schedule(key: string, delayMs: number, request: TimerRequest): void {
-    this.timers.push({ kind: 'schedule', key, delayMs: Math.max(0, delayMs), request })
-  }
-
-  cancel(key: string): void {
-    this.timers.push({ kind: 'cancel', key })
+    return stateOf(this.group, this.soft)
   }
 
   /** A member as it is now: what it said in this round counts before the last generation. */
   member(memberId: string): MemberRecord | undefined {
-    return this.soft.round?.joined.get(memberId)?.member ?? this.#group.members.get(memberId)
+    return this.soft.round?.joined.get(memberId)?.member ?? this.group.members.get(memberId)
   }
 
   /** Everybody who is in: the last generation in its order, then those who are new in this round. */
   members(): readonly MemberRecord[] {
-    return membersOf(this.#group, this.soft)
+    return membersOf(this.group, this.soft)
   }
 
   memberIdOf(groupInstanceId: string): string | undefined {
     return (
       this.soft.round?.joinedByInstance.get(groupInstanceId) ??
-      this.#group.memberIdByInstance.get(groupInstanceId)
+      this.group.memberIdByInstance.get(groupInstanceId)
     )
   }
 

@@ -12,7 +12,7 @@
  */
 
 import { assertInvariant, unreachable } from '../../core/index.ts'
-import { TIMELINE_LENGTH } from '../classic/classic-group.ts'
+import { afterCommit, extended, indexed } from '../group-parts.ts'
 import type { ConsumerGroupState } from '../queries.ts'
 import type {
   ConsumerGroupRecord,
@@ -112,7 +112,7 @@ export function applyConsumerRecord(group: ConsumerGroup, record: ConsumerRecord
       const members = without(group, record.memberId)
       const targets = new Map(group.targets)
       targets.delete(record.memberId)
-      const left = ended({ ...group, ...indexed(members), targets }, record.durationMs)
+      const left = ended({ ...group, ...indexed(members, profileOf), targets }, record.durationMs)
       return members.length > 0 ? left : { ...left, idleSince: record.at }
     }
     case 'consumer-member-replaced':
@@ -124,12 +124,7 @@ export function applyConsumerRecord(group: ConsumerGroup, record: ConsumerRecord
     case 'consumer-group':
       return groupFrom(record)
     case 'offsets-committed':
-      return group.members.size > 0
-        ? group
-        : {
-            ...group,
-            idleSince: { wallMs: record.commitTimestampMs, observedMs: record.observedMs },
-          }
+      return afterCommit(group, record)
     default:
       return unreachable(record)
   }
@@ -189,7 +184,7 @@ export function groupFrom(record: ConsumerGroupSnapshotRecord): ConsumerGroup {
   return {
     type: 'consumer',
     ...rest,
-    ...indexed(list),
+    ...indexed(list, profileOf),
     targets: new Map(targets.map(({ memberId, partitions }) => [memberId, setOf(partitions)])),
   }
 }
@@ -210,7 +205,7 @@ function upsert(group: ConsumerGroup, profile: MemberProfile): ConsumerGroup {
   const known = group.members.get(profile.memberId)
   const members = new Map(group.members)
   members.set(profile.memberId, known === undefined ? newMember(profile) : { ...known, profile })
-  return { ...group, ...indexed([...members.values()]) }
+  return { ...group, ...indexed([...members.values()], profileOf) }
 }
 
 function without(group: ConsumerGroup, memberId: string): readonly ConsumerMember[] {
@@ -238,6 +233,7 @@ function replaceMember(group: ConsumerGroup, oldId: string, profile: MemberProfi
     // The same place in the order: who comes back changes nothing for the others.
     ...indexed(
       Array.from(group.members.values(), (member) => (member === old ? successor : member)),
+      profileOf,
     ),
     targets,
   }
@@ -307,27 +303,13 @@ function hasConverged({ members, groupEpoch }: ConsumerGroup): boolean {
 function ended(group: ConsumerGroup, durationMs: number): ConsumerGroup {
   const { rebalance, timeline, groupEpoch } = group
   if (rebalance === null || !hasConverged(group)) return group
-  const entry = { ...rebalance, durationMs, generation: groupEpoch }
-  return { ...group, rebalance: null, timeline: [...timeline.slice(1 - TIMELINE_LENGTH), entry] }
+  return {
+    ...group,
+    rebalance: null,
+    timeline: extended(timeline, rebalance, { durationMs, generation: groupEpoch }),
+  }
 }
 
-function indexed(
-  list: readonly ConsumerMember[],
-): Pick<ConsumerGroup, 'members' | 'memberIdByInstance'> {
-  const members = new Map<string, ConsumerMember>()
-  const memberIdByInstance = new Map<string, string>()
-  let staticCount = 0
-  for (const member of list) {
-    const { memberId, groupInstanceId } = member.profile
-    members.set(memberId, member)
-    if (groupInstanceId === null) continue
-    memberIdByInstance.set(groupInstanceId, memberId)
-    staticCount++
-  }
-  assertInvariant(members.size === list.length, 'a member id stands for two members of a group')
-  assertInvariant(
-    memberIdByInstance.size === staticCount,
-    'an instance id stands for two members of a group',
-  )
-  return { members, memberIdByInstance }
+function profileOf({ profile }: ConsumerMember): MemberProfile {
+  return profile
 }

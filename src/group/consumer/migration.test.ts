@@ -284,6 +284,18 @@ describe('an empty group', () => {
     assert.equal(heartbeatError(sim, back, 5), 'NONE')
   })
 
+  test('that was KIP-848 sends a classic member that waits in its first round to join again', () => {
+    const { sim } = newSim({ groupInitialRebalanceDelayMs: 3_000 })
+    beat(sim, joining)
+    beat(sim, { memberEpoch: -1 })
+    const { memberId } = sim.join(cooperative()).response!
+    const waiting = sim.join({ ...cooperative(), memberId })
+    assert.equal(waiting.response, undefined)
+    assert.equal(beat(sim, { ...joining, memberId: 'b' }).errorCode, 'NONE')
+    assert.equal(sim.joinAnswer(waiting.token)?.errorCode, 'REBALANCE_IN_PROGRESS')
+    assert.equal(sim.join({ ...cooperative(), memberId }).response?.errorCode, 'NONE')
+  })
+
   test('of one kind refuses the members of the other that are not joining', () => {
     const { sim, id } = classicAlone()
     sim.ask(leaveRequest({ memberId: id }))

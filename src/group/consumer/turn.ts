@@ -1,30 +1,17 @@
-/**
- * One request being decided for one KIP-848 group: the draft of its hard state, its soft state, and what comes out.
- *
- * A record emitted here is applied to the draft at once, so that later steps of the same decision see it; the
- * coordinator's own hard state changes only when the shell replays the records.
- */
+/** One request being decided for one KIP-848 group: what `../turn.ts` says, epochs, and deadlines of members. */
 
-import type {
-  GroupReply,
-  GroupResponse,
-  MemberDeadline,
-  Now,
-  ReplyToken,
-  TimerCommand,
-  TimerRequest,
-} from '../messages.ts'
-import type { GroupRecord, RebalanceStart, Stamp } from '../records.ts'
+import type { MemberDeadline } from '../messages.ts'
+import type { RebalanceStart } from '../records.ts'
 import { isDue, type SessionTurn } from '../sessions.ts'
 import type { GroupTopics } from '../topics.ts'
+import { Turn, type TurnStart } from '../turn.ts'
 import {
   applyConsumerRecord,
   type ConsumerGroup,
   type ConsumerMember,
   type ConsumerRecord,
 } from './consumer-group.ts'
-import type { ConsumerSoftState } from './soft-state.ts'
-import { deadlineKey } from './soft-state.ts'
+import { type ConsumerSoftState, deadlineKey } from './soft-state.ts'
 import type { Subscriptions } from './target.ts'
 
 /** What may be set for one group; Kafka's `consumer.session.timeout.ms` and so on. */
@@ -50,91 +37,35 @@ export interface ConsumerLimits {
   readonly subscriptions: Subscriptions
 }
 
-export interface ConsumerTurnStart {
-  readonly group: ConsumerGroup
-  readonly soft: ConsumerSoftState
-  /** Whether anybody has heard of the group. */
-  readonly exists: boolean
-  /** Whether there may be one more group. */
-  readonly mayBegin: boolean
-  readonly limits: ConsumerLimits
-  readonly now: Now
-  /** Monotonic time without the stalls of the host: what deadlines are measured in. */
-  readonly nowMs: number
-  /** Time that the broker has seen pass, for the stamps of expiry. */
-  readonly observedMs: number
-}
-
-export class ConsumerTurn implements SessionTurn {
-  readonly soft: ConsumerSoftState
-  readonly exists: boolean
-  readonly mayBegin: boolean
-  readonly limits: ConsumerLimits
+export class ConsumerTurn
+  extends Turn<ConsumerGroup, ConsumerRecord, ConsumerSoftState, ConsumerLimits>
+  implements SessionTurn
+{
   readonly config: ConsumerGroupConfig
-  readonly now: Now
-  readonly nowMs: number
-  readonly stamp: Stamp
-  readonly records: GroupRecord[] = []
-  readonly replies: GroupReply[] = []
-  readonly timers: TimerCommand[] = []
-  #group: ConsumerGroup
 
-  constructor(start: ConsumerTurnStart) {
-    this.#group = start.group
-    this.soft = start.soft
-    this.exists = start.exists
-    this.mayBegin = start.mayBegin
-    this.limits = start.limits
+  constructor(start: TurnStart<ConsumerGroup, ConsumerSoftState, ConsumerLimits>) {
+    super(start, applyConsumerRecord)
     this.config = start.limits.consumerGroupConfig(start.group.groupId)
-    this.now = start.now
-    this.nowMs = start.nowMs
-    this.stamp = { wallMs: start.now.wallMs, observedMs: start.observedMs }
-  }
-
-  /** The hard state as the records of this turn leave it. */
-  get group(): ConsumerGroup {
-    return this.#group
-  }
-
-  get groupId(): string {
-    return this.#group.groupId
   }
 
   member(memberId: string): ConsumerMember | undefined {
-    return this.#group.members.get(memberId)
-  }
-
-  record(record: ConsumerRecord): void {
-    this.#group = applyConsumerRecord(this.#group, record)
-    this.records.push(record)
-  }
-
-  reply(to: ReplyToken, response: GroupResponse): void {
-    this.replies.push({ to, response })
-  }
-
-  schedule(key: string, delayMs: number, request: TimerRequest): void {
-    this.timers.push({ kind: 'schedule', key, delayMs: Math.max(0, delayMs), request })
-  }
-
-  cancel(key: string): void {
-    this.timers.push({ kind: 'cancel', key })
+    return this.group.members.get(memberId)
   }
 
   /** Something changed that calls for a new target. */
   raiseEpoch(why: Omit<RebalanceStart, 'startedMs'>, by = 1): void {
-    if (this.#group.rebalance === null) this.soft.rebalanceStartedMs = this.nowMs
+    if (this.group.rebalance === null) this.soft.rebalanceStartedMs = this.nowMs
     this.record({
       kind: 'group-epoch',
       groupId: this.groupId,
-      groupEpoch: this.#group.groupEpoch + by,
+      groupEpoch: this.group.groupEpoch + by,
       rebalance: { ...why, startedMs: this.now.wallMs },
     })
   }
 
   /** How long the rebalance that runs has taken; over a restart only the wall clock knows. */
   rebalanceDurationMs(): number {
-    const { rebalance } = this.#group
+    const { rebalance } = this.group
     if (rebalance === null) return 0
     const { rebalanceStartedMs } = this.soft
     const durationMs =
