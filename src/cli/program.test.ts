@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { systemClock, systemTimers } from '../core/index.ts'
-import type { Io } from './io.ts'
-import { runCommandLine } from './program.ts'
+import { runHere } from './run-fixture.test.ts'
 
 const commands = [
   'demo',
@@ -27,7 +25,7 @@ const commands = [
 
 describe('the help', () => {
   test('of the program names every command and the first steps', async () => {
-    const { out, err, exitCode } = await run('--help')
+    const { out, err, exitCode } = await runHere(['--help'])
     for (const command of commands.filter((name) => !name.includes(' ')))
       assert.match(out, new RegExp(`^  ${command} .*\\S`, 'm'))
     assert.match(out, /First steps:\n {2}shoal dev/)
@@ -36,7 +34,7 @@ describe('the help', () => {
 
   for (const command of commands)
     test(`of ${command} says what it does and shows how, in lines that fit a terminal`, async () => {
-      const { out, err, exitCode } = await run(...command.split(' '), '--help')
+      const { out, err, exitCode } = await runHere([...command.split(' '), '--help'])
       assert.match(out, new RegExp(`^Usage: shoal ${command}`))
       assert.match(out, /Examples?:\n/)
       assert.match(out, new RegExp(`^ +(?:echo .*\\| )?shoal ${command}`, 'm'))
@@ -46,7 +44,7 @@ describe('the help', () => {
 
   test('of the exit codes is a command of its own', async () => {
     for (const line of [['exit-codes'], ['help', 'exit-codes']]) {
-      const codes = (await run(...line)).out.match(/^ *\d+(?= )/gm)?.map(Number)
+      const codes = (await runHere(line)).out.match(/^ *\d+(?= )/gm)?.map(Number)
       assert.deepEqual(codes, [0, 1, 2, 3, 4, 5, 78, 130])
     }
   })
@@ -91,29 +89,9 @@ describe('a command line that is wrong ends with exit code 2, a sentence on stde
   ]
   for (const [line, words] of wrong)
     test(line, async () => {
-      const { out, err, exitCode } = await run(...line.split(' '))
+      const { out, err, exitCode } = await runHere(line.split(' '))
       assert.match(err, words)
       assert.doesNotMatch(err, /\bat .*:\d+:\d+/)
       assert.deepEqual([out, exitCode], ['', 2])
     })
 })
-
-/** Runs one command line in this process. */
-async function run(...args: readonly string[]) {
-  let [out, err, exitCode] = ['', '', 0]
-  const io: Io = {
-    out: (text) => void (out += text),
-    err: (text) => void (err += text),
-    in: (async function* () {})(),
-    inIsTerminal: false,
-    errIsTerminal: false,
-    env: {},
-    cwd: import.meta.dirname,
-    clock: systemClock,
-    timers: systemTimers,
-    stop: new AbortController().signal,
-    setExitCode: (code) => void (exitCode = code),
-  }
-  await runCommandLine(io, args)
-  return { out, err, exitCode }
-}

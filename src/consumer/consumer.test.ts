@@ -2,8 +2,16 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { z } from 'zod'
-import { GROUP, HeldHandler, LETTERS, TOPIC, World, bytes, text } from './fixtures.test.ts'
+import {
+  GROUP,
+  HeldHandler,
+  LETTERS,
+  TOPIC,
+  World,
+  bytes,
+  letterHeader,
+  text,
+} from './fixtures.test.ts'
 import type { Ctx } from './options.ts'
 
 describe('handling', () => {
@@ -171,64 +179,6 @@ describe('handling', () => {
   })
 })
 
-describe('payloads', () => {
-  const Order = z.object({ index: z.number() })
-
-  test('a handler gets what its schema made of the value', async () => {
-    const world = new World()
-    world.produce(['a', 'b'])
-    const seen: unknown[] = []
-    for (const schema of [Order, Order.refine(async () => true)]) {
-      const running = await world.start({ schema, handle: (order) => void seen.push(order) })
-      await world.pass(10)
-      await world.drain(running)
-      world.broker.group(GROUP).reset(TOPIC, 0, 0)
-    }
-    assert.deepEqual(seen, [{ index: 0 }, { index: 1 }, { index: 0 }, { index: 1 }])
-  })
-
-  test('an invalid payload goes to the dead letters at once, with its raw bytes, and its key goes on', async () => {
-    for (const order of ['key', { by: (value: unknown) => String(value) }] as const) {
-      const world = new World()
-      const raw = Uint8Array.of(0xff, 0x00)
-      world.broker.append({ topic: TOPIC, partition: 0, key: bytes('a'), value: raw })
-      world.produce(['a'])
-      const attempts: number[] = []
-      const running = await world.start({
-        schema: Order,
-        order,
-        deadLetter: LETTERS,
-        handle: (_, ctx) => void attempts.push(ctx.offset),
-      })
-      await world.pass(100)
-      assert.deepEqual(attempts, [1])
-      const [letter] = world.broker.records(LETTERS, 0)
-      assert.deepEqual([letter?.value, text(letter?.key)], [raw, 'a'])
-      assert.equal(header(letter, 'reason'), 'invalid-payload')
-      assert.equal(world.committed(), 2)
-      assert.equal((await world.drain(running)).deadLettered, 1)
-    }
-  })
-
-  test('malformed JSON with nowhere to go stops the consumer, and is not committed past', async () => {
-    const world = new World()
-    world.produce(['a'])
-    world.broker.append({ topic: TOPIC, partition: 0, key: bytes('b'), value: bytes('{"index":') })
-    world.produce(['c'])
-    const handled: number[] = []
-    const running = await world.start({
-      decode: 'json',
-      handle: (_, ctx) => void handled.push(ctx.offset),
-    })
-    await assert.rejects(world.until(running.finished), {
-      code: 'SHOAL_HANDLER_FAILED',
-      message: /orders\/0 offset 1 failed for good .*not JSON/,
-    })
-    assert.deepEqual([handled.includes(1), world.committed()], [false, 1])
-    assert.equal(running.report().failed, 1)
-  })
-})
-
 describe('failing', () => {
   test('a failed record is tried again after its backoff while its key waits and all others flow', async () => {
     const world = new World()
@@ -280,7 +230,7 @@ describe('failing', () => {
     await world.pass(200)
     const [letter] = world.broker.records(LETTERS, 0)
     assert.deepEqual(
-      ['id', 'reason', 'error', 'attempts'].map((name) => header(letter, name)),
+      ['id', 'reason', 'error', 'attempts'].map((name) => letterHeader(letter, name)),
       ['billing/orders/0/0', 'TypeError', 'no unit', '2'],
     )
     assert.equal(world.committed(), 2)
@@ -304,7 +254,7 @@ describe('failing', () => {
       [report.handled, report.deadLettered, report.skipped, report.retried],
       [1, 1, 1, 1],
     )
-    assert.equal(header(world.broker.records(LETTERS, 0)[0], 'reason'), 'fraud')
+    assert.equal(letterHeader(world.broker.records(LETTERS, 0)[0], 'reason'), 'fraud')
   })
 
   test('with nowhere to go the consumer stops with the error, and nothing of the key runs after it', async () => {
@@ -391,7 +341,7 @@ describe('failing', () => {
       handle: () => ({ deadLetter: 'why' }),
     })
     await world.pass(60_000)
-    const ids = world.broker.records(LETTERS, 0).map((letter) => header(letter, 'id'))
+    const ids = world.broker.records(LETTERS, 0).map((letter) => letterHeader(letter, 'id'))
     assert.deepEqual(ids, ['billing/orders/0/0', 'billing/orders/0/0'])
     await world.drain(running)
   })
@@ -447,7 +397,7 @@ describe('time limits', () => {
     })
     await world.pass(3_000)
     assert.deepEqual(reasons, ['timeout', 'timeout'])
-    assert.equal(header(world.broker.records(LETTERS, 0)[0], 'reason'), 'handler-timeout')
+    assert.equal(letterHeader(world.broker.records(LETTERS, 0)[0], 'reason'), 'handler-timeout')
     await world.drain(running)
   })
 
@@ -492,10 +442,3 @@ describe('time limits', () => {
     await world.drain(running, 0)
   })
 })
-
-function header(
-  record: { readonly headers: readonly { key: string; value: Uint8Array | null }[] } | undefined,
-  name: string,
-): string | null {
-  return text(record?.headers.find(({ key }) => key === `shoal-dlq-${name}`)?.value)
-}

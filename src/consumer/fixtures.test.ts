@@ -176,3 +176,11 @@ export function bytes(text: string): Uint8Array {
 export function text(value: Uint8Array | null | undefined): string | null {
   return value === null || value === undefined ? null : new TextDecoder().decode(value)
 }
+
+/** What a dead letter says under this name; null when it says nothing. */
+export function letterHeader(
+  record: { readonly headers: readonly { key: string; value: Uint8Array | null }[] } | undefined,
+  name: string,
+): string | null {
+  return text(record?.headers.find(({ key }) => key === `shoal-dlq-${name}`)?.value)
+}

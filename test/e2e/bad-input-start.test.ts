@@ -11,7 +11,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { batchesIn, decodeRecords } from '../../src/protocol/index.ts'
+import { batchesIn, decodeRecords, offsetCommit } from '../../src/protocol/index.ts'
 import type { Finished } from '../real/program.ts'
 import { freePort } from '../real/services.ts'
 import { shoal, ShoalProcess, startShoal } from '../real/shoal.ts'
@@ -26,7 +26,6 @@ import {
   produceTo,
   record,
 } from './raw-requests.ts'
-import { offsetCommit } from '../../src/protocol/index.ts'
 
 const MiB = 1024 * 1024
 const CONFIGURATION = 78

@@ -12,8 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import kafkajs from 'kafkajs'
-import { runCommandLine } from '../../src/cli/program.ts'
-import { systemClock, systemTimers } from '../../src/core/index.ts'
+import { runHere } from '../../src/cli/run-fixture.test.ts'
 import { deleteRecords } from '../../src/protocol/index.ts'
 import { KafkaClient } from '../../src/sources/kafka/index.ts'
 import { ApacheKafka, apacheKafkaMissing, kafkaTool } from '../real/apache-kafka.ts'
@@ -229,7 +228,7 @@ moved  orders  2          20              20          0      0        clamped to
     }
 
     async function shoalPlan(target: readonly string[]): Promise<string> {
-      const { exitCode, out, err } = await run([
+      const { exitCode, out, err } = await runHere([
         'groups',
         'reset',
         'both',
@@ -256,7 +255,7 @@ moved  orders  2          20              20          0      0        clamped to
     }
 
     function shoal(args: string) {
-      return run([...args.split(' '), '-b', cluster.bootstrap])
+      return runHere([...args.split(' '), '-b', cluster.bootstrap])
     }
   })
 
@@ -314,26 +313,4 @@ function rowsOf(table: string): string {
     .sort()
     .map((line) => `${line}\n`)
     .join('')
-}
-
-/** Runs one command line in this process. */
-async function run(args: readonly string[]) {
-  let [out, err, exitCode] = ['', '', 0]
-  await runCommandLine(
-    {
-      out: (text) => void (out += text),
-      err: (text) => void (err += text),
-      in: (async function* () {})(),
-      inIsTerminal: false,
-      errIsTerminal: false,
-      env: {},
-      cwd: import.meta.dirname,
-      clock: systemClock,
-      timers: systemTimers,
-      stop: new AbortController().signal,
-      setExitCode: (code) => void (exitCode = code),
-    },
-    args,
-  )
-  return { out, err, exitCode }
 }

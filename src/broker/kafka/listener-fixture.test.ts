@@ -226,3 +226,14 @@ export function produceFrame(correlationId: number, recordBytes = 10): Uint8Arra
     ),
   )
 }
+
+/** A request that ends with its header, the client id null. */
+export function headerFrame(apiKey: number, version: number, correlationId = 1): Uint8Array {
+  const frame = Buffer.alloc(14)
+  frame.writeInt32BE(10, 0)
+  frame.writeInt16BE(apiKey, 4)
+  frame.writeInt16BE(version, 6)
+  frame.writeInt32BE(correlationId, 8)
+  frame.writeInt16BE(-1, 12)
+  return frame
+}

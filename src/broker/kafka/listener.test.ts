@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { concatBytes, ShoalError } from '../../core/index.ts'
-import { apiVersions, encodeRequestFrame, heartbeat } from '../../protocol/index.ts'
-import type { FixtureOptions } from './listener-fixture.test.ts'
+import { ShoalError } from '../../core/index.ts'
+import { heartbeat } from '../../protocol/index.ts'
 import {
+  headerFrame,
   heartbeatFrame,
   joinGroupFrame,
   listenerFixture,
@@ -193,11 +193,11 @@ describe('a request that fails', () => {
 
 describe('what cannot be served closes the connection with one line', () => {
   const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
-    ['an unknown api key', header(4711, 0), /api key 4711 is not served/],
-    ['an unsupported version', header(12, 9), /Heartbeat version 9 is not between 0 and 4/],
-    ['Produce v2', header(0, 2), /Produce version 2 is not between 3 and 12/],
-    ['a negative version', header(12, -1), /Heartbeat version -1/],
-    ['a body that is cut', header(12, 0), /Heartbeat request version 0/],
+    ['an unknown api key', headerFrame(4711, 0), /api key 4711 is not served/],
+    ['an unsupported version', headerFrame(12, 9), /Heartbeat version 9 is not between 0 and 4/],
+    ['Produce v2', headerFrame(0, 2), /Produce version 2 is not between 3 and 12/],
+    ['a negative version', headerFrame(12, -1), /Heartbeat version -1/],
+    ['a body that is cut', headerFrame(12, 0), /Heartbeat request version 0/],
     ['a negative size', Buffer.from('ffffffff', 'hex'), /a request of -1 bytes/],
     ['an empty request', Buffer.from('00000000', 'hex'), /a request of 0 bytes/],
     ['a size beyond the limit', Buffer.from('7fffffff', 'hex'), /a request of 2147483647 bytes/],
@@ -223,7 +223,7 @@ describe('what cannot be served closes the connection with one line', () => {
     const { connect, settle, started } = await listenerFixture()
     const client = await connect()
 
-    client.send(produceFrame(1), header(4711, 0))
+    client.send(produceFrame(1), headerFrame(4711, 0))
     await settle()
     assert.equal(client.isClosed, false)
     started[0]!.answer()
@@ -237,7 +237,7 @@ describe('what cannot be served closes the connection with one line', () => {
     const { connect, clock, logger } = await listenerFixture()
     const attack = async () => {
       const client = await connect()
-      client.send(header(4711, 0))
+      client.send(headerFrame(4711, 0))
       await clock.advance(0)
     }
 
@@ -429,81 +429,4 @@ describe('closing the listener', () => {
   })
 })
 
-describe('ApiVersions', () => {
-  test('newer than known gets version 0, UNSUPPORTED_VERSION and its own range', async () => {
-    const { client, settle } = await connected()
-    client.send(header(18, 5, 42))
-    await settle()
-
-    const { errorCode, apiKeys } = client.answer(apiVersions, 0)
-    assert.deepEqual(client.correlationIds, [42])
-    assert.equal(errorCode, 'UNSUPPORTED_VERSION')
-    assert.deepEqual(apiKeys, [{ apiKey: 18, minVersion: 0, maxVersion: 4 }])
-    assert.equal(client.isClosed, false)
-  })
-
-  test('tells what is served, Produce from 0', async () => {
-    const { client, settle } = await connected()
-    client.send(apiVersionsFrame(4, 'apache-kafka-java', '4.3.1'))
-    await settle()
-
-    assert.deepEqual(
-      client
-        .answer(apiVersions, 4)
-        .apiKeys.map(({ apiKey, minVersion, maxVersion }) => [apiKey, minVersion, maxVersion]),
-      [
-        [0, 0, 12],
-        [11, 0, 9],
-        [12, 0, 4],
-        [16, 0, 5],
-        [18, 0, 4],
-      ],
-    )
-  })
-
-  test('remembers the clients software, and refuses what is no plain word', async () => {
-    const { client, settle, started } = await connected()
-    client.send(apiVersionsFrame(3, 'librdkafka', '2.16.0'), heartbeatFrame(2))
-    await settle()
-    started[0]!.answer()
-    client.send(apiVersionsFrame(3, 'lib rdkafka', '2.16.0'))
-    await settle()
-
-    assert.deepEqual(started[0]!.connection.clientSoftware, {
-      name: 'librdkafka',
-      version: '2.16.0',
-    })
-    const refused = client.answer(apiVersions, 3, 2)
-    assert.deepEqual([refused.errorCode, refused.apiKeys], ['INVALID_REQUEST', []])
-  })
-})
-
-async function connected(options?: FixtureOptions) {
-  const fixture = await listenerFixture(options)
-  return { ...fixture, client: await fixture.connect() }
-}
-
-function apiVersionsFrame(
-  version: number,
-  clientSoftwareName: string,
-  clientSoftwareVersion: string,
-) {
-  return concatBytes(
-    encodeRequestFrame(
-      apiVersions,
-      { version, correlationId: 1, clientId: 'c' },
-      { clientSoftwareName, clientSoftwareVersion },
-    ),
-  )
-}
-
 /** A request that has a header and nothing else. */
-function header(apiKey: number, version: number, correlationId = 1): Uint8Array {
-  const frame = Buffer.alloc(14)
-  frame.writeInt32BE(10, 0)
-  frame.writeInt16BE(apiKey, 4)
-  frame.writeInt16BE(version, 6)
-  frame.writeInt32BE(correlationId, 8)
-  frame.writeInt16BE(-1, 12)
-  return frame
-}
