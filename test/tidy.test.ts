@@ -20,13 +20,16 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   log: ['core', 'protocol'],
   group: ['core'],
   transaction: ['core'],
-  broker: ['core', 'protocol', 'log', 'group', 'transaction'],
+  // `http` for its route table: the broker serves the group and topic routes of it.
+  broker: ['core', 'protocol', 'log', 'group', 'transaction', 'http'],
   consumer: ['core'],
   admin: ['core'],
   // `group` for its assignors alone: a member that leads a classic group computes what a broker would.
   sources: ['core', 'protocol', 'group', 'consumer', 'admin'],
   http: ['core', 'admin'],
-  cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'testing'],
+  // The poll loop of seed 001: one client over HTTP and over Kafka.
+  client: ['core', 'http', 'consumer', 'sources'],
+  cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'client', 'testing'],
   testing: ['core', 'broker', 'consumer', 'sources'],
 }
 
@@ -59,7 +62,11 @@ const owners: readonly {
   {
     what: 'sockets',
     pattern: /from 'node:(?:net|tls|http|http2|dgram|dns)'/,
-    files: [/^broker\/tcp-network\.ts$/, /^log\/node-file-store(?:-[a-z-]+)?\.ts$/],
+    files: [
+      /^broker\/tcp-network\.ts$/,
+      /^http\/node-server\.ts$/,
+      /^log\/node-file-store(?:-[a-z-]+)?\.ts$/,
+    ],
   },
   {
     what: 'processes and threads',
