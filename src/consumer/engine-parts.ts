@@ -3,12 +3,12 @@
  * must notice.
  */
 
-import { decide } from './decide.ts'
-import type { Decide } from './decide.ts'
-import { DelayQueue } from './delay-queue.ts'
-import { LaneTable, ReadyQueue } from './lanes.ts'
-import type { LaneLimits } from './lanes.ts'
-import { OffsetTracker } from './offset-tracker.ts'
+import { decide } from './failure/decide.ts'
+import type { Decide } from './failure/decide.ts'
+import { DelayQueue } from './dispatch/delay-queue.ts'
+import { LaneTable, ReadyQueue } from './dispatch/lanes.ts'
+import type { LaneLimits } from './dispatch/lanes.ts'
+import { OffsetTracker } from './completion/offset-tracker.ts'
 import type { OutgoingRecord } from './source.ts'
 import type { WorkItem } from './work.ts'
 

@@ -5,10 +5,10 @@
 
 import { VirtualClock, memoryLogger, seededRandom } from '../core/index.ts'
 import { consumer } from './consumer.ts'
-import { LaneTable } from './lanes.ts'
-import { MemoryBroker } from './memory-broker.ts'
+import { LaneTable } from './dispatch/lanes.ts'
+import { MemoryBroker } from './memory-broker/memory-broker.ts'
 import type { Ctx, Report, Running, UntypedOptions } from './options.ts'
-import { OffsetTracker } from './offset-tracker.ts'
+import { OffsetTracker } from './completion/offset-tracker.ts'
 import { PartitionWork, WorkItem } from './work.ts'
 import type { SourceRecord } from './source.ts'
 

@@ -4,9 +4,9 @@
 
 export { consumer } from './consumer.ts'
 export { parseDuration, type Duration } from './duration.ts'
-export { MemoryBroker } from './memory-broker.ts'
-export type * from './memory-broker.ts'
-export type * from './memory-ports.ts'
+export { MemoryBroker } from './memory-broker/memory-broker.ts'
+export type * from './memory-broker/memory-broker.ts'
+export type * from './memory-broker/memory-ports.ts'
 export * from './options.ts'
 export { json } from './payload.ts'
 export * from './source.ts'

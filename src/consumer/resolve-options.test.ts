@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { ShoalError } from '../core/index.ts'
 import { consumer } from './consumer.ts'
-import { MemoryBroker } from './memory-broker.ts'
+import { MemoryBroker } from './memory-broker/memory-broker.ts'
 
 const source = new MemoryBroker().source({ topics: ['orders'] })
 const handle = () => {}

@@ -14,8 +14,8 @@ import {
   systemTimers,
   unreachable,
 } from '../core/index.ts'
-import type { BudgetLimits } from './budget.ts'
-import type { RetryPolicy } from './decide.ts'
+import type { BudgetLimits } from './dispatch/budget.ts'
+import type { RetryPolicy } from './failure/decide.ts'
 import { parseDuration } from './duration.ts'
 import type {
   Backoff,

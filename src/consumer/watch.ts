@@ -6,7 +6,7 @@
  */
 
 import type { Clock, Logger, Timers } from '../core/index.ts'
-import { Alarm } from './alarm.ts'
+import { Alarm } from './dispatch/alarm.ts'
 import type { Health } from './options.ts'
 import { telemetry } from './telemetry.ts'
 

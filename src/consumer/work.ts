@@ -12,10 +12,10 @@
  * The item is the node of two intrusive lists at once, its lane and the ready queue, so queueing allocates nothing.
  */
 
-import type { Pressure, Usage } from './budget.ts'
-import type { Delayed } from './delay-queue.ts'
-import type { Lane, LaneTable, Queued } from './lanes.ts'
-import type { OffsetTracker } from './offset-tracker.ts'
+import type { Pressure, Usage } from './dispatch/budget.ts'
+import type { Delayed } from './dispatch/delay-queue.ts'
+import type { Lane, LaneTable, Queued } from './dispatch/lanes.ts'
+import type { OffsetTracker } from './completion/offset-tracker.ts'
 import type { Assignment, SourceRecord } from './source.ts'
 
 export class PartitionWork {

@@ -2,11 +2,11 @@
  * Builds of the runtime with one part broken on purpose: the checker must notice each, or its silence means nothing.
  */
 
-import { DelayQueue } from '../../src/consumer/delay-queue.ts'
+import { DelayQueue } from '../../src/consumer/dispatch/delay-queue.ts'
 import { engineParts } from '../../src/consumer/engine-parts.ts'
 import type { EngineParts } from '../../src/consumer/engine-parts.ts'
-import { LaneTable, ReadyQueue } from '../../src/consumer/lanes.ts'
-import { OffsetTracker } from '../../src/consumer/offset-tracker.ts'
+import { LaneTable, ReadyQueue } from '../../src/consumer/dispatch/lanes.ts'
+import { OffsetTracker } from '../../src/consumer/completion/offset-tracker.ts'
 import type { WorkItem } from '../../src/consumer/work.ts'
 
 export interface BrokenBuild {

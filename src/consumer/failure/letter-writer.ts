@@ -5,13 +5,13 @@
  * letters went to the same topic would turn in a circle for ever.
  */
 
-import { ShoalError, messageOf } from '../core/index.ts'
+import { ShoalError, messageOf } from '../../core/index.ts'
 import { deadLetterOf, originOf } from './dead-letter.ts'
-import type { EngineParts } from './engine-parts.ts'
-import type { Settings } from './resolve-options.ts'
-import type { OutgoingRecord } from './source.ts'
-import { telemetry } from './telemetry.ts'
-import type { Letter, WorkItem } from './work.ts'
+import type { EngineParts } from '../engine-parts.ts'
+import type { Settings } from '../resolve-options.ts'
+import type { OutgoingRecord } from '../source.ts'
+import { telemetry } from '../telemetry.ts'
+import type { Letter, WorkItem } from '../work.ts'
 
 export class LetterWriter {
   readonly #settings: Settings

@@ -2,7 +2,7 @@
  * A moment until which something may go on, and which can be brought forward.
  */
 
-import type { Clock, Timer, Timers } from '../core/index.ts'
+import type { Clock, Timer, Timers } from '../../core/index.ts'
 
 export class Deadline {
   readonly #clock: Clock

@@ -2,7 +2,7 @@
  * One timer that rings at the earliest of the moments it was given; it has to be set again after it rang.
  */
 
-import type { Clock, Timer, Timers } from '../core/index.ts'
+import type { Clock, Timer, Timers } from '../../core/index.ts'
 
 export class Alarm {
   readonly #clock: Clock

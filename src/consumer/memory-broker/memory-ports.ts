@@ -2,9 +2,9 @@
  * What the parts of the memory broker know of each other: its group knows the broker as a host, its member knows both.
  */
 
-import type { Clock, Timers } from '../core/index.ts'
+import type { Clock, Timers } from '../../core/index.ts'
 import type { MemoryLog } from './memory-log.ts'
-import type { CommitPosition, CommitResult, OutgoingRecord } from './source.ts'
+import type { CommitPosition, CommitResult, OutgoingRecord } from '../source.ts'
 
 /** What may happen to a request: how long it takes to arrive, what becomes of it, how long the answer takes. */
 export interface MemoryFault {

@@ -7,13 +7,13 @@
  * Not here: durability. What a crash of the broker does is the embedded broker's to show.
  */
 
-import { ShoalError, systemClock, systemTimers } from '../core/index.ts'
-import type { Clock, Timers } from '../core/index.ts'
+import { ShoalError, systemClock, systemTimers } from '../../core/index.ts'
+import type { Clock, Timers } from '../../core/index.ts'
 import { MemoryGroup } from './memory-group.ts'
 import { MemoryLog } from './memory-log.ts'
 import { MemoryMember } from './memory-member.ts'
 import type { MemoryFaults, MemoryHost, StoredCommit } from './memory-ports.ts'
-import type { OutgoingRecord, Source, SourceCapabilities, SourceRecord } from './source.ts'
+import type { OutgoingRecord, Source, SourceCapabilities, SourceRecord } from '../source.ts'
 
 export interface MemoryCapabilities extends SourceCapabilities {
   readonly kind: 'memory'

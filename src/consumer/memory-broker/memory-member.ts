@@ -5,9 +5,9 @@
  * fault. A crashed member is silent in both directions.
  */
 
-import { ShoalError } from '../core/index.ts'
+import { ShoalError } from '../../core/index.ts'
 import type { MemoryFault, MemoryHost, MemoryMembership } from './memory-ports.ts'
-import { partitionId } from './work.ts'
+import { partitionId } from '../work.ts'
 import type {
   Assignment,
   CommitPosition,
@@ -17,7 +17,7 @@ import type {
   SourceContext,
   SourceRecord,
   SourceSession,
-} from './source.ts'
+} from '../source.ts'
 
 export interface MemoryMemberOptions {
   readonly id: string

@@ -10,8 +10,8 @@
  * never dropped because nobody said where to.
  */
 
-import type { AbortCause, Backoff } from './options.ts'
-import { parseDuration } from './duration.ts'
+import type { AbortCause, Backoff } from '../options.ts'
+import { parseDuration } from '../duration.ts'
 
 export type Failure =
   | { readonly kind: 'threw'; readonly error: unknown }

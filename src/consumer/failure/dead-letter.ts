@@ -12,7 +12,7 @@
  * first origin. Pure: the engine writes, and never commits past a record whose letter is not written.
  */
 
-import type { OutgoingRecord, RecordHeader, SourceRecord } from './source.ts'
+import type { OutgoingRecord, RecordHeader, SourceRecord } from '../source.ts'
 
 export const DEAD_LETTER_PREFIX = 'shoal-dlq-'
 

@@ -6,7 +6,7 @@
  * a million keys that came and went leave nothing behind.
  */
 
-import { bytesEqual } from '../core/index.ts'
+import { bytesEqual } from '../../core/index.ts'
 
 export interface KeyEntry<E> {
   readonly key: Uint8Array

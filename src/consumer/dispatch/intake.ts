@@ -6,15 +6,15 @@
  * without a key, to the dead letters.
  */
 
-import { ShoalError } from '../core/index.ts'
+import { ShoalError } from '../../core/index.ts'
 import { Attempt } from './attempt.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { Order } from './options.ts'
-import { InvalidPayload } from './payload.ts'
-import { WorkItem } from './work.ts'
-import type { PartitionWork } from './work.ts'
-import type { Settings } from './resolve-options.ts'
-import type { SourceBatch } from './source.ts'
+import type { Order } from '../options.ts'
+import { InvalidPayload } from '../payload.ts'
+import { WorkItem } from '../work.ts'
+import type { PartitionWork } from '../work.ts'
+import type { Settings } from '../resolve-options.ts'
+import type { SourceBatch } from '../source.ts'
 
 type By = Exclude<Order<unknown>, string>['by']
 

@@ -2,10 +2,10 @@
  * What a handler said, by returning or by throwing: pure.
  */
 
-import { ShoalError } from '../core/index.ts'
-import type { Failure } from './decide.ts'
-import { parseDuration } from './duration.ts'
-import { InvalidPayload } from './payload.ts'
+import { ShoalError } from '../../core/index.ts'
+import type { Failure } from '../failure/decide.ts'
+import { parseDuration } from '../duration.ts'
+import { InvalidPayload } from '../payload.ts'
 
 export type Verdict = { readonly kind: 'handled' } | { readonly kind: 'skipped' } | Failure
 

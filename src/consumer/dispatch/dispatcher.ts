@@ -13,23 +13,23 @@
  * is ours; slots in use <= concurrency. Not here: partitions, budgets and commits (`engine.ts`).
  */
 
-import { ShoalError, messageOf } from '../core/index.ts'
+import { ShoalError, messageOf } from '../../core/index.ts'
 import { Alarm } from './alarm.ts'
 import { Attempt, RunningList } from './attempt.ts'
 import type { AttemptHost } from './attempt.ts'
-import { backoffMs } from './decide.ts'
-import type { Decision, Failure } from './decide.ts'
+import { backoffMs } from '../failure/decide.ts'
+import type { Decision, Failure } from '../failure/decide.ts'
 import type { DelayQueue } from './delay-queue.ts'
-import type { EngineParts } from './engine-parts.ts'
+import type { EngineParts } from '../engine-parts.ts'
 import type { ReadyQueue } from './lanes.ts'
-import { LetterWriter } from './letter-writer.ts'
-import type { AbortCause } from './options.ts'
+import { LetterWriter } from '../failure/letter-writer.ts'
+import type { AbortCause } from '../options.ts'
 import { isThenable, thrown, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
-import type { PartitionWork, WorkItem } from './work.ts'
-import type { Settings } from './resolve-options.ts'
-import type { OutgoingRecord } from './source.ts'
-import { telemetry } from './telemetry.ts'
+import type { PartitionWork, WorkItem } from '../work.ts'
+import type { Settings } from '../resolve-options.ts'
+import type { OutgoingRecord } from '../source.ts'
+import { telemetry } from '../telemetry.ts'
 
 /** How long handlers are started in one go before I/O gets its turn. */
 const SLICE_MS = 10

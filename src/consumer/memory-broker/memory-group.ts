@@ -11,8 +11,8 @@
 import { balance } from './memory-balance.ts'
 import type { MemoryMember } from './memory-member.ts'
 import type { MemoryHost, MemoryMembership } from './memory-ports.ts'
-import { partitionId } from './work.ts'
-import type { CommitPosition, CommitResult, OwnedPartition } from './source.ts'
+import { partitionId } from '../work.ts'
+import type { CommitPosition, CommitResult, OwnedPartition } from '../source.ts'
 
 interface Placement extends OwnedPartition {
   readonly member: MemoryMember

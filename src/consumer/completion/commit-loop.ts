@@ -7,14 +7,14 @@
  * What is sent, and what an answer means, is decided in `commit-ledger.ts`.
  */
 
-import type { Clock, Logger, Random, Timers } from '../core/index.ts'
-import { messageOf } from '../core/index.ts'
-import { Alarm } from './alarm.ts'
+import type { Clock, Logger, Random, Timers } from '../../core/index.ts'
+import { messageOf } from '../../core/index.ts'
+import { Alarm } from '../dispatch/alarm.ts'
 import type { CommitLedger } from './commit-ledger.ts'
-import { backoffMs } from './decide.ts'
-import type { PartitionWork } from './work.ts'
-import type { CommitPosition, CommitResult } from './source.ts'
-import { telemetry } from './telemetry.ts'
+import { backoffMs } from '../failure/decide.ts'
+import type { PartitionWork } from '../work.ts'
+import type { CommitPosition, CommitResult } from '../source.ts'
+import { telemetry } from '../telemetry.ts'
 
 /** Commits that nobody waits for keep this distance: at full speed a thousand records take a few milliseconds. */
 const SPACING_MS = 25

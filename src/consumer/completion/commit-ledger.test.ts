@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CommitLedger } from './commit-ledger.ts'
-import type { PartitionWork } from './work.ts'
-import type { CommitPosition, CommitResult } from './source.ts'
-import { workOf } from './fixtures.test.ts'
+import type { PartitionWork } from '../work.ts'
+import type { CommitPosition, CommitResult } from '../source.ts'
+import { workOf } from '../fixtures.test.ts'
 
 function tracked(ledger: CommitLedger, work: PartitionWork, committed: number | null = 0): void {
   const { topic, partition, epoch } = work

@@ -13,7 +13,7 @@
  * Pure: the engine calls `deliver` and `finish`, the commit loop `committable`.
  */
 
-import { assertInvariant } from '../core/index.ts'
+import { assertInvariant } from '../../core/index.ts'
 
 const SMALLEST = 64
 /** A ring larger than this is given back when everything is done. */

@@ -5,13 +5,13 @@
  * handled without, and an `AbortController` alone costs more than the rest of the dispatch.
  */
 
-import type { Duration } from './duration.ts'
-import { ShoalError } from '../core/index.ts'
-import { parseDuration } from './duration.ts'
-import type { AbortCause, Ctx, FencingToken } from './options.ts'
-import type { RecordHeader, SourceRecord } from './source.ts'
-import type { WorkItem } from './work.ts'
-import { originOf } from './dead-letter.ts'
+import type { Duration } from '../duration.ts'
+import { ShoalError } from '../../core/index.ts'
+import { parseDuration } from '../duration.ts'
+import type { AbortCause, Ctx, FencingToken } from '../options.ts'
+import type { RecordHeader, SourceRecord } from '../source.ts'
+import type { WorkItem } from '../work.ts'
+import { originOf } from '../failure/dead-letter.ts'
 
 /** What an execution needs of the engine. */
 export interface AttemptHost {

@@ -8,9 +8,9 @@
  * epoch `acknowledged` never goes back, whatever order answers come in.
  */
 
-import { partitionId } from './work.ts'
-import type { PartitionWork } from './work.ts'
-import type { Assignment, CommitPosition, CommitResult } from './source.ts'
+import { partitionId } from '../work.ts'
+import type { PartitionWork } from '../work.ts'
+import type { Assignment, CommitPosition, CommitResult } from '../source.ts'
 
 /** Nothing is remembered beside the position yet. */
 const NO_METADATA = ''

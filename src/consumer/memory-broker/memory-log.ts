@@ -2,9 +2,9 @@
  * The topics of a memory broker: partitions of records in order of offset, with holes where a test wants them.
  */
 
-import { ShoalError } from '../core/index.ts'
-import { partitionId } from './work.ts'
-import type { SourceRecord } from './source.ts'
+import { ShoalError } from '../../core/index.ts'
+import { partitionId } from '../work.ts'
+import type { SourceRecord } from '../source.ts'
 
 export interface MemoryPartition {
   readonly topic: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { thrown, verdictOf } from './outcome.ts'
-import { InvalidPayload } from './payload.ts'
+import { InvalidPayload } from '../payload.ts'
 
 describe('what a handler says', () => {
   test('returning anything but an outcome means done', () => {

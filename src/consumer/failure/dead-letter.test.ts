@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { deadLetterOf, originOf } from './dead-letter.ts'
-import type { RecordHeader } from './source.ts'
-import { recordOf } from './fixtures.test.ts'
+import type { RecordHeader } from '../source.ts'
+import { recordOf } from '../fixtures.test.ts'
 
 const facts = {
   group: 'billing',

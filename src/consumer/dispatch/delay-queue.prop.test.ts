@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { DelayQueue } from './delay-queue.ts'
-import type { WorkItem } from './work.ts'
-import { itemOf, workOf } from './fixtures.test.ts'
+import type { WorkItem } from '../work.ts'
+import { itemOf, workOf } from '../fixtures.test.ts'
 
 test('items come out when they are due, in order, ties as they came, and removed ones never', () => {
   fc.assert(

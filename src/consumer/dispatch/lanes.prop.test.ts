@@ -3,8 +3,8 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { KeyTable } from './key-table.ts'
 import { Lane, LaneTable, ReadyQueue } from './lanes.ts'
-import type { WorkItem } from './work.ts'
-import { itemOf, workOf } from './fixtures.test.ts'
+import type { WorkItem } from '../work.ts'
+import { itemOf, workOf } from '../fixtures.test.ts'
 
 describe('key lanes', () => {
   test('records of a key start in order and one at a time, whatever finishes when; the table ends empty', () => {
