@@ -28,7 +28,7 @@ import type { BrokerSettings } from './settings/broker-settings.ts'
 import { brokerConfigRules, topicDefaultRules } from './settings/config-rules.ts'
 import { consumerGroupConfig, groupConfigRules } from './settings/group-configs.ts'
 import { topicMachine, TopicService } from './topics/topic-service.ts'
-import { TopicTable } from './topics/topic-table.ts'
+import { type Topic, TopicTable } from './topics/topic-table.ts'
 
 /** Journal bytes before a checkpoint when the journal lives in memory. */
 const MEMORY_CHECKPOINT_BYTES = 16 * 1_048_576
@@ -103,7 +103,7 @@ export async function openParts(
     fail,
   })
   const groups = new GroupService({ coordinator, logs, clock, timers, fail })
-  const onDeleted = ({ name }: { readonly name: string }) => groups.topicDeleted(name)
+  const onDeleted = (topic: Topic) => groups.topicDeleted(topic)
   const topics = new TopicService({ table, logs, random, given, onDeleted, fail })
   topics.nameCluster()
   await topics.removeOrphans()

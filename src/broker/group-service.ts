@@ -114,9 +114,9 @@ export class GroupService {
     return answer
   }
 
-  /** The topic's committed offsets go with it. */
-  topicDeleted(topic: string): void {
-    if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic })
+  /** The topic's committed offsets and deliveries go with it. */
+  topicDeleted({ name, topicId }: { readonly name: string; readonly topicId: string }): void {
+    if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic: name, topicId })
   }
 
   /** Stops the timers and turns away whose answer is not decided yet; the others get theirs. Idempotent. */

@@ -122,7 +122,7 @@ class World {
         if (step.what === 'delete-group')
           sim.ask({ kind: 'delete', replyTo: 0, groupsNames: ['g'] })
         else if (step.what === 'delete-topic')
-          sim.decide({ kind: 'topic-deleted', topic: 'orders' })
+          sim.decide({ kind: 'topic-deleted', topic: 'orders', topicId: 'orders-id' })
         else sim.decide({ kind: 'stalled', durationMs: 5_000 })
     }
     this.learn()

@@ -34,6 +34,7 @@ import type {
   GroupRequest,
   Now,
   TimerCommand,
+  TopicDeleted,
 } from './messages.ts'
 import { expireOffsets } from './offsets/expiry.ts'
 import { fetchRefusal } from './offsets/fences.ts'
@@ -47,7 +48,13 @@ import type {
   OffsetFetchGroup,
   OffsetFetchGroupResult,
 } from './queries.ts'
-import type { GroupRecord } from './records.ts'
+import type { GroupRecord, OffsetsCommittedRecord } from './records.ts'
+import {
+  applyShareRecord,
+  commitSharePartition,
+  type SharePartition,
+  type SharePartitions,
+} from './share/index.ts'
 
 /** What a request leads to. The shell replays the records at once, sets the timers, and holds the replies until the flush. */
 export interface GroupDecision {
@@ -57,6 +64,9 @@ export interface GroupDecision {
 }
 
 const NOTHING: GroupDecision = { records: [], replies: [], timers: [] }
+
+/** What stands for a position where there is none. */
+const NO_OFFSET = -1
 
 /** Requests that concern one group. */
 type OneGroupRequest = Extract<GroupRequest, { readonly groupId: string }>
@@ -86,11 +96,19 @@ export class GroupCoordinator {
   }
 
   handle(request: GroupRequest, now: Now): GroupDecision {
+    const decision = this.#route(request, now)
+    const { records } = decision
+    return this.#table.shares.size === 0 || records.length === 0
+      ? decision
+      : { ...decision, records: [...records, ...this.#deliveriesAfter(records)] }
+  }
+
+  #route(request: GroupRequest, now: Now): GroupDecision {
     switch (request.kind) {
       case 'delete':
         return this.#deleteGroups(request)
       case 'topic-deleted':
-        return this.#deleteTopic(request.topic)
+        return this.#deleteTopic(request)
       case 'offsets-expiry':
         return this.#expireOffsets(now)
       case 'stalled':
@@ -108,6 +126,34 @@ export class GroupCoordinator {
   /** The records that rebuild the hard state; a list of its own, which later requests do not change. */
   snapshot(): readonly GroupRecord[] {
     return this.#table.snapshot()
+  }
+
+  /** What groups were delivered record by record. */
+  get shares(): SharePartitions {
+    return this.#table.shares
+  }
+
+  /** What a group committed in a partition; null when nothing. */
+  committedOffset(groupId: string, topic: string, partition: number): number | null {
+    const offset = this.#table.offsets.of(groupId).get(topic)?.get(partition)?.offset ?? NO_OFFSET
+    return offset === NO_OFFSET ? null : offset
+  }
+
+  /** The committed offset follows the first record that is not done; null when it is there, or nobody's to keep. */
+  commitOfDelivery(after: SharePartition, now: Now): OffsetsCommittedRecord | null {
+    const { groupId, topicId, partition, startOffset } = after
+    const topic = this.#limits.topics.byId(topicId)?.name
+    if (topic === undefined || !this.#table.groups.has(groupId)) return null
+    if (this.committedOffset(groupId, topic, partition) === startOffset) return null
+    const offset = { partition, offset: startOffset, leaderEpoch: -1, metadata: '' }
+    return {
+      kind: 'offsets-committed',
+      groupId,
+      commitTimestampMs: now.wallMs,
+      expireTimestampMs: null,
+      observedMs: this.#observedNow(now),
+      topics: [{ topic, partitions: [offset] }],
+    }
   }
 
   fetchOffsets(group: OffsetFetchGroup): OffsetFetchGroupResult {
@@ -234,6 +280,35 @@ export class GroupCoordinator {
     return { records, timers, replies: [{ to: replyTo, response: { kind: 'delete', results } }] }
   }
 
+  /** What commits and deleted offsets mean to records that are in flight. */
+  #deliveriesAfter(records: readonly GroupRecord[]): readonly GroupRecord[] {
+    const { shares } = this.#table
+    const result: GroupRecord[] = []
+    // A request may name a partition twice: the second commit meets what the first one leaves.
+    const drafts = new Map<SharePartition, SharePartition | null>()
+    const moved = (groupId: string, topic: string, partition: number, offset: number) => {
+      const topicId = this.#limits.topics.byName(topic)?.topicId ?? ''
+      const share = shares.get({ groupId, topicId, partition })
+      const draft = share && (drafts.has(share) ? drafts.get(share) : share)
+      if (share === null || draft == null) return
+      const further = commitSharePartition(draft, offset)
+      drafts.set(share, further.reduce<SharePartition | null>(applyShareRecord, draft))
+      result.push(...further)
+    }
+    for (const record of records)
+      if (record.kind === 'share-deleted') {
+        const share = shares.get(record)
+        if (share !== null) drafts.set(share, null)
+      } else if (record.kind === 'offsets-committed')
+        for (const { topic, partitions } of record.topics)
+          for (const { partition, offset } of partitions)
+            moved(record.groupId, topic, partition, offset)
+      else if (record.kind === 'offsets-deleted')
+        for (const { topic, partitions } of record.topics)
+          for (const partition of partitions) moved(record.groupId, topic, partition, NO_OFFSET)
+    return result
+  }
+
   #deletionRefusal(groupId: string): GroupError {
     if (groupId === '') return 'INVALID_GROUP_ID'
     const soft = this.#soft.get(groupId)
@@ -244,8 +319,10 @@ export class GroupCoordinator {
     return isEmpty ? 'NONE' : 'NON_EMPTY_GROUP'
   }
 
-  #deleteTopic(topic: string): GroupDecision {
-    const records: GroupRecord[] = []
+  #deleteTopic({ topic, topicId }: TopicDeleted): GroupDecision {
+    const records: GroupRecord[] = this.#table.shares
+      .ofTopic(topicId)
+      .flatMap((partition) => commitSharePartition(partition, NO_OFFSET))
     for (const groupId of this.#table.offsets.groupIds()) {
       const offsets = this.#table.offsets.of(groupId).get(topic)
       if (offsets === undefined) continue

@@ -20,12 +20,14 @@ import {
 } from './consumer/consumer-group.ts'
 import { OffsetTable } from './offsets/offset-table.ts'
 import type { GroupRecord } from './records.ts'
+import { ShareTable } from './share/index.ts'
 
 export type Group = ClassicGroup | ConsumerGroup
 
 export class GroupTable {
   readonly groups = new Map<string, Group>()
   readonly offsets = new OffsetTable()
+  readonly shares = new ShareTable()
   #observedMs = 0
 
   /** Time that the broker has seen pass, as far as records say. */
@@ -40,6 +42,7 @@ export class GroupTable {
       case 'group-deleted':
         this.groups.delete(record.groupId)
         this.offsets.deleteGroup(record.groupId)
+        this.shares.deleteGroup(record.groupId)
         return
       case 'offsets-deleted':
         return this.offsets.delete(record)
@@ -71,6 +74,13 @@ export class GroupTable {
         return this.#set(applyConsumerRecord(this.consumer(record.groupId), record))
       case 'consumer-group':
         return this.#set(applyConsumerRecord(newGroup(record.groupId), record))
+      case 'share-started':
+      case 'share-delivery':
+      case 'share-log-start':
+      case 'share-committed':
+      case 'share-deleted':
+      case 'share-partition':
+        return this.shares.replay(record)
       default:
         return unreachable(record)
     }
@@ -84,6 +94,7 @@ export class GroupTable {
       records.push(...this.offsets.snapshot(group.groupId, group.idleSince.observedMs))
       records.push(group.type === 'classic' ? snapshotOf(group) : consumerSnapshotOf(group))
     }
+    records.push(...this.shares.snapshot())
     return records
   }
 

@@ -160,10 +160,11 @@ export interface DeleteGroupsRequest {
   readonly groupsNames: readonly string[]
 }
 
-/** A topic is gone, and its committed offsets go with it. Comes from the broker, not from a peer: there is no reply. */
+/** A topic is gone, and its committed offsets and deliveries go with it. Comes from the broker, not from a peer: there is no reply. */
 export interface TopicDeleted {
   readonly kind: 'topic-deleted'
   readonly topic: string
+  readonly topicId: string
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   startFromJson,
 } from './record-part-codec.ts'
 import type { GroupRecord, MemberRecord, OffsetRecord } from './records.ts'
+import { shareRecordFromJson, shareRecordToJson } from './share/record-codec.ts'
 
 const VERSION = 1
 
@@ -92,6 +93,13 @@ function toJson(record: GroupRecord): object {
     case 'member-epoch':
     case 'consumer-group':
       return consumerRecordToJson(record)
+    case 'share-started':
+    case 'share-delivery':
+    case 'share-log-start':
+    case 'share-committed':
+    case 'share-deleted':
+    case 'share-partition':
+      return shareRecordToJson(record)
     default:
       return unreachable(record)
   }
@@ -171,6 +179,7 @@ function fromJson(fields: Fields): GroupRecord {
         timeline: fields.objects('timeline').map(entryFromJson),
       }
     default:
+      if (kind.startsWith('share-')) return shareRecordFromJson(kind, groupId, fields)
       return consumerRecordFromJson(kind, groupId, fields)
   }
 }

@@ -8,11 +8,12 @@
  *   clock-observed   how much time the broker has seen pass, for offset expiry
  *   group        all of a group but its offsets; written by snapshots, and when a KIP-848 group becomes a classic one
  *
- * KIP-848 groups have their own: `consumer-records.ts`.
+ * KIP-848 groups have their own: `consumer-records.ts`. What was delivered record by record: `share/records.ts`.
  */
 
 import type { ConsumerGroupRecord } from './consumer-records.ts'
 import type { RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
+import type { ShareRecord } from './share/index.ts'
 
 export type * from './consumer-records.ts'
 export type * from './record-parts.ts'
@@ -124,6 +125,7 @@ export interface GroupSnapshotRecord {
 
 export type GroupRecord =
   | ConsumerGroupRecord
+  | ShareRecord
   | GenerationRecord
   | AssignedRecord
   | MemberRemovedRecord

@@ -14,6 +14,7 @@ import type {
   GroupRecord,
   GroupRequest,
   GroupResponse,
+  GroupTopic,
 } from '../../src/group/index.ts'
 import type { Agenda } from './agenda.ts'
 import type { Asked, CoordinatorChecker } from './coordinator-checker.ts'
@@ -93,8 +94,8 @@ export class CoordinatorShell {
     return Math.max(0, ...Array.from(this.#waiting.values(), ({ sinceMs }) => nowMs - sinceMs))
   }
 
-  deleteTopic(topic: string): void {
-    this.#awake(() => this.#decide({ kind: 'topic-deleted', topic }))
+  deleteTopic({ name, topicId }: GroupTopic): void {
+    this.#awake(() => this.#decide({ kind: 'topic-deleted', topic: name, topicId }))
   }
 
   /** The process stands still, and knows it when it goes on. */

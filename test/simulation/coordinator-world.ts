@@ -225,7 +225,7 @@ class World {
     this.checker.count('topic deleted')
     this.#topics.delete(topic.name)
     this.checker.topicDeleted(topic.name)
-    this.#shell.deleteTopic(topic.name)
+    this.#shell.deleteTopic(topic)
   }
 
   #jump(): void {

@@ -348,7 +348,7 @@ test('a deleted topic takes its offsets with it, in every group', () => {
     sim.ask(commitRequest({ groupId, partition: 1 }))
     sim.ask(commitRequest({ groupId, topic: 'other' }))
   }
-  const { records } = sim.decide({ kind: 'topic-deleted', topic: 'orders' })
+  const { records } = sim.decide({ kind: 'topic-deleted', topic: 'orders', topicId: 'orders-id' })
   const topics = [{ topic: 'orders', partitions: [1] }]
   assert.deepEqual(records, [
     { kind: 'offsets-deleted', groupId: 'g', topics },

@@ -249,3 +249,39 @@ test('a backoff grows by its factor from delivery to delivery, up to its maximum
   assert.deepEqual(delays, [100, 200, 400, 25_600, 30_000, 30_000])
   assert.equal(releaseDelayMs(null, 3), 0)
 })
+
+test('what is withheld is in flight and nobody has it, until it is read again without', () => {
+  const sim = new ShareSim()
+  const read = (isWithheld: boolean) => ({
+    fromOffset: 0,
+    toOffset: 6,
+    batches: [
+      { firstOffset: 0, lastOffset: 1 },
+      { firstOffset: 2, lastOffset: 3, isWithheld },
+      { firstOffset: 4, lastOffset: 5 },
+    ],
+  })
+  assert.deepEqual(sim.acquire('a', 0, 6, { read: read(true) }).response, [
+    { firstOffset: 0, lastOffset: 1, deliveryCount: 1 },
+    { firstOffset: 4, lastOffset: 5, deliveryCount: 1 },
+  ])
+  assert.deepEqual(sim.view, [
+    '0-1 available 1 a until 31000',
+    '2-3 available 0',
+    '4-5 available 1 a until 31000',
+  ])
+  sim.crash()
+  assert.deepEqual(sim.acquire('b', 2, 4).response, [
+    { firstOffset: 2, lastOffset: 3, deliveryCount: 1 },
+  ])
+})
+
+test('what is withheld has to have room among the records in flight', () => {
+  const sim = new ShareSim({ partitionMaxRecordLocks: 4 })
+  const batches = [
+    { firstOffset: 0, lastOffset: 1 },
+    { firstOffset: 2, lastOffset: 9, isWithheld: true },
+  ]
+  sim.acquire('a', 0, 10, { read: { fromOffset: 0, toOffset: 10, batches } })
+  assert.equal(sim.state.partition.endOffset, 4)
+})

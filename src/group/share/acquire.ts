@@ -32,7 +32,12 @@ export interface ShareRead {
    */
   readonly toOffset: number
   /** Of records that are to be delivered, sorted. The first may begin before `fromOffset`. */
-  readonly batches: readonly OffsetRange[]
+  readonly batches: readonly ReadBatch[]
+}
+
+export interface ReadBatch extends OffsetRange {
+  /** Not now: an earlier record of the same key is not done. In flight from now on, without a delivery. */
+  readonly isWithheld?: boolean
 }
 
 export interface AcquiredRecords extends OffsetRange {
@@ -59,8 +64,9 @@ export function acquireRecords(
     if (acquisition.isFull()) return turn.decision(acquisition.records())
     const firstOffset = Math.max(batch.firstOffset, next)
     archiveMissing(turn, { firstOffset: next, lastOffset: firstOffset - 1 })
-    if (!acquisition.take({ firstOffset, lastOffset: batch.lastOffset }))
-      return turn.decision(acquisition.records())
+    const rest = { firstOffset, lastOffset: batch.lastOffset }
+    const isTaken = batch.isWithheld === true ? acquisition.withhold(rest) : acquisition.take(rest)
+    if (!isTaken) return turn.decision(acquisition.records())
     next = batch.lastOffset + 1
   }
   archiveMissing(turn, { firstOffset: next, lastOffset: read.toOffset - 1 })
@@ -117,6 +123,15 @@ class Acquisition {
     const isCut = this.#request.mode === 'record-limit' && room < batch.lastOffset - firstOffset + 1
     const lastOffset = isCut ? firstOffset + room - 1 : batch.lastOffset
     return this.#lock({ firstOffset, lastOffset }, 1) && !isCut
+  }
+
+  /** Lets what is new of it be in flight, and nobody's. False: there is no room for all of it. */
+  withhold(batch: OffsetRange): boolean {
+    const firstOffset = Math.max(batch.firstOffset, this.#turn.partition.endOffset)
+    const lastOffset = Math.min(batch.lastOffset, firstOffset + this.#room() - 1)
+    if (lastOffset >= firstOffset)
+      this.#turn.deliver({ firstOffset, lastOffset }, { state: 'available', deliveryCount: 0 })
+    return lastOffset === batch.lastOffset || firstOffset > batch.lastOffset
   }
 
   /** Records that were delivered before; those that keep failing are all that an acquisition gets. */

@@ -12,6 +12,7 @@ import {
   deadLettersWritten,
   DEFAULT_SHARE_CONFIG,
   expireHolds,
+  holdsAfter,
   moveLogStart,
   NO_HOLDS,
   releaseMember,
@@ -85,6 +86,21 @@ export class ShareSim {
     return this.take(deadLettersWritten(this.state, ranges, this.nowMs))
   }
 
+  /** Records that came from elsewhere: a commit, a reset. */
+  takeOver(records: readonly ShareRecord[]): void {
+    const before = this.state.partition
+    const partition = records.reduce<SharePartition | null>(applyShareRecord, before)
+    assert.ok(partition !== null)
+    for (const record of records) assert.deepEqual(overDisk(record), record)
+    this.journal.push(...records)
+    this.state = {
+      ...this.state,
+      partition,
+      holds: holdsAfter(before, partition, this.state.holds),
+    }
+    assertHolds(this.state)
+  }
+
   crash({ fromSnapshot = false } = {}): void {
     const { partition, config } = this.state
     if (fromSnapshot) this.journal = [shareSnapshotOf(partition)]
@@ -110,7 +126,8 @@ export class ShareSim {
   take<T>(decision: ShareDecision<T>) {
     const { records, response, holds } = decision
     const before = JSON.stringify(this.state)
-    const partition = records.reduce<SharePartition>(applyShareRecord, this.state.partition)
+    const partition = records.reduce<SharePartition | null>(applyShareRecord, this.state.partition)
+    assert.ok(partition !== null)
     assert.equal(JSON.stringify(this.state), before, 'replay changed a value in place')
     for (const record of records) assert.deepEqual(overDisk(record), record)
     this.journal.push(...records)

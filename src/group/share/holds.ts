@@ -50,6 +50,17 @@ export function segments(
   return result
 }
 
+/** What is still held after a record that did not come from a decision about these holds: a commit, a reset, retention. */
+export function holdsAfter(
+  before: SharePartition | null,
+  after: SharePartition | null,
+  holds: ShareHolds,
+): ShareHolds {
+  if (after === null || before?.stateEpoch !== after.stateEpoch) return NO_HOLDS
+  if (after.startOffset === before.startOffset) return holds
+  return within(holds, { firstOffset: after.startOffset, lastOffset: Number.MAX_SAFE_INTEGER })
+}
+
 export function isLockOf(hold: Hold | null, memberId: string): boolean {
   return hold?.kind === 'lock' && hold.memberId === memberId
 }

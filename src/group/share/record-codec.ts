@@ -25,7 +25,10 @@ export function shareRecordFromJson(kind: string, groupId: string, fields: Field
   }
   switch (kind) {
     case 'share-started':
+    case 'share-committed':
       return { kind, ...common, startOffset: fields.count('startOffset') }
+    case 'share-deleted':
+      return { kind, ...common }
     case 'share-log-start':
       return { kind, ...common, logStartOffset: fields.count('logStartOffset') }
     case 'share-delivery':

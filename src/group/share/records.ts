@@ -4,6 +4,8 @@
  *   share-started    the first offset to deliver was set: at the group's first start, or by an administrator since
  *   share-delivery   records were acquired (the delivery count rose), acknowledged, or archived
  *   share-log-start  what lay below is gone from the log
+ *   share-committed  the group committed a position: what lay below is done
+ *   share-deleted    all of it is gone: with the committed offset, or with the topic
  *   share-partition  all of it; written by snapshots
  *
  * Locks are in no record: a crash takes them all, the delivery counts stay.
@@ -59,6 +61,17 @@ export interface ShareLogStartRecord extends SharePartitionId {
   readonly logStartOffset: number
 }
 
+export interface ShareCommittedRecord extends SharePartitionId {
+  readonly kind: 'share-committed'
+  readonly stateEpoch: number
+  readonly startOffset: number
+}
+
+export interface ShareDeletedRecord extends SharePartitionId {
+  readonly kind: 'share-deleted'
+  readonly stateEpoch: number
+}
+
 export interface SharePartitionSnapshotRecord extends SharePartitionId {
   readonly kind: 'share-partition'
   readonly stateEpoch: number
@@ -71,4 +84,6 @@ export type ShareRecord =
   | ShareStartedRecord
   | ShareDeliveryRecord
   | ShareLogStartRecord
+  | ShareCommittedRecord
+  | ShareDeletedRecord
   | SharePartitionSnapshotRecord

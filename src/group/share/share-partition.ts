@@ -41,11 +41,14 @@ const MOVES: Readonly<Record<Delivery['state'], readonly Delivery['state'][]>> =
   archived: [],
 }
 
-/** @param partition null for one that nobody has heard of */
+/**
+ * @param partition null for one that nobody has heard of
+ * @returns null when nothing is left
+ */
 export function applyShareRecord(
   partition: SharePartition | null,
   record: ShareRecord,
-): SharePartition {
+): SharePartition | null {
   const { groupId, topicId, partition: index } = record
   const id = { groupId, topicId, partition: index }
   switch (record.kind) {
@@ -63,7 +66,12 @@ export function applyShareRecord(
     case 'share-delivery':
       return record.deliveries.reduce(withDelivery, known(partition, record))
     case 'share-log-start':
-      return withLogStart(known(partition, record), record.logStartOffset)
+      return withStart(known(partition, record), record.logStartOffset)
+    case 'share-committed':
+      return withStart(known(partition, record), record.startOffset)
+    case 'share-deleted':
+      known(partition, record)
+      return null
     default:
       return unreachable(record)
   }
@@ -99,14 +107,15 @@ export function isTerminal({ state }: Delivery): boolean {
   return state === 'acknowledged' || state === 'archived'
 }
 
-function withLogStart(partition: SharePartition, logStartOffset: number): SharePartition {
+/** Whatever became of what lay below. */
+function withStart(partition: SharePartition, offset: number): SharePartition {
   const { startOffset, endOffset, deliveries } = partition
-  check(partition, logStartOffset > startOffset, 'a log start that lies behind')
+  check(partition, offset > startOffset, 'a start that lies behind')
   return advanced({
     ...partition,
-    startOffset: logStartOffset,
-    endOffset: Math.max(endOffset, logStartOffset),
-    deliveries: assign(deliveries, below(partition, logStartOffset), null),
+    startOffset: offset,
+    endOffset: Math.max(endOffset, offset),
+    deliveries: assign(deliveries, below(partition, offset), null),
   })
 }
 
