@@ -99,6 +99,31 @@ describe('seed 001, partition assignment', seedSuite, () => {
     })
   })
 
+  test('S001-13 assigns as printed by KIP-848, with static members that ask for range', async () => {
+    await using stage = await Stage.set(broker, 's001-13', { partitions: 6 })
+    const join = (id: string) =>
+      stage.member({
+        'group.protocol': 'consumer',
+        'group.remote.assignor': 'range',
+        'client.id': id,
+        'group.instance.id': id,
+      })
+    const a = join('A')
+    await a.untilOwns([0, 1, 2, 3, 4, 5])
+    const b = join('B')
+    await Promise.all([a.untilOwns([0, 1, 2]), b.untilOwns([3, 4, 5])])
+    const c = join('C')
+    await Promise.all([a.untilOwns([0, 1]), b.untilOwns([2, 3]), c.untilOwns([4, 5])])
+    assert.deepEqual(
+      [a, b, c].map(({ owned }) => owned),
+      [
+        [0, 1],
+        [2, 3],
+        [4, 5],
+      ],
+    )
+  })
+
   test('S001-14 assigns contiguous blocks with range', async () => {
     const blocks = Object.values(await pictured()).flatMap((owned) => Object.values(owned))
     assert.equal(blocks.length, 7)

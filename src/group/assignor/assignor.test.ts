@@ -40,26 +40,18 @@ describe('range', () => {
 })
 
 describe("the server's range", () => {
-  test('is the range of the clients when nobody holds anything', () => {
-    const members = ['a', 'b', 'c'].map((id) => member(id, 'x y'))
-    const input = { members, partitionCounts: counts({ x: 5, y: 4 }) }
-    assert.deepEqual(plain(serverAssignors.range(input)), plain(assignors.range(input)))
-  })
-
-  test('leaves everybody the same partitions of topics of one size when a member comes', () => {
-    const held = (first: number, second: number) => [
-      { topic: 'x', partitions: [first, second] },
-      { topic: 'y', partitions: [first, second] },
-    ]
+  test('deals runs in the order of the members whatever they hold, as Kafka does', () => {
+    const held = (...partitions: number[]) => [{ topic: 'x', partitions }]
     const members = [
-      { ...member('a', 'x y'), ownedPartitions: held(0, 1) },
-      { ...member('b', 'x y'), ownedPartitions: held(2, 3) },
-      member('c', 'x y'),
+      { ...member('a', 'x'), ownedPartitions: held(0, 1, 2) },
+      { ...member('b', 'x'), ownedPartitions: held(3, 4, 5) },
+      member('c', 'x'),
     ]
-    assert.deepEqual(
-      plain(serverAssignors.range({ members, partitionCounts: counts({ x: 4, y: 4 }) })),
-      { a: { x: [0, 1], y: [0, 1] }, b: { x: [2], y: [2] }, c: { x: [3], y: [3] } },
-    )
+    assert.deepEqual(plain(serverAssignors.range({ members, partitionCounts: counts({ x: 6 }) })), {
+      a: { x: [0, 1] },
+      b: { x: [2, 3] },
+      c: { x: [4, 5] },
+    })
   })
 })
 

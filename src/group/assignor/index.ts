@@ -3,7 +3,6 @@
 import type { Assignor } from './assignor.ts'
 import { assignRange } from './range.ts'
 import { assignRoundRobin } from './round-robin.ts'
-import { assignStickyRange } from './sticky-range.ts'
 import { assignCooperativeSticky, assignSticky } from './sticky.ts'
 
 export * from './assignor.ts'
@@ -21,12 +20,12 @@ export const assignors: Readonly<Record<AssignorName, Assignor>> = {
 export type ServerAssignorName = 'uniform' | AssignorName
 
 /**
- * What the coordinator computes for KIP-848 groups: `uniform` and `range` as in Kafka, the others are our addition. What
- * members hold is the target before. A target names the last owner at once: handing over one by one is reconciliation's.
+ * What the coordinator computes for KIP-848 groups: `uniform` and `range` as in Kafka, whose `range` looks at nobody's
+ * past; the others are our addition. What members hold is the target before. A target names the last owner at once: handing over one by one is reconciliation's.
  */
 export const serverAssignors: Readonly<Record<ServerAssignorName, Assignor>> = {
   uniform: assignSticky,
-  range: assignStickyRange,
+  range: assignRange,
   roundrobin: assignRoundRobin,
   sticky: assignSticky,
   'cooperative-sticky': assignSticky,
