@@ -144,6 +144,8 @@ function newCoordinator(
     groupConsumerMaxSize: settings.groupConsumerMaxSize,
     groupConsumerMigrationPolicy: settings.groupConsumerMigrationPolicy as MigrationPolicy,
     consumerGroupConfig: (groupId) => consumerGroupConfig(table.groupConfigs(groupId), settings),
+    groupTimelineEntries: settings.shoalGroupTimelineEntries,
+    groupTimelineRows: settings.shoalGroupTimelineRows,
     offsetMetadataMaxBytes: settings.offsetMetadataMaxBytes,
     offsetsRetentionMs: settings.offsetsRetentionMinutes * 60_000,
     offsetsRetentionCheckIntervalMs: settings.offsetsRetentionCheckIntervalMs,

@@ -6,7 +6,8 @@
 import { unreachable } from '../core/index.ts'
 import type { Fields } from './json-fields.ts'
 import {
-  entryFromJson,
+  beforeFromJson,
+  beforeToJson,
   partitionsFromJson,
   protocolsFromJson,
   protocolsToJson,
@@ -16,6 +17,7 @@ import {
 } from './record-part-codec.ts'
 import type {
   AssignedPartitions,
+  AssignedTopic,
   ConsumerGroupRecord,
   MemberProfile,
   MemberProgress,
@@ -35,7 +37,11 @@ export function consumerRecordToJson(
     case 'consumer-member-left':
       return record
     case 'target-assignment':
-      return { ...record, targets: targetsToJson(record.targets) }
+      return {
+        ...record,
+        topics: record.topics && topicsToJson(record.topics),
+        targets: targetsToJson(record.targets),
+      }
     case 'member-epoch':
       return { ...record, ...progressToJson(record) }
     case 'consumer-group':
@@ -46,7 +52,9 @@ export function consumerRecordToJson(
           profile: profileToJson(member.profile),
           ...progressToJson(member),
         })),
+        topics: topicsToJson(record.topics),
         targets: targetsToJson(record.targets),
+        before: beforeToJson(record.before),
       }
     default:
       return unreachable(record)
@@ -90,6 +98,7 @@ export function consumerRecordFromJson(
         assignmentEpoch: fields.count('assignmentEpoch'),
         assignor: fields.text('assignor'),
         topicsHash: fields.text('topicsHash'),
+        topics: fields.isNull('topics') ? null : topicsFromJson(fields),
         targets: targetsFromJson(fields),
       }
     case 'member-epoch':
@@ -108,6 +117,7 @@ export function consumerRecordFromJson(
         assignmentEpoch: fields.count('assignmentEpoch'),
         assignor: fields.text('assignor'),
         topicsHash: fields.text('topicsHash'),
+        topics: topicsFromJson(fields),
         members: fields.objects('members').map((member) => ({
           profile: profileFromJson(member.object('profile')),
           ...progressFromJson(member),
@@ -115,7 +125,7 @@ export function consumerRecordFromJson(
         targets: targetsFromJson(fields),
         idleSince: stampFromJson(fields.object('idleSince')),
         rebalance: startFromJson(fields.objectOrNull('rebalance')),
-        timeline: fields.objects('timeline').map(entryFromJson),
+        before: beforeFromJson(fields.objectOrNull('before')),
       }
     default:
       return fields.fail('kind', 'a known kind')
@@ -175,6 +185,18 @@ function assignedFromJson(rows: readonly Fields[]): readonly AssignedPartitions[
   return rows.map((row) => ({
     topicId: row.text(0),
     partitions: row.rows(1).map((pair) => [pair.count(0), pair.integer(1)] as const),
+  }))
+}
+
+function topicsToJson(topics: readonly AssignedTopic[]): object {
+  return topics.map(({ topicId, name, partitionCount }) => [topicId, name, partitionCount])
+}
+
+function topicsFromJson(fields: Fields): readonly AssignedTopic[] {
+  return fields.rows('topics').map((row) => ({
+    topicId: row.text(0),
+    name: row.text(1),
+    partitionCount: row.count(2),
   }))
 }
 

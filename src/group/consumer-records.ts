@@ -9,7 +9,7 @@
  *   consumer-group      all of a group but its offsets; written by snapshots, and when a classic group becomes a KIP-848 one
  */
 
-import type { RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
+import type { BeforeRebalance, RebalanceStart, Stamp } from './record-parts.ts'
 
 /**
  * stable: has its target, as far as it is known to the group epoch it has. unrevoked: has to give up partitions first.
@@ -26,6 +26,12 @@ export interface TopicIdPartitions {
 export interface AssignedPartitions {
   readonly topicId: string
   readonly partitions: readonly (readonly [partition: number, epoch: number])[]
+}
+
+export interface AssignedTopic {
+  readonly topicId: string
+  readonly name: string
+  readonly partitionCount: number
 }
 
 /** Of a member that speaks the classic protocol in a KIP-848 group. */
@@ -101,6 +107,8 @@ export interface TargetAssignmentRecord {
   readonly assignor: string
   /** Fingerprint of the topics that were assigned, to know them again. */
   readonly topicsHash: string
+  /** Those topics as they were then; null when they are those of the last target. */
+  readonly topics: readonly AssignedTopic[] | null
   readonly targets: readonly {
     readonly memberId: string
     readonly partitions: readonly TopicIdPartitions[]
@@ -122,11 +130,12 @@ export interface ConsumerGroupSnapshotRecord {
   readonly assignmentEpoch: number
   readonly assignor: string
   readonly topicsHash: string
+  readonly topics: readonly AssignedTopic[]
   readonly members: readonly ConsumerMemberState[]
   readonly targets: TargetAssignmentRecord['targets']
   readonly idleSince: Stamp
   readonly rebalance: RebalanceStart | null
-  readonly timeline: readonly RebalanceEntry[]
+  readonly before: BeforeRebalance | null
 }
 
 export type ConsumerGroupRecord =

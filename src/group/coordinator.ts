@@ -55,6 +55,8 @@ import {
   type SharePartition,
   type SharePartitions,
 } from './share/index.ts'
+import { causedBy, causedByNobody } from './timeline/causes.ts'
+import { timelineOf } from './timeline/timeline.ts'
 
 /** What a request leads to. The shell replays the records at once, sets the timers, and holds the replies until the flush. */
 export interface GroupDecision {
@@ -73,7 +75,7 @@ type OneGroupRequest = Extract<GroupRequest, { readonly groupId: string }>
 
 export class GroupCoordinator {
   readonly #limits: Limits
-  readonly #table = new GroupTable()
+  readonly #table: GroupTable
   /** Soft state, by the type of the group. */
   readonly #soft = new Map<string, SoftState>()
   readonly #consumerSoft = new Map<string, ConsumerSoftState>()
@@ -82,6 +84,7 @@ export class GroupCoordinator {
 
   constructor(options: GroupCoordinatorOptions) {
     this.#limits = limitsOf(options)
+    this.#table = new GroupTable(this.#limits)
   }
 
   /** Call once after the last replay of a start and before the first request: sessions begin anew, in full. */
@@ -199,8 +202,7 @@ export class GroupCoordinator {
   timeline(groupId: string): GroupTimeline | undefined {
     const group = this.#table.groups.get(groupId)
     if (group === undefined) return undefined
-    const generation = group.type === 'classic' ? group.generation : group.groupEpoch
-    return { groupId, generation, rebalances: group.timeline }
+    return timelineOf(group, this.#soft.get(groupId), this.#table.timelines.of(groupId))
   }
 
   /** KIP-848 groups with members answer everybody; in all others classic requests find a classic group. */
@@ -245,10 +247,16 @@ export class GroupCoordinator {
   #upgrade(classic: ClassicTurn, request: ConsumerHeartbeatRequest, now: Now): GroupDecision {
     const { groupId, group, soft } = classic
     const members = classic.members().filter(({ memberId }) => group.members.has(memberId))
-    const record = upgraded(group, members, this.#limits.topics)
+    const { memberId, clientId, instanceId: groupInstanceId } = request
+    const who = { memberId, clientId, groupInstanceId }
+    const why = causedBy(who, 'migrated', 'a KIP-848 member joins a classic group')
+    const startedMs = now.wallMs
+    const record = upgraded(group, members, this.#limits.topics, { ...why, startedMs })
     const started = members.length > 0 ? groupFrom(record) : this.#table.consumer(groupId)
     const sessions = new Map(Array.from(soft.sessions, ([id, session]) => [id, { ...session }]))
-    const turn = this.#consumerTurn(started, now, newConsumerSoftState(sessions))
+    const rebalanceStartedMs = group.rebalance === null ? classic.nowMs : soft.rebalanceStartedMs
+    const consumerSoft = { ...newConsumerSoftState(sessions), rebalanceStartedMs }
+    const turn = this.#consumerTurn(started, now, consumerSoft)
     if (members.length > 0) turn.records.push(record)
     consumerHeartbeat(turn, request)
     // The join was refused: the group is what it was.
@@ -400,13 +408,19 @@ export class GroupCoordinator {
 
   /** Only classic members are left: the group is theirs again, and they rebalance. */
   #downgrade({ group, groupId, soft, now: { wallMs } }: ConsumerTurn, now: Now): GroupDecision {
-    const why = group.rebalance ?? { cause: 'member_left', memberId: '', startedMs: wallMs }
+    const reason = 'the last KIP-848 member is gone, the group is classic again'
+    const { startedMs, ...led } = group.rebalance ?? {
+      ...causedByNobody('member_left'),
+      startedMs: wallMs,
+    }
+    const why = { ...causedBy(led, 'migrated', led.detail, reason), startedMs }
     const record = downgraded(group, this.#limits.topics, why)
     this.#consumerSoft.delete(groupId)
     const turn = this.#turn(applyRecord(unknownGroup(groupId), record), now)
     turn.records.push(record)
     for (const [memberId, session] of soft.sessions) turn.soft.sessions.set(memberId, session)
     for (const key of soft.deadlines.keys()) turn.cancel(key)
+    turn.soft.rebalanceStartedMs = soft.rebalanceStartedMs
     beginRound(turn, why, { initial: false })
     if (turn.soft.round !== null) settle(turn, turn.soft.round)
     return this.#end(turn)

@@ -20,7 +20,7 @@ import type {
   TimerRequest,
 } from './messages.ts'
 import { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
-import type { GroupRecord } from './records.ts'
+import type { GroupRecord, RebalanceCause, RebalanceStart } from './records.ts'
 import type { GroupTopic, GroupTopics } from './topics.ts'
 
 export const START_MS = 1_000_000
@@ -204,6 +204,15 @@ export function joinRequest(over: Partial<JoinRequest> = {}): JoinRequest {
   }
 }
 
+/** What is on record of a rebalance that a dynamic member of client id `client` began. */
+export function begun(
+  cause: RebalanceCause,
+  memberId: string,
+  { startedMs = START_MS, detail = '', clientId = 'client' } = {},
+): RebalanceStart {
+  return { cause, memberId, clientId, groupInstanceId: null, startedMs, detail }
+}
+
 /** What every refused join says, but for its error and the id that it is told. */
 export const failedJoin = {
   kind: 'join',
@@ -303,6 +312,29 @@ export function subscription(...topics: readonly string[]): Uint8Array {
   }
   view.setInt32(position, -1)
   return bytes
+}
+
+/** A version 1 subscription to `orders` that owns these partitions of it. */
+export function owning(...partitions: readonly number[]): Uint8Array {
+  const name = new TextEncoder().encode('orders')
+  const view = new DataView(new ArrayBuffer(64))
+  let at = 0
+  const int16 = (value: number) => void (view.setInt16(at, value), (at += 2))
+  const int32 = (value: number) => void (view.setInt32(at, value), (at += 4))
+  const topic = () => {
+    int16(name.length)
+    new Uint8Array(view.buffer).set(name, at)
+    at += name.length
+  }
+  int16(1)
+  int32(1)
+  topic()
+  int32(-1)
+  int32(1)
+  topic()
+  int32(partitions.length)
+  for (const partition of partitions) int32(partition)
+  return new Uint8Array(view.buffer, 0, at)
 }
 
 export const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values)

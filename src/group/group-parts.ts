@@ -1,10 +1,26 @@
 /** What the hard state of classic and of KIP-848 groups has in common. Values, never changed in place. */
 
 import { assertInvariant } from '../core/index.ts'
-import type { OffsetsCommittedRecord, RebalanceEntry, RebalanceStart, Stamp } from './records.ts'
+import type {
+  BeforeRebalance,
+  OffsetsCommittedRecord,
+  Ownership,
+  RebalanceEntry,
+  RebalanceStart,
+  Stamp,
+} from './records.ts'
+import { outcomeOf } from './timeline/moves.ts'
 
-/** How many completed rebalances a group remembers. */
-const TIMELINE_LENGTH = 100
+/** The rebalance that runs, if one does, and the last one that ended. */
+export interface Rebalancing {
+  readonly rebalance: RebalanceStart | null
+  /** The group as it was when that began; null when none runs. */
+  readonly before: BeforeRebalance | null
+  /** For the timeline, which takes it from here. Not in snapshots: the timeline has its own. */
+  readonly lastRebalance: RebalanceEntry | null
+}
+
+export const NO_REBALANCE: Rebalancing = { rebalance: null, before: null, lastRebalance: null }
 
 /** Members in their order, by both of their names. */
 export interface MemberIndex<Member> {
@@ -39,12 +55,32 @@ export function indexed<Member>(
   return { members, memberIdByInstance }
 }
 
-export function extended(
-  timeline: readonly RebalanceEntry[],
+/** A rebalance begins; one that runs goes on, and keeps its cause. */
+export function began(
+  { rebalance, before, lastRebalance }: Rebalancing,
   start: RebalanceStart,
-  { durationMs, generation }: { readonly durationMs: number; readonly generation: number },
-): readonly RebalanceEntry[] {
-  return [...timeline.slice(1 - TIMELINE_LENGTH), { ...start, durationMs, generation }]
+  now: () => BeforeRebalance,
+): Rebalancing {
+  return { rebalance: rebalance ?? start, before: before ?? now(), lastRebalance }
+}
+
+export function ended(
+  start: RebalanceStart,
+  before: BeforeRebalance | null,
+  end: {
+    readonly durationMs: number
+    readonly generation: number
+    readonly owners: readonly Ownership[]
+  },
+): Rebalancing {
+  const { owners, ...rest } = end
+  const lastRebalance = {
+    ...start,
+    ...rest,
+    generationFrom: before?.generation ?? end.generation,
+    ...outcomeOf(before, owners),
+  }
+  return { ...NO_REBALANCE, lastRebalance }
 }
 
 /** A commit keeps a group without members from expiring. */

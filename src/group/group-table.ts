@@ -21,6 +21,7 @@ import {
 import { OffsetTable } from './offsets/offset-table.ts'
 import type { GroupRecord } from './records.ts'
 import { ShareTable } from './share/index.ts'
+import { type TimelineLimits, TimelineTable } from './timeline/timeline-table.ts'
 
 export type Group = ClassicGroup | ConsumerGroup
 
@@ -28,7 +29,12 @@ export class GroupTable {
   readonly groups = new Map<string, Group>()
   readonly offsets = new OffsetTable()
   readonly shares = new ShareTable()
+  readonly timelines: TimelineTable
   #observedMs = 0
+
+  constructor(limits: TimelineLimits) {
+    this.timelines = new TimelineTable(limits)
+  }
 
   /** Time that the broker has seen pass, as far as records say. */
   get observedMs(): number {
@@ -43,12 +49,16 @@ export class GroupTable {
         this.groups.delete(record.groupId)
         this.offsets.deleteGroup(record.groupId)
         this.shares.deleteGroup(record.groupId)
+        this.timelines.delete(record.groupId)
         return
+      case 'timeline':
+        return this.timelines.restore(record)
       case 'offsets-deleted':
         return this.offsets.delete(record)
       case 'offsets-committed': {
         this.offsets.commit(record)
         this.#observe(record.observedMs)
+        this.timelines.seen(record.groupId, record.commitTimestampMs)
         const group = this.groups.get(record.groupId)
         if (group?.type === 'consumer') this.#set(applyConsumerRecord(group, record))
         else this.#set(applyRecord(group ?? unknownGroup(record.groupId), record))
@@ -57,6 +67,7 @@ export class GroupTable {
       case 'generation':
       case 'member-removed':
         this.#observe(record.at.observedMs)
+        this.timelines.seen(record.groupId, record.rebalance?.startedMs ?? record.at.wallMs)
         return this.#set(applyRecord(this.classic(record.groupId), record))
       case 'assigned':
       case 'member-replaced':
@@ -67,6 +78,8 @@ export class GroupTable {
         this.#observe(record.at.observedMs)
         return this.#set(applyConsumerRecord(this.consumer(record.groupId), record))
       case 'group-epoch':
+        this.timelines.seen(record.groupId, record.rebalance.startedMs)
+        return this.#set(applyConsumerRecord(this.consumer(record.groupId), record))
       case 'consumer-member':
       case 'consumer-member-replaced':
       case 'target-assignment':
@@ -93,6 +106,7 @@ export class GroupTable {
       // The group last: a commit says how long its group was idle, and that is the group's to say here.
       records.push(...this.offsets.snapshot(group.groupId, group.idleSince.observedMs))
       records.push(group.type === 'classic' ? snapshotOf(group) : consumerSnapshotOf(group))
+      records.push(...this.timelines.snapshot(group.groupId))
     }
     records.push(...this.shares.snapshot())
     return records
@@ -104,8 +118,8 @@ export class GroupTable {
     if (group === undefined) return unknownGroup(groupId)
     if (group.type === 'classic') return group
     assertIsEmpty(group)
-    const { groupEpoch: generation, idleSince, timeline } = group
-    return { ...unknownGroup(groupId), generation, idleSince, timeline }
+    const { groupEpoch: generation, idleSince } = group
+    return { ...unknownGroup(groupId), generation, idleSince }
   }
 
   /** The group as a KIP-848 one: as it is, or as it would begin. */
@@ -114,11 +128,15 @@ export class GroupTable {
     if (group === undefined) return newGroup(groupId)
     if (group.type === 'consumer') return group
     assertIsEmpty(group)
-    return { ...newConsumerGroup(groupId, group), timeline: group.timeline }
+    return newConsumerGroup(groupId, group)
   }
 
   #set(group: Group): void {
-    this.groups.set(group.groupId, group)
+    const { groupId, lastRebalance } = group
+    const before = this.groups.get(groupId)?.lastRebalance ?? null
+    this.groups.set(groupId, group)
+    if (lastRebalance !== null && lastRebalance !== before)
+      this.timelines.ended(groupId, lastRebalance)
   }
 
   #observe(observedMs: number): void {

@@ -22,6 +22,10 @@ export class Fields {
     return typeof value === 'string' ? value : this.fail(key, 'a string')
   }
 
+  isNull(key: Key): boolean {
+    return this.#at(key) === null
+  }
+
   textOrNull(key: Key): string | null {
     return this.#at(key) === null ? null : this.text(key)
   }

@@ -4,6 +4,7 @@ import type { ClassicLimits } from './classic/turn.ts'
 import { Subscriptions } from './consumer/target.ts'
 import type { ConsumerGroupConfig, ConsumerLimits, MigrationPolicy } from './consumer/turn.ts'
 import type { OffsetLimits } from './offsets/commit.ts'
+import type { TimelineLimits } from './timeline/timeline-table.ts'
 import type { GroupTopics } from './topics.ts'
 
 export interface GroupCoordinatorOptions {
@@ -30,6 +31,10 @@ export interface GroupCoordinatorOptions {
   readonly consumerGroupConfig?: (groupId: string) => ConsumerGroupConfig
   /** Groups that there may be; who would begin a further one is answered COORDINATOR_NOT_AVAILABLE. Default 100,000. */
   readonly maxGroups?: number
+  /** Completed rebalances that one group remembers; default 100. */
+  readonly groupTimelineEntries?: number
+  /** Rows that all timelines together may have, a rebalance counting one and each move it names another; default 100,000. */
+  readonly groupTimelineRows?: number
   /** `offset.metadata.max.bytes`, default 4,096; counted in UTF-16 units, as Kafka does. */
   readonly offsetMetadataMaxBytes?: number
   /** `offsets.retention.minutes` in milliseconds, default 7 days. */
@@ -40,7 +45,8 @@ export interface GroupCoordinatorOptions {
 
 export type Limits = ClassicLimits &
   ConsumerLimits &
-  OffsetLimits & {
+  OffsetLimits &
+  TimelineLimits & {
     readonly maxGroups: number
     readonly offsetsRetentionMs: number
     readonly offsetsRetentionCheckIntervalMs: number
@@ -63,6 +69,8 @@ const DEFAULTS = {
   groupConsumerMigrationPolicy: 'bidirectional',
   consumerGroupConfig: () => DEFAULT_CONFIG,
   maxGroups: 100_000,
+  groupTimelineEntries: 100,
+  groupTimelineRows: 100_000,
   offsetMetadataMaxBytes: 4_096,
   offsetsRetentionMs: 7 * 24 * 3_600_000,
   offsetsRetentionCheckIntervalMs: 600_000,

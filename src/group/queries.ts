@@ -4,7 +4,7 @@
  */
 
 import type { GroupError } from './messages.ts'
-import type { RebalanceEntry } from './records.ts'
+import type { RebalanceEntry, RebalanceStart } from './records.ts'
 
 /** One group of an OffsetFetch (v0-7 carry one, v8+ several). */
 export interface OffsetFetchGroup {
@@ -106,6 +106,13 @@ export interface GroupTimeline {
   readonly groupId: string
   /** Of a KIP-848 group its group epoch. */
   readonly generation: number
-  /** Completed rebalances, the latest last; at most 100. */
+  /** When the group was first heard of, wall time. */
+  readonly createdMs: number
+  /** Completed rebalances since then, and the time that they took, whatever of them is remembered. */
+  readonly rebalanceCount: number
+  readonly rebalanceMs: number
+  /** The rebalance that runs. */
+  readonly current: RebalanceStart | null
+  /** Completed rebalances that are remembered, the latest last. */
   readonly rebalances: readonly RebalanceEntry[]
 }

@@ -3,7 +3,13 @@ import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
 import { ShoalError } from '../core/index.ts'
 import { decodeGroupRecord, encodeGroupRecord } from './record-codec.ts'
-import type { GroupRecord, MemberProfile, MemberRecord, RebalanceStart } from './records.ts'
+import type {
+  GroupRecord,
+  MemberProfile,
+  MemberRecord,
+  RebalanceEntry,
+  RebalanceStart,
+} from './records.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 6 })
 const textOrNull = fc.option(text)
@@ -24,16 +30,48 @@ const member: fc.Arbitrary<MemberRecord> = fc.record({
 })
 const members = fc.array(member, { maxLength: 3 })
 const at = fc.record({ wallMs: integer, observedMs: integer })
-const rebalance: fc.Arbitrary<RebalanceStart> = fc.record({
-  cause: fc.constantFrom('member_joined', 'session_timeout', 'member_updated'),
+const start = {
+  cause: fc.constantFrom('member_joined' as const, 'session_timeout' as const, 'migrated' as const),
   memberId: text,
+  clientId: text,
+  groupInstanceId: textOrNull,
+  detail: text,
   startedMs: integer,
-})
-const entry = fc.tuple(rebalance, integer, count).map(([start, durationMs, generation]) => ({
+}
+const rebalance: fc.Arbitrary<RebalanceStart> = fc.record(start)
+const entry: fc.Arbitrary<RebalanceEntry> = fc.record({
   ...start,
-  durationMs,
-  generation,
-}))
+  durationMs: integer,
+  generationFrom: count,
+  generation: count,
+  memberCountBefore: count,
+  memberCount: count,
+  assigned: count,
+  revoked: count,
+  lost: count,
+  movedCount: count,
+  moved: fc.array(
+    fc.record({ topic: text, partition: integer, from: textOrNull, to: textOrNull }),
+    { maxLength: 2 },
+  ),
+  clientIds: fc.array(fc.tuple(text, text), { maxLength: 2 }),
+})
+const before = fc.option(
+  fc.record({
+    generation: count,
+    owners: fc.array(
+      fc.record({
+        memberId: text,
+        clientId: text,
+        partitions: fc.array(
+          fc.record({ topic: text, partitions: fc.array(integer, { maxLength: 2 }) }),
+          { maxLength: 2 },
+        ),
+      }),
+      { maxLength: 2 },
+    ),
+  }),
+)
 const offset = fc.record({
   partition: count,
   offset: integer,
@@ -89,6 +127,9 @@ const targets = fc.array(
   { maxLength: 2 },
 )
 const target = { assignmentEpoch: count, assignor: text, topicsHash: text }
+const topics = fc.array(fc.record({ topicId: text, name: text, partitionCount: count }), {
+  maxLength: 2,
+})
 
 const kind = <Kind extends string>(name: Kind) => fc.constant(name)
 
@@ -137,7 +178,13 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     durationMs: integer,
   }),
   fc.record({ kind: kind('consumer-member-replaced'), groupId, memberId: text, profile }),
-  fc.record({ kind: kind('target-assignment'), groupId, ...target, targets }),
+  fc.record({
+    kind: kind('target-assignment'),
+    groupId,
+    ...target,
+    topics: fc.option(topics),
+    targets,
+  }),
   fc.record({
     kind: kind('member-epoch'),
     groupId,
@@ -150,13 +197,22 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     groupId,
     groupEpoch: count,
     ...target,
+    topics,
     members: fc.array(fc.record({ profile, ...progress }), { maxLength: 2 }),
     targets,
     idleSince: at,
     rebalance: fc.option(rebalance),
-    timeline: fc.array(entry, { maxLength: 2 }),
+    before,
   }),
   fc.record({ kind: kind('clock-observed'), observedMs: integer }),
+  fc.record({
+    kind: kind('timeline'),
+    groupId,
+    createdMs: integer,
+    rebalanceCount: count,
+    rebalanceMs: integer,
+    entries: fc.array(entry, { maxLength: 2 }),
+  }),
   fc.record({
     kind: kind('group'),
     ...common,
@@ -164,7 +220,7 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     disturbed: fc.boolean(),
     idleSince: at,
     rebalance: fc.option(rebalance),
-    timeline: fc.array(entry, { maxLength: 2 }),
+    before,
   }),
 )
 

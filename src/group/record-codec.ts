@@ -11,7 +11,10 @@ import { consumerRecordFromJson, consumerRecordToJson } from './consumer-record-
 import { Fields } from './json-fields.ts'
 import {
   base64,
+  beforeFromJson,
+  beforeToJson,
   entryFromJson,
+  entryToJson,
   partitionsFromJson,
   protocolsFromJson,
   protocolsToJson,
@@ -51,8 +54,15 @@ export function decodeGroupRecord(bytes: Uint8Array): GroupRecord {
 function toJson(record: GroupRecord): object {
   switch (record.kind) {
     case 'generation':
-    case 'group':
       return { ...record, members: record.members.map(memberToJson) }
+    case 'group':
+      return {
+        ...record,
+        members: record.members.map(memberToJson),
+        before: beforeToJson(record.before),
+      }
+    case 'timeline':
+      return { ...record, entries: record.entries.map(entryToJson) }
     case 'assigned':
       return {
         ...record,
@@ -176,7 +186,16 @@ function fromJson(fields: Fields): GroupRecord {
         disturbed: fields.flag('disturbed'),
         idleSince: stampFromJson(fields.object('idleSince')),
         rebalance: startFromJson(fields.objectOrNull('rebalance')),
-        timeline: fields.objects('timeline').map(entryFromJson),
+        before: beforeFromJson(fields.objectOrNull('before')),
+      }
+    case 'timeline':
+      return {
+        kind,
+        groupId,
+        createdMs: fields.integer('createdMs'),
+        rebalanceCount: fields.count('rebalanceCount'),
+        rebalanceMs: fields.integer('rebalanceMs'),
+        entries: fields.objects('entries').map(entryFromJson),
       }
     default:
       if (kind.startsWith('share-')) return shareRecordFromJson(kind, groupId, fields)

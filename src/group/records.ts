@@ -7,13 +7,14 @@
  *   offsets-committed, offsets-deleted, group-deleted
  *   clock-observed   how much time the broker has seen pass, for offset expiry
  *   group        all of a group but its offsets; written by snapshots, and when a KIP-848 group becomes a classic one
+ *   timeline     what a group remembers of its rebalances; written by snapshots
  *
  * KIP-848 groups have their own: `consumer-records.ts`. What was delivered record by record: `share/records.ts`.
  */
 
 import type { ConsumerGroupRecord } from './consumer-records.ts'
-import type { RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
 import type { ShareRecord } from './share/index.ts'
+import type { BeforeRebalance, RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
 
 export type * from './consumer-records.ts'
 export type * from './record-parts.ts'
@@ -120,7 +121,16 @@ export interface GroupSnapshotRecord {
   readonly disturbed: boolean
   readonly idleSince: Stamp
   readonly rebalance: RebalanceStart | null
-  readonly timeline: readonly RebalanceEntry[]
+  readonly before: BeforeRebalance | null
+}
+
+export interface TimelineRecord {
+  readonly kind: 'timeline'
+  readonly groupId: string
+  readonly createdMs: number
+  readonly rebalanceCount: number
+  readonly rebalanceMs: number
+  readonly entries: readonly RebalanceEntry[]
 }
 
 export type GroupRecord =
@@ -135,3 +145,4 @@ export type GroupRecord =
   | GroupDeletedRecord
   | ClockObservedRecord
   | GroupSnapshotRecord
+  | TimelineRecord

@@ -50,6 +50,12 @@ export function isSessionOver(turn: SessionTurn, memberId: string): boolean {
   return false
 }
 
+/** How long ago the member was heard, when its session has this timeout. */
+export function silenceOf(turn: SessionTurn, memberId: string, timeoutMs: number): number {
+  const session = turn.soft.sessions.get(memberId)
+  return session === undefined ? 0 : Math.max(0, turn.nowMs - session.dueMs + timeoutMs)
+}
+
 /** Whether a deadline has come; a timer that fires a hair early counts as in time. */
 export function isDue(turn: { readonly nowMs: number }, dueMs: number): boolean {
   return dueMs - turn.nowMs < 1

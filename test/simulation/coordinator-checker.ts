@@ -123,6 +123,33 @@ export class CoordinatorChecker {
     for (const record of records) this.#written.read(record)
     this.#startedMs = nowMs
     this.checkOffsets(coordinator)
+    this.#checkTimelines(records, coordinator)
+  }
+
+  /** The timeline tells as many rebalances as the records end, each number once, and no move of nobody to nobody. */
+  #checkTimelines(records: readonly GroupRecord[], coordinator: GroupCoordinator): void {
+    const assignments = new Map<string, number>()
+    for (const record of records) {
+      if (!('groupId' in record)) continue
+      const { groupId } = record
+      const count = assignments.get(groupId) ?? 0
+      if (record.kind === 'assigned') assignments.set(groupId, count + 1)
+      if (record.kind === 'timeline') assignments.set(groupId, record.rebalanceCount)
+      if (record.kind === 'group-deleted') assignments.delete(groupId)
+    }
+    for (const [groupId, count] of assignments) {
+      const timeline = coordinator.timeline(groupId)
+      if (timeline === undefined || timeline.rebalanceCount < count)
+        this.violation(`timeline: ${groupId} tells ${timeline?.rebalanceCount} of ${count}`)
+      let before = -1
+      for (const { generation, moved } of timeline?.rebalances ?? []) {
+        if (generation <= before) this.violation(`timeline: ${groupId} tells ${generation} twice`)
+        before = generation
+        if (moved.some(({ from, to }) => from === to))
+          this.violation(`timeline: ${groupId} moves a partition from nobody to nobody`)
+        this.count('rebalance told')
+      }
+    }
   }
 
   checkOffsets(coordinator: GroupCoordinator): void {

@@ -74,6 +74,12 @@ export const brokerSettingTable = {
     false,
     "hold groups to Kafka's own least session timeout (45 s) and heartbeat interval (5 s)",
   ),
+  'shoal.group.timeline.entries': int(100, 'rebalances that one group remembers', 1, 10_000),
+  'shoal.group.timeline.rows': int(
+    100_000,
+    'rows of all timelines: a rebalance counts one, each move that it names another',
+    100,
+  ),
   'shoal.max.partitions': int(100_000, 'most partitions of all topics together', 1),
 } as const satisfies Readonly<Record<string, SettingDefinition>>
 

@@ -6,7 +6,14 @@ import type { GenerationRecord, MemberRecord } from '../records.ts'
 import { applyRecord, type ClassicRecord, snapshotOf, unknownGroup } from './classic-group.ts'
 
 const at = (moment: number) => ({ wallMs: 1_000 + moment, observedMs: moment })
-const rebalance = { cause: 'member_left', memberId: 'a', startedMs: 1_000 } as const
+const rebalance = {
+  cause: 'member_left',
+  memberId: 'a',
+  clientId: 'client',
+  groupInstanceId: null,
+  detail: '',
+  startedMs: 1_000,
+} as const
 const removed = (memberId: string, moment: number): ClassicRecord => ({
   kind: 'member-removed',
   groupId: 'g',

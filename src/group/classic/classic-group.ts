@@ -11,7 +11,14 @@
  */
 
 import { assertInvariant, unreachable } from '../../core/index.ts'
-import { afterCommit, extended, indexed } from '../group-parts.ts'
+import {
+  afterCommit,
+  began,
+  ended,
+  indexed,
+  NO_REBALANCE,
+  type Rebalancing,
+} from '../group-parts.ts'
 import type {
   AssignedRecord,
   GenerationRecord,
@@ -19,13 +26,14 @@ import type {
   MemberRecord,
   MemberRemovedRecord,
   MemberReplacedRecord,
+  BeforeRebalance,
   OffsetsCommittedRecord,
-  RebalanceEntry,
-  RebalanceStart,
+  Ownership,
   Stamp,
 } from '../records.ts'
+import { CONSUMER_PROTOCOL_TYPE, readAssignment } from './consumer-protocol.ts'
 
-export interface ClassicGroup {
+export interface ClassicGroup extends Rebalancing {
   readonly type: 'classic'
   readonly groupId: string
   readonly generation: number
@@ -41,9 +49,6 @@ export interface ClassicGroup {
   readonly disturbed: boolean
   /** Since when nobody is in and nothing was committed; means nothing while there are members. */
   readonly idleSince: Stamp
-  /** The rebalance that has begun and not ended. */
-  readonly rebalance: RebalanceStart | null
-  readonly timeline: readonly RebalanceEntry[]
 }
 
 /** The records that concern one classic group and not its offsets alone. */
@@ -69,8 +74,7 @@ export function unknownGroup(groupId: string): ClassicGroup {
     assigned: false,
     disturbed: false,
     idleSince: { wallMs: 0, observedMs: 0 },
-    rebalance: null,
-    timeline: [],
+    ...NO_REBALANCE,
   }
 }
 
@@ -88,7 +92,7 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
       return afterCommit(group, record)
     case 'group': {
       const { kind: _, members, ...rest } = record
-      return { type: 'classic', ...rest, ...indexed(members, identityOf) }
+      return { type: 'classic', ...rest, lastRebalance: null, ...indexed(members, identityOf) }
     }
     default:
       return unreachable(record)
@@ -96,7 +100,7 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
 }
 
 export function snapshotOf(group: ClassicGroup): GroupSnapshotRecord {
-  const { type: _, members, memberIdByInstance: __, ...rest } = group
+  const { type: _, members, memberIdByInstance: __, lastRebalance: ___, ...rest } = group
   return { kind: 'group', ...rest, members: [...members.values()] }
 }
 
@@ -123,15 +127,17 @@ function beginGeneration(group: ClassicGroup, record: GenerationRecord): Classic
     assigned: false,
     disturbed: false,
     idleSince: isEmpty ? at : group.idleSince,
-    rebalance: isEmpty ? null : record.rebalance,
-    timeline:
-      isEmpty && record.rebalance !== null && record.durationMs !== null
-        ? extended(group.timeline, record.rebalance, {
-            durationMs: record.durationMs,
-            generation,
-          })
-        : group.timeline,
+    ...rebalancingAt(group, record),
   }
+}
+
+/** A generation without members ends the rebalance; one with members goes on with it until its assignment. */
+function rebalancingAt(group: ClassicGroup, record: GenerationRecord): Rebalancing {
+  const { rebalance, durationMs, generation, members } = record
+  if (rebalance === null) return { ...NO_REBALANCE, lastRebalance: group.lastRebalance }
+  const running = began(group, rebalance, () => beforeOf(group))
+  if (members.length > 0) return running
+  return ended(rebalance, running.before, { durationMs: durationMs ?? 0, generation, owners: [] })
 }
 
 function assign(group: ClassicGroup, record: AssignedRecord): ClassicGroup {
@@ -149,16 +155,11 @@ function assign(group: ClassicGroup, record: AssignedRecord): ClassicGroup {
     )
     members.set(memberId, { ...member, assignment })
   }
-  return {
-    ...group,
-    members,
-    assigned: true,
-    rebalance: null,
-    timeline:
-      group.rebalance === null
-        ? group.timeline
-        : extended(group.timeline, group.rebalance, { durationMs, generation }),
-  }
+  const assigned = { ...group, members, assigned: true }
+  const { rebalance, before } = group
+  if (rebalance === null) return assigned
+  const owners = ownersOf(assigned)
+  return { ...assigned, ...ended(rebalance, before, { durationMs, generation, owners }) }
 }
 
 function removeMember(group: ClassicGroup, record: MemberRemovedRecord): ClassicGroup {
@@ -175,7 +176,7 @@ function removeMember(group: ClassicGroup, record: MemberRemovedRecord): Classic
     leader: group.leader === record.memberId ? null : group.leader,
     disturbed: true,
     idleSince: members.length === 0 ? record.at : group.idleSince,
-    rebalance: group.rebalance ?? record.rebalance,
+    ...began(group, record.rebalance, () => beforeOf(group)),
   }
 }
 
@@ -195,6 +196,22 @@ function replaceMember(group: ClassicGroup, record: MemberReplacedRecord): Class
     ),
     leader: group.leader === memberId ? replacement.memberId : group.leader,
   }
+}
+
+/** Who has what. Of protocols other than the consumers' nothing is known. */
+export function ownersOf(
+  group: Pick<ClassicGroup, 'protocolType' | 'members'>,
+): readonly Ownership[] {
+  const isReadable = group.protocolType === CONSUMER_PROTOCOL_TYPE
+  return Array.from(group.members.values(), ({ memberId, clientId, assignment }) => ({
+    memberId,
+    clientId,
+    partitions: isReadable ? (readAssignment(assignment) ?? []) : [],
+  }))
+}
+
+function beforeOf(group: ClassicGroup): BeforeRebalance {
+  return { generation: group.generation, owners: ownersOf(group) }
 }
 
 function identityOf(member: MemberRecord): MemberRecord {

@@ -10,10 +10,12 @@
  * is not there ends the reading with null.
  */
 
-export interface NamedPartitions {
-  readonly topic: string
-  readonly partitions: readonly number[]
-}
+import type { NamedPartitions } from '../record-parts.ts'
+
+export type { NamedPartitions }
+
+/** Of groups whose members speak as described here. */
+export const CONSUMER_PROTOCOL_TYPE = 'consumer'
 
 export interface Subscription {
   readonly topics: readonly string[]

@@ -10,6 +10,7 @@ import {
 } from '../offsets/commit.ts'
 import { classicCommitFence, classicDeleteFence } from '../offsets/fences.ts'
 import type { Session } from '../sessions.ts'
+import { causedByNobody } from '../timeline/causes.ts'
 import { join } from './join.ts'
 import { heartbeat, leave, sessionExpired, sync } from './membership.ts'
 import {
@@ -70,7 +71,7 @@ export function resumeClassic(turn: ClassicTurn): void {
   for (const { memberId, sessionTimeoutMs } of group.members.values())
     turn.touch(memberId, sessionTimeoutMs)
   if (group.disturbed) {
-    beginRound(turn, { cause: 'member_left', memberId: '' }, { initial: false })
+    beginRound(turn, causedByNobody('member_left'), { initial: false })
     if (soft.round !== null) settle(turn, soft.round)
   } else if (!group.assigned) {
     for (const memberId of group.members.keys()) soft.unsynced.add(memberId)

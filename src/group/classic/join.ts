@@ -9,10 +9,10 @@
 import { EMPTY_BYTES } from '../../core/index.ts'
 import type { GroupProtocol, JoinRequest } from '../messages.ts'
 import type { MemberRecord } from '../records.ts'
+import { causedBy, saidByClient } from '../timeline/causes.ts'
 import { sameProtocols, selectProtocol, supportsOneOf } from './protocols.ts'
 import {
   beginRound,
-  type Cause,
   dropMember,
   failedSync,
   failJoin,
@@ -20,7 +20,9 @@ import {
   joined,
   joinRound,
   settle,
+  whoIs,
 } from './rebalance.ts'
+import { whyRejoined } from './rejoin-cause.ts'
 import type { ClassicTurn } from './turn.ts'
 
 export function join(turn: ClassicTurn, received: JoinRequest): void {
@@ -67,16 +69,14 @@ function joinById(turn: ClassicTurn, request: JoinRequest): void {
   const changed = !sameProtocols(member.protocols, request.protocols)
   switch (turn.state) {
     case 'PreparingRebalance':
-      return rejoin(turn, request, member, { cause: 'member_updated', memberId })
+      return rejoin(turn, request, member)
     case 'CompletingRebalance':
       // It may have missed the answer of its join: the same again.
       if (!changed) return turn.reply(request.replyTo, joined(turn, memberId))
-      return rejoin(turn, request, member, { cause: 'member_updated', memberId })
+      return rejoin(turn, request, member)
     case 'Stable':
-      if (changed) return rejoin(turn, request, member, { cause: 'member_updated', memberId })
       // The leader watches the topics; when it joins again without a change of its own, they have changed.
-      if (memberId === turn.group.leader)
-        return rejoin(turn, request, member, { cause: 'topic_changed', memberId })
+      if (changed || memberId === turn.group.leader) return rejoin(turn, request, member)
       return turn.reply(request.replyTo, joined(turn, memberId))
     default:
       return failJoin(turn, request, 'UNKNOWN_MEMBER_ID', memberId)
@@ -88,7 +88,8 @@ function addMember(turn: ClassicTurn, request: JoinRequest, memberId: string): v
   const isFirst = turn.members().length === 0
   const initial = turn.state === 'Empty'
   soft.pending.delete(memberId)
-  if (soft.round === null) beginRound(turn, { cause: 'member_joined', memberId }, { initial })
+  const why = causedBy({ ...request, memberId }, 'member_joined', saidByClient(request.reason))
+  if (soft.round === null) beginRound(turn, why, { initial })
   else soft.round.memberAdded = true
   const { round } = soft
   if (round === null) return
@@ -100,10 +101,11 @@ function addMember(turn: ClassicTurn, request: JoinRequest, memberId: string): v
 }
 
 /** A member of this generation (or round) joins the round, with what it says of itself now. */
-function rejoin(turn: ClassicTurn, request: JoinRequest, member: MemberRecord, cause: Cause): void {
+function rejoin(turn: ClassicTurn, request: JoinRequest, member: MemberRecord): void {
   const { protocols, sessionTimeoutMs, rebalanceTimeoutMs } = memberOf(request, member.memberId)
   const updated = { ...member, protocols, sessionTimeoutMs, rebalanceTimeoutMs }
-  if (turn.soft.round === null) beginRound(turn, cause, { initial: false })
+  if (turn.soft.round === null)
+    beginRound(turn, whyRejoined(turn, request, member), { initial: false })
   const { round } = turn.soft
   if (round === null) return
   joinRound(turn, round, { ...request, member: updated, isNew: false })
@@ -152,8 +154,10 @@ function replaceStatic(
         : joined(turn, newId, { leader: oldLeader }),
     )
   // Its leader may have the old id already, and would assign to nobody: all join anew, unless they do.
+  const detail =
+    'a static member came back as another process, with other protocols or while others joined'
   if (soft.round === null)
-    beginRound(turn, { cause: 'member_updated', memberId: newId }, { initial: false })
+    beginRound(turn, causedBy(member, 'member_rejoined', detail), { initial: false })
   const { round } = soft
   if (round === null) return
   joinRound(turn, round, { ...request, member, isNew })
@@ -176,11 +180,13 @@ function turnAway(turn: ClassicTurn, request: JoinRequest): void {
   const { memberId } = request
   const wasMember = turn.member(memberId) !== undefined
   turn.soft.pending.delete(memberId)
-  if (wasMember) dropMember(turn, { cause: 'member_left', memberId })
+  if (wasMember) dropMember(turn, causedBy(whoIs(turn, memberId), 'member_left', FULL))
   else turn.endSession(memberId)
   failJoin(turn, request, 'GROUP_MAX_SIZE_REACHED', '')
   if (turn.soft.round !== null) settle(turn, turn.soft.round)
 }
+
+const FULL = 'it was turned away: the group has its most members'
 
 function isCompatible(turn: ClassicTurn, { protocolType, protocols }: JoinRequest): boolean {
   if (turn.state === 'Empty') return protocolType !== '' && protocols.length > 0

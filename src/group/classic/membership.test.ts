@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import {
+  begun,
   bytes,
   completingPair,
   enter,
@@ -46,13 +47,21 @@ describe('a sync', () => {
       },
     ])
     assert.equal(sim.coordinator.describe('g', 6).groupState, 'Stable')
-    assert.deepEqual(sim.coordinator.timeline('g'), {
-      groupId: 'g',
-      generation: 1,
-      rebalances: [
-        { cause: 'member_joined', memberId, startedMs: START_MS, durationMs: 250, generation: 1 },
-      ],
-    })
+    const timeline = sim.coordinator.timeline('g')
+    assert.deepEqual(
+      [timeline?.generation, timeline?.createdMs, timeline?.rebalanceCount, timeline?.rebalanceMs],
+      [1, START_MS, 1, 250],
+    )
+    assert.deepEqual(
+      timeline?.rebalances.map(({ cause, memberId: who, startedMs, durationMs, generation }) => [
+        cause,
+        who,
+        startedMs,
+        durationMs,
+        generation,
+      ]),
+      [['member_joined', memberId, START_MS, 250, 1]],
+    )
   })
 
   test('of a follower waits for the leader, who may leave it out: error 0 and no bytes', () => {
@@ -148,7 +157,10 @@ describe('a sync', () => {
       groupId: 'g',
       memberId: b,
       at: { wallMs: sim.wallMs, observedMs: sim.nowMs },
-      rebalance: { cause: 'rebalance_timeout', memberId: b, startedMs: sim.wallMs },
+      rebalance: begun('rebalance_timeout', b, {
+        startedMs: sim.wallMs,
+        detail: 'it did not ask for its assignment in the rebalance timeout',
+      }),
     })
     assert.equal(sim.coordinator.describe('g', 6).groupState, 'PreparingRebalance')
   })
@@ -222,7 +234,10 @@ describe('a session', () => {
         groupId: 'g',
         memberId: b,
         at: { wallMs: START_MS + 10_000, observedMs: 10_000 },
-        rebalance: { cause: 'session_timeout', memberId: b, startedMs: START_MS + 10_000 },
+        rebalance: begun('session_timeout', b, {
+          startedMs: START_MS + 10_000,
+          detail: 'no heartbeat for 10 s (session timeout 10 s)',
+        }),
       },
     ])
     assert.equal(sim.join({ memberId: a }).response?.generationId, 3)
@@ -260,13 +275,13 @@ describe('a session', () => {
     assert.deepEqual(sim.coordinator.describe('g', 6).groupState, 'Empty')
     const timeline = sim.coordinator.timeline('g')
     assert.equal(timeline?.generation, 3)
-    assert.deepEqual(timeline?.rebalances.at(-1), {
-      cause: 'session_timeout',
-      memberId: [a, b].find((id) => id === timeline?.rebalances.at(-1)?.memberId),
-      startedMs: START_MS + 10_000,
-      durationMs: 0,
-      generation: 3,
-    })
+    const last = timeline?.rebalances.at(-1)
+    assert.ok(last !== undefined && [a, b].includes(last.memberId))
+    assert.deepEqual(
+      [last.cause, last.startedMs, last.durationMs, last.generationFrom, last.generation],
+      ['session_timeout', START_MS + 10_000, 0, 2, 3],
+    )
+    assert.deepEqual([last.memberCountBefore, last.memberCount], [2, 0])
   })
 
   test('is as much longer as the host stood still', () => {
@@ -290,7 +305,7 @@ describe('a leave', () => {
       errorCode: 'NONE',
       members: [{ memberId: a, groupInstanceId: null, errorCode: 'NONE' }],
     })
-    const rebalance = { cause: 'member_left', memberId: a, startedMs: START_MS }
+    const rebalance = begun('member_left', a)
     const at = { wallMs: START_MS, observedMs: 0 }
     assert.deepEqual(records, [
       { kind: 'member-removed', groupId: 'g', memberId: a, at, rebalance },

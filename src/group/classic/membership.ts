@@ -11,16 +11,17 @@ import type {
   LeaveResponse,
   SyncRequest,
 } from '../messages.ts'
-import type { RebalanceCause } from '../records.ts'
+import { type Cause, causedBy, saidByClient, silentFor } from '../timeline/causes.ts'
 import {
-  type Cause,
   dropMember,
   failedSync,
   rebalanceDurationMs,
   rebalanceWithout,
   settle,
+  whoIs,
 } from './rebalance.ts'
-import { isSessionOver } from '../sessions.ts'
+import { wantedTopics } from './rejoin-cause.ts'
+import { isSessionOver, silenceOf } from '../sessions.ts'
 import { timerKey } from './soft-state.ts'
 import type { ClassicTurn } from './turn.ts'
 
@@ -55,9 +56,10 @@ export function leave(turn: ClassicTurn, request: LeaveRequest): void {
     request.apiVersion >= 3
       ? request.members
       : [{ memberId: request.memberId, groupInstanceId: null, reason: null }]
-  const left: string[] = []
-  const members: LeaveResponse['members'] = leaving.map(({ memberId, groupInstanceId }) => {
-    const { errorCode, gone } = leaveOne(turn, memberId, groupInstanceId)
+  const left: Cause[] = []
+  const members: LeaveResponse['members'] = leaving.map((member) => {
+    const { memberId, groupInstanceId } = member
+    const { errorCode, gone } = leaveOne(turn, member)
     if (gone !== null) left.push(gone)
     return { memberId, groupInstanceId, errorCode }
   })
@@ -68,12 +70,15 @@ export function leave(turn: ClassicTurn, request: LeaveRequest): void {
       : { kind: 'leave', errorCode: members[0]?.errorCode ?? 'NONE', members: [] },
   )
   const [first] = left
-  if (first !== undefined) rebalanceWithout(turn, { cause: 'member_left', memberId: first })
+  if (first !== undefined) rebalanceWithout(turn, first)
   else if (turn.soft.round !== null) settle(turn, turn.soft.round)
 }
 
 export function sessionExpired(turn: ClassicTurn, memberId: string): void {
   const { soft } = turn
+  const member = whoIs(turn, memberId)
+  const timeoutMs = turn.member(memberId)?.sessionTimeoutMs ?? 0
+  const silentMs = silenceOf(turn, memberId, timeoutMs)
   if (!isSessionOver(turn, memberId)) return
   if (soft.pending.delete(memberId)) {
     soft.sessions.delete(memberId)
@@ -83,7 +88,9 @@ export function sessionExpired(turn: ClassicTurn, memberId: string): void {
   // Who waits for an answer is alive; its session begins anew with the answer. A new member is not known to be.
   const joiner = soft.round?.joined.get(memberId)
   if (joiner !== undefined ? !joiner.isNew : soft.waitingSyncs.has(memberId)) return
-  drop(turn, memberId, 'session_timeout')
+  const why = causedBy(member, 'session_timeout', silentFor(silentMs, timeoutMs))
+  dropMember(turn, why)
+  rebalanceWithout(turn, why)
 }
 
 /** The leader's word: everybody's assignment, empty bytes for those whom it left out. */
@@ -102,6 +109,7 @@ function assign(turn: ClassicTurn, request: SyncRequest): void {
     })),
     durationMs: group.rebalance === null ? 0 : rebalanceDurationMs(turn, group.rebalance),
   })
+  turn.soft.assignedTopics = wantedTopics(turn, turn.limits.topics)
 }
 
 function answerSyncs(turn: ClassicTurn): void {
@@ -143,12 +151,11 @@ function heartbeatError(turn: ClassicTurn, request: HeartbeatRequest): GroupErro
   return turn.state === 'PreparingRebalance' ? 'REBALANCE_IN_PROGRESS' : 'NONE'
 }
 
-/** `gone` is the member that was taken out; null when nobody was, or only an id that had not joined. */
+/** `gone` is why a member was taken out; null when nobody was, or only an id that had not joined. */
 function leaveOne(
   turn: ClassicTurn,
-  memberId: string,
-  groupInstanceId: string | null,
-): { errorCode: GroupError; gone: string | null } {
+  { memberId, groupInstanceId, reason }: LeaveRequest['members'][number],
+): { errorCode: GroupError; gone: Cause | null } {
   if (turn.soft.pending.delete(memberId)) {
     turn.endSession(memberId)
     return { errorCode: 'NONE', gone: null }
@@ -159,12 +166,7 @@ function leaveOne(
   if (current === undefined) return { errorCode: 'UNKNOWN_MEMBER_ID', gone: null }
   const errorCode = turn.refusalOf(current, groupInstanceId)
   if (errorCode !== 'NONE') return { errorCode, gone: null }
-  dropMember(turn, { cause: 'member_left', memberId: current })
-  return { errorCode, gone: current }
-}
-
-function drop(turn: ClassicTurn, memberId: string, cause: RebalanceCause): void {
-  const why: Cause = { cause, memberId }
-  dropMember(turn, why)
-  rebalanceWithout(turn, why)
+  const gone = causedBy(whoIs(turn, current), 'member_left', saidByClient(reason))
+  dropMember(turn, gone)
+  return { errorCode, gone }
 }

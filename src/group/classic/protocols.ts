@@ -10,8 +10,7 @@ import { assertInvariant, bytesEqual, EMPTY_BYTES } from '../../core/index.ts'
 import type { GroupProtocol } from '../messages.ts'
 import type { MemberRecord } from '../records.ts'
 import type { ClassicGroup } from './classic-group.ts'
-
-export const CONSUMER_PROTOCOL_TYPE = 'consumer'
+import { CONSUMER_PROTOCOL_TYPE } from './consumer-protocol.ts'
 
 /** Whether some protocol of `offered` is known to every member. */
 export function supportsOneOf(

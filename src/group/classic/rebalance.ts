@@ -11,15 +11,11 @@
 
 import { EMPTY_BYTES } from '../../core/index.ts'
 import type { GroupError, JoinResponse, SyncResponse } from '../messages.ts'
-import type { MemberRecord, RebalanceCause, RebalanceStart } from '../records.ts'
+import type { MemberRecord, RebalanceStart } from '../records.ts'
+import { type Cause, causedBy, causedByNobody, type CauseMember } from '../timeline/causes.ts'
 import { metadataOf, selectProtocol } from './protocols.ts'
 import { type Joiner, type JoinRound, timerKey } from './soft-state.ts'
 import type { ClassicTurn } from './turn.ts'
-
-export interface Cause {
-  readonly cause: RebalanceCause
-  readonly memberId: string
-}
 
 /** Opens a round; members are added with `joinRound`, then `settle` sets its timer or ends it. */
 export function beginRound(turn: ClassicTurn, cause: Cause, options: { initial: boolean }): void {
@@ -112,9 +108,12 @@ export function syncTimedOut(turn: ClassicTurn, generation: number): void {
     turn.schedule(timerKey.sync(groupId), delayMs, { kind: 'sync-timeout', groupId, generation })
     return
   }
-  const late = [...soft.unsynced]
-  for (const memberId of late) dropMember(turn, { cause: 'rebalance_timeout', memberId })
-  rebalanceWithout(turn, { cause: 'rebalance_timeout', memberId: late[0] ?? '' })
+  const detail = 'it did not ask for its assignment in the rebalance timeout'
+  const late = Array.from(soft.unsynced, (memberId) =>
+    causedBy(whoIs(turn, memberId), 'rebalance_timeout', detail),
+  )
+  for (const cause of late) dropMember(turn, cause)
+  rebalanceWithout(turn, late[0] ?? causedByNobody('rebalance_timeout'))
 }
 
 /** Members were dropped from the group: those who are left rebalance, or the round that runs may be complete. */
@@ -226,7 +225,7 @@ function complete(turn: ClassicTurn, round: JoinRound): void {
   const late = [...round.missing].filter((id) => group.members.get(id)?.groupInstanceId === null)
   if (waiting.length === 0 && round.missing.size > late.length) {
     // Only static members are left and none of them is here: wait for them, or for their sessions to end.
-    for (const memberId of late) dropMember(turn, { cause: 'rebalance_timeout', memberId })
+    for (const memberId of late) dropMember(turn, lateToJoin(turn, memberId))
     armRebalanceTimeout(turn, round)
     return
   }
@@ -315,7 +314,17 @@ function rebalanceTimeoutMs(turn: ClassicTurn): number {
   return longestMs
 }
 
-function openRebalance(turn: ClassicTurn, { cause, memberId }: Cause): RebalanceStart {
+/** The member with its names, as far as they are known. */
+export function whoIs(turn: ClassicTurn, memberId: string): CauseMember {
+  return turn.member(memberId) ?? { memberId, clientId: '', groupInstanceId: null }
+}
+
+function lateToJoin(turn: ClassicTurn, memberId: string): Cause {
+  const detail = 'it did not join in the rebalance timeout'
+  return causedBy(whoIs(turn, memberId), 'rebalance_timeout', detail)
+}
+
+function openRebalance(turn: ClassicTurn, cause: Cause): RebalanceStart {
   turn.soft.rebalanceStartedMs = turn.nowMs
-  return { cause, memberId, startedMs: turn.now.wallMs }
+  return { ...cause, startedMs: turn.now.wallMs }
 }

@@ -91,12 +91,10 @@ describe('a restart', () => {
     sim.restart()
     sim.join({ memberId: a })
     sim.sync({ memberId: a, generationId: 3 })
-    assert.deepEqual(sim.coordinator.timeline('g')?.rebalances.at(-1), {
-      cause: 'member_left',
-      memberId: b,
-      startedMs: START_MS,
-      durationMs: 1_500,
-      generation: 3,
-    })
+    const last = sim.coordinator.timeline('g')?.rebalances.at(-1)
+    assert.deepEqual(
+      [last?.cause, last?.memberId, last?.startedMs, last?.durationMs, last?.generation],
+      ['member_left', b, START_MS, 1_500, 3],
+    )
   })
 })

@@ -4,7 +4,7 @@
  */
 
 import type { ReplyToken } from '../messages.ts'
-import type { MemberRecord, RebalanceStart } from '../records.ts'
+import type { AssignedTopic, MemberRecord, RebalanceStart } from '../records.ts'
 import { type Session, sessionKey } from '../sessions.ts'
 
 export interface SoftState {
@@ -22,6 +22,8 @@ export interface SoftState {
   syncDueMs: number
   /** When the rebalance that runs began; null when it began before a restart. */
   rebalanceStartedMs: number | null
+  /** The topics as they were at the last assignment, by id; null when that was before a restart. */
+  assignedTopics: ReadonlyMap<string, AssignedTopic> | null
 }
 
 export interface JoinRound {
@@ -60,6 +62,7 @@ export function newSoftState(): SoftState {
     unsynced: new Set(),
     syncDueMs: 0,
     rebalanceStartedMs: null,
+    assignedTopics: null,
   }
 }
 

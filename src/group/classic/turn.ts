@@ -4,6 +4,7 @@ import type { GroupError } from '../messages.ts'
 import type { GroupState } from '../queries.ts'
 import type { MemberRecord } from '../records.ts'
 import { endSession, isDue, touchSession } from '../sessions.ts'
+import type { GroupTopics } from '../topics.ts'
 import { Turn, type TurnStart } from '../turn.ts'
 import { applyRecord, type ClassicGroup, type ClassicRecord } from './classic-group.ts'
 import type { SoftState } from './soft-state.ts'
@@ -17,6 +18,7 @@ export interface ClassicLimits {
   readonly groupMaxPendingMembers: number
   readonly groupNewMemberJoinTimeoutMs: number
   readonly newMemberId: (prefix: string) => string
+  readonly topics: GroupTopics
 }
 
 export class ClassicTurn extends Turn<ClassicGroup, ClassicRecord, SoftState, ClassicLimits> {

@@ -9,11 +9,12 @@
 
 import { EMPTY_BYTES } from '../../core/index.ts'
 import {
+  CONSUMER_PROTOCOL_TYPE,
   type NamedPartitions,
   readSubscription,
   writeAssignment,
 } from '../classic/consumer-protocol.ts'
-import { CONSUMER_PROTOCOL_TYPE, supportsOneOf } from '../classic/protocols.ts'
+import { supportsOneOf } from '../classic/protocols.ts'
 import type {
   GroupError,
   GroupProtocol,
@@ -25,6 +26,7 @@ import type {
 } from '../messages.ts'
 import type { MemberProfile } from '../records.ts'
 import { touchSession } from '../sessions.ts'
+import { saidByClient } from '../timeline/causes.ts'
 import type { GroupTopics } from '../topics.ts'
 import { type ConsumerMember, isHeldByOther } from './consumer-group.ts'
 import { enrol } from './enrol.ts'
@@ -32,7 +34,7 @@ import { has, listOf, type PartitionEpochs, type PartitionSet, setOf } from './p
 import { keptNames, sortedNames } from './profile.ts'
 import { advance, renewTarget } from './rebalance.ts'
 import { removeMember } from './leave.ts'
-import type { ConsumerTurn } from './turn.ts'
+import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
 
 export function joinAsClassic(turn: ConsumerTurn, request: JoinRequest): void {
   const { groupInstanceId } = request
@@ -138,11 +140,13 @@ export function leaveConsumerGroup(turn: ConsumerTurn, request: LeaveRequest): v
   const leaving = hasList
     ? request.members
     : [{ memberId: request.memberId, groupInstanceId: null, reason: null }]
-  const members: LeaveResponse['members'] = leaving.map(({ memberId, groupInstanceId }) => ({
-    memberId,
-    groupInstanceId,
-    errorCode: leaveOne(turn, memberId, groupInstanceId),
-  }))
+  const members: LeaveResponse['members'] = leaving.map(
+    ({ memberId, groupInstanceId, reason }) => ({
+      memberId,
+      groupInstanceId,
+      errorCode: leaveOne(turn, { memberId, groupInstanceId, reason }),
+    }),
+  )
   turn.reply(
     request.replyTo,
     hasList
@@ -179,15 +183,14 @@ export function subscriptionOf(protocols: readonly GroupProtocol[]) {
 
 function leaveOne(
   turn: ConsumerTurn,
-  memberId: string,
-  groupInstanceId: string | null,
+  { memberId, groupInstanceId, reason }: LeaveRequest['members'][number],
 ): GroupError {
   const { memberIdByInstance } = turn.group
   const holderId = groupInstanceId === null ? memberId : memberIdByInstance.get(groupInstanceId)
   if (holderId === undefined || turn.member(holderId) === undefined) return 'UNKNOWN_MEMBER_ID'
   // An administrator knows a static member by its instance id alone.
   if (memberId !== '' && memberId !== holderId) return 'FENCED_INSTANCE_ID'
-  removeMember(turn, holderId, 'member_left')
+  removeMember(turn, holderId, 'member_left', saidByClient(reason))
   return 'NONE'
 }
 
@@ -274,10 +277,6 @@ function failJoin(
 
 function protocolNameOf({ classic }: MemberProfile): string {
   return classic?.protocols[0]?.name ?? ''
-}
-
-export function sessionTimeoutOf(turn: ConsumerTurn, { classic }: MemberProfile): number {
-  return classic?.sessionTimeoutMs ?? turn.config.sessionTimeoutMs
 }
 
 /** Copies: the request is a view of its frame, and would keep the whole of it alive. */

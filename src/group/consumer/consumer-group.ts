@@ -12,9 +12,18 @@
  */
 
 import { assertInvariant, unreachable } from '../../core/index.ts'
-import { afterCommit, extended, indexed } from '../group-parts.ts'
+import {
+  afterCommit,
+  began,
+  ended,
+  indexed,
+  NO_REBALANCE,
+  type Rebalancing,
+} from '../group-parts.ts'
 import type { ConsumerGroupState } from '../queries.ts'
 import type {
+  AssignedTopic,
+  BeforeRebalance,
   ConsumerGroupRecord,
   ConsumerGroupSnapshotRecord,
   ConsumerMemberState,
@@ -22,8 +31,7 @@ import type {
   MemberEpochRecord,
   MemberProfile,
   OffsetsCommittedRecord,
-  RebalanceEntry,
-  RebalanceStart,
+  Ownership,
   Stamp,
   TargetAssignmentRecord,
 } from '../records.ts'
@@ -45,7 +53,7 @@ export interface ConsumerMember extends Progress {
   readonly profile: MemberProfile
 }
 
-export interface ConsumerGroup {
+export interface ConsumerGroup extends Rebalancing {
   readonly type: 'consumer'
   readonly groupId: string
   readonly groupEpoch: number
@@ -53,13 +61,13 @@ export interface ConsumerGroup {
   /** Of the last target; empty before the first. */
   readonly assignor: string
   readonly topicsHash: string
+  /** Those that the last target is about, as they were then, by id. */
+  readonly topics: ReadonlyMap<string, AssignedTopic>
   /** In the order in which they came. */
   readonly members: ReadonlyMap<string, ConsumerMember>
   readonly memberIdByInstance: ReadonlyMap<string, string>
   readonly targets: ReadonlyMap<string, PartitionSet>
   readonly idleSince: Stamp
-  readonly rebalance: RebalanceStart | null
-  readonly timeline: readonly RebalanceEntry[]
 }
 
 export type ConsumerRecord = ConsumerGroupRecord | OffsetsCommittedRecord
@@ -73,12 +81,12 @@ export function newConsumerGroup(groupId: string, after: { generation: number; i
     assignmentEpoch: after.generation,
     assignor: '',
     topicsHash: '',
+    topics: new Map(),
     members: new Map(),
     memberIdByInstance: new Map(),
     targets: new Map(),
     idleSince: after.idleSince,
-    rebalance: null,
-    timeline: [],
+    ...NO_REBALANCE,
   }
   return group
 }
@@ -112,7 +120,7 @@ export function applyConsumerRecord(group: ConsumerGroup, record: ConsumerRecord
       const members = without(group, record.memberId)
       const targets = new Map(group.targets)
       targets.delete(record.memberId)
-      const left = ended({ ...group, ...indexed(members, profileOf), targets }, record.durationMs)
+      const left = settled({ ...group, ...indexed(members, profileOf), targets }, record.durationMs)
       return members.length > 0 ? left : { ...left, idleSince: record.at }
     }
     case 'consumer-member-replaced':
@@ -139,6 +147,7 @@ export function consumerSnapshotOf(group: ConsumerGroup): ConsumerGroupSnapshotR
     assignmentEpoch,
     assignor,
     topicsHash,
+    topics: [...group.topics.values()],
     members: Array.from(group.members.values(), memberState),
     targets: Array.from(group.targets, ([memberId, partitions]) => ({
       memberId,
@@ -146,7 +155,7 @@ export function consumerSnapshotOf(group: ConsumerGroup): ConsumerGroupSnapshotR
     })),
     idleSince: group.idleSince,
     rebalance: group.rebalance,
-    timeline: group.timeline,
+    before: group.before,
   }
 }
 
@@ -175,7 +184,7 @@ export function newMember(profile: MemberProfile): ConsumerMember {
 
 /** The group that a snapshot, or an upgrade, writes down. */
 export function groupFrom(record: ConsumerGroupSnapshotRecord): ConsumerGroup {
-  const { kind: _, members, targets, ...rest } = record
+  const { kind: _, members, targets, topics, ...rest } = record
   const list = members.map((member) => ({
     ...member,
     assigned: epochsOf(member.assigned),
@@ -184,6 +193,8 @@ export function groupFrom(record: ConsumerGroupSnapshotRecord): ConsumerGroup {
   return {
     type: 'consumer',
     ...rest,
+    lastRebalance: null,
+    topics: byId(topics),
     ...indexed(list, profileOf),
     targets: new Map(targets.map(({ memberId, partitions }) => [memberId, setOf(partitions)])),
   }
@@ -197,7 +208,7 @@ function raiseEpoch(group: ConsumerGroup, record: GroupEpochRecord): ConsumerGro
   return {
     ...group,
     groupEpoch: record.groupEpoch,
-    rebalance: group.rebalance ?? record.rebalance,
+    ...began(group, record.rebalance, () => beforeOf(group)),
   }
 }
 
@@ -253,7 +264,8 @@ function setTarget(group: ConsumerGroup, record: TargetAssignmentRecord): Consum
     )
     targets.set(memberId, setOf(partitions))
   }
-  return { ...group, assignmentEpoch, assignor, topicsHash, targets }
+  const topics = record.topics === null ? group.topics : byId(record.topics)
+  return { ...group, assignmentEpoch, assignor, topicsHash, topics, targets }
 }
 
 function moveMember(group: ConsumerGroup, record: MemberEpochRecord): ConsumerGroup {
@@ -274,7 +286,7 @@ function moveMember(group: ConsumerGroup, record: MemberEpochRecord): ConsumerGr
   assertSoleOwner(group, member, moved)
   const members = new Map(group.members)
   members.set(memberId, moved)
-  return ended({ ...group, members }, record.durationMs)
+  return settled({ ...group, members }, record.durationMs)
 }
 
 function assertSoleOwner(
@@ -300,14 +312,33 @@ function hasConverged({ members, groupEpoch }: ConsumerGroup): boolean {
 }
 
 /** Closes the rebalance that runs, if that was its last step. */
-function ended(group: ConsumerGroup, durationMs: number): ConsumerGroup {
-  const { rebalance, timeline, groupEpoch } = group
+function settled(group: ConsumerGroup, durationMs: number): ConsumerGroup {
+  const { rebalance, before, groupEpoch: generation } = group
   if (rebalance === null || !hasConverged(group)) return group
-  return {
-    ...group,
-    rebalance: null,
-    timeline: extended(timeline, rebalance, { durationMs, generation: groupEpoch }),
-  }
+  const owners = ownersOf(group)
+  return { ...group, ...ended(rebalance, before, { durationMs, generation, owners }) }
+}
+
+/** Who has what, of topics that the last target knows; what a member was told to give up and has not is its own. */
+export function ownersOf({ members, topics }: ConsumerGroup): readonly Ownership[] {
+  return Array.from(members.values(), ({ profile, assigned, pendingRevocation }) => ({
+    memberId: profile.memberId,
+    clientId: profile.clientId,
+    partitions: [...listOf(assigned), ...listOf(pendingRevocation)].map(
+      ({ topicId, partitions }) => ({
+        topic: topics.get(topicId)?.name ?? topicId,
+        partitions,
+      }),
+    ),
+  }))
+}
+
+function beforeOf(group: ConsumerGroup): BeforeRebalance {
+  return { generation: group.groupEpoch, owners: ownersOf(group) }
+}
+
+function byId(topics: readonly AssignedTopic[]): ReadonlyMap<string, AssignedTopic> {
+  return new Map(topics.map((topic) => [topic.topicId, topic]))
 }
 
 function profileOf({ profile }: ConsumerMember): MemberProfile {

@@ -14,11 +14,10 @@ import {
   heartbeatAsClassic,
   joinAsClassic,
   leaveConsumerGroup,
-  sessionTimeoutOf,
   syncAsClassic,
 } from './classic-members.ts'
 import { consumerSessionExpired, deadlineMissed } from './leave.ts'
-import type { ConsumerTurn } from './turn.ts'
+import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
 
 export function decideConsumer(
   turn: ConsumerTurn,

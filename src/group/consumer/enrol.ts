@@ -7,6 +7,7 @@
 
 import type { MemberProfile } from '../records.ts'
 import { endSession } from '../sessions.ts'
+import { type Cause, causedBy, causedByNobody, topicChanges } from '../timeline/causes.ts'
 import type { ConsumerMember } from './consumer-group.ts'
 import { sameProfile, sameSubscription } from './profile.ts'
 import type { ConsumerTurn } from './turn.ts'
@@ -19,11 +20,10 @@ export function enrol(
   const { groupId, group } = turn
   const { memberId } = profile
   const changed = !sameSubscription(profile, before?.profile ?? null)
-  const why = { cause: before === null ? 'member_joined' : 'member_updated', memberId } as const
   // A group begins at epoch 1, and its first subscription is a change already.
   const by = (group.groupEpoch === 0 ? 1 : 0) + (changed ? 1 : 0)
-  if (by > 0) turn.raiseEpoch(why, by)
-  else if (topicsChanged(turn)) turn.raiseEpoch({ cause: 'topic_changed', memberId: '' })
+  if (by > 0) turn.raiseEpoch(causeOf(profile, before?.profile ?? null), by)
+  else if (topicsChanged(turn)) turn.raiseEpoch(causedByNobody('topic_changed', whatChanged(turn)))
 
   if (before !== null && before.profile.memberId !== memberId) {
     const oldId = before.profile.memberId
@@ -34,6 +34,24 @@ export function enrol(
     turn.record({ kind: 'consumer-member', groupId, profile })
   }
   return changed
+}
+
+function causeOf(profile: MemberProfile, before: MemberProfile | null): Cause {
+  if (before === null) return causedBy(profile, 'member_joined')
+  return causedBy(profile, 'subscription_changed', subscriptionOf(profile))
+}
+
+function subscriptionOf(profile: MemberProfile): string {
+  const { subscribedTopicNames: names, subscribedTopicRegex: regex } = profile
+  const topics = names.length > 5 ? `${names.length} topics` : names.join(', ')
+  const pattern = regex === null ? '' : `the pattern ${regex}`
+  const wanted = [topics, pattern].filter((part) => part !== '').join(' and ')
+  return `it subscribes to ${wanted === '' ? 'nothing' : wanted}`
+}
+
+function whatChanged({ group, limits }: ConsumerTurn): string {
+  const profiles = Array.from(group.members.values(), ({ profile }) => profile)
+  return topicChanges(group.topics, limits.subscriptions.unionOf(profiles))
 }
 
 /** Whether the topics that the group wants are others, or have more partitions, than at its last target. */

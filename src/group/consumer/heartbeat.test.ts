@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Sim } from '../fixture.test.ts'
+import { begun, Sim } from '../fixture.test.ts'
 import { type Beat, beat, given, joining, newSim, orders, pair } from './fixture.test.ts'
 
 describe('a join', () => {
@@ -27,7 +27,7 @@ describe('a join', () => {
         kind: 'group-epoch',
         groupId: 'g',
         groupEpoch: 2,
-        rebalance: { cause: 'member_joined', memberId: 'a', startedMs: sim.wallMs },
+        rebalance: begun('member_joined', 'a', { startedMs: sim.wallMs }),
       },
       {
         kind: 'consumer-member',
@@ -50,6 +50,7 @@ describe('a join', () => {
         groupId: 'g',
         assignmentEpoch: 2,
         assignor: 'uniform',
+        topics: [{ topicId: 'orders-id', name: 'orders', partitionCount: 4 }],
         targets: [{ memberId: 'a', partitions: orders(0, 1, 2, 3) }],
       },
       {

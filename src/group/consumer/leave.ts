@@ -7,12 +7,13 @@
 
 import type { ConsumerHeartbeatRequest, MemberDeadline } from '../messages.ts'
 import type { RebalanceCause } from '../records.ts'
-import { endSession, isSessionOver } from '../sessions.ts'
+import { endSession, isSessionOver, silenceOf } from '../sessions.ts'
+import { causedBy, silentFor } from '../timeline/causes.ts'
 import { LEFT_FOR_A_WHILE } from './consumer-group.ts'
 import { fencedInstance, type Refusal, unknownMember } from './refusal.ts'
 import { NO_PARTITIONS } from './partitions.ts'
 import { move } from './rebalance.ts'
-import type { ConsumerTurn } from './turn.ts'
+import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
 
 /** Null when it is done. */
 export function leaveByHeartbeat(
@@ -40,18 +41,35 @@ export function leaveByHeartbeat(
 }
 
 export function consumerSessionExpired(turn: ConsumerTurn, memberId: string): void {
-  if (isSessionOver(turn, memberId)) removeMember(turn, memberId, 'session_timeout')
+  const profile = turn.member(memberId)?.profile
+  const timeoutMs = profile === undefined ? 0 : sessionTimeoutOf(turn, profile)
+  const silentMs = silenceOf(turn, memberId, timeoutMs)
+  if (isSessionOver(turn, memberId))
+    removeMember(turn, memberId, 'session_timeout', silentFor(silentMs, timeoutMs))
 }
 
 export function deadlineMissed(turn: ConsumerTurn, memberId: string, what: MemberDeadline): void {
-  if (turn.isLate(what, memberId)) removeMember(turn, memberId, 'rebalance_timeout')
+  if (turn.isLate(what, memberId))
+    removeMember(turn, memberId, 'rebalance_timeout', DEADLINES[what])
 }
 
-export function removeMember(turn: ConsumerTurn, memberId: string, cause: RebalanceCause): void {
+const DEADLINES: Readonly<Record<MemberDeadline, string>> = {
+  revoke: 'it did not give up in its rebalance timeout what it was told to',
+  join: 'it did not join again in its rebalance timeout',
+  sync: 'it did not ask for its assignment in its rebalance timeout',
+}
+
+export function removeMember(
+  turn: ConsumerTurn,
+  memberId: string,
+  cause: RebalanceCause,
+  detail = '',
+): void {
   endSession(turn, memberId)
   for (const what of ['revoke', 'join', 'sync'] as const) turn.clearDeadline(what, memberId)
-  if (turn.member(memberId) === undefined) return
-  turn.raiseEpoch({ cause, memberId })
+  const profile = turn.member(memberId)?.profile
+  if (profile === undefined) return
+  turn.raiseEpoch(causedBy(profile, cause, detail))
   turn.record({
     kind: 'consumer-member-left',
     groupId: turn.groupId,

@@ -8,34 +8,12 @@ import {
   heartbeatRequest,
   joinRequest,
   leaveRequest,
+  owning,
   Sim,
 } from '../fixture.test.ts'
 import type { GroupCoordinatorOptions } from '../limits.ts'
 import type { JoinRequest } from '../messages.ts'
 import { beat, given, joining, newSim } from './fixture.test.ts'
-
-/** A version 1 subscription to `orders` that owns these partitions of it. */
-function owning(...partitions: readonly number[]): Uint8Array {
-  const name = new TextEncoder().encode('orders')
-  const view = new DataView(new ArrayBuffer(64))
-  let at = 0
-  const int16 = (value: number) => void (view.setInt16(at, value), (at += 2))
-  const int32 = (value: number) => void (view.setInt32(at, value), (at += 4))
-  const topic = () => {
-    int16(name.length)
-    new Uint8Array(view.buffer).set(name, at)
-    at += name.length
-  }
-  int16(1)
-  int32(1)
-  topic()
-  int32(-1)
-  int32(1)
-  topic()
-  int32(partitions.length)
-  for (const partition of partitions) int32(partition)
-  return new Uint8Array(view.buffer, 0, at)
-}
 
 const cooperative = (...partitions: readonly number[]): Partial<JoinRequest> => ({
   protocols: [{ name: 'cooperative-sticky', metadata: owning(...partitions) }],

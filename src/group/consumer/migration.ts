@@ -8,13 +8,14 @@
  * either kind becomes the other without a word.
  */
 
-import type { ClassicGroup } from '../classic/classic-group.ts'
+import { type ClassicGroup, ownersOf } from '../classic/classic-group.ts'
 import {
+  CONSUMER_PROTOCOL_TYPE,
   type NamedPartitions,
   readAssignment,
   readSubscription,
 } from '../classic/consumer-protocol.ts'
-import { CONSUMER_PROTOCOL_TYPE, metadataOf, selectProtocol } from '../classic/protocols.ts'
+import { metadataOf, selectProtocol } from '../classic/protocols.ts'
 import type {
   ConsumerGroupSnapshotRecord,
   ConsumerMemberState,
@@ -35,6 +36,7 @@ import {
   type PartitionEpochs,
 } from './partitions.ts'
 import { sortedNames } from './profile.ts'
+import { assignedTopics } from './target.ts'
 import type { ConsumerLimits } from './turn.ts'
 
 /** Whether a KIP-848 member may turn this group into its own kind: without a word when nobody is in. */
@@ -51,7 +53,8 @@ export function mayBecomeConsumer(turn: ClassicTurn, limits: ConsumerLimits): bo
 }
 
 /**
- * The classic group as a KIP-848 one: everybody has what it had. `members` is what they say of themselves now.
+ * The classic group as a KIP-848 one: everybody has what it had. `members` is what they say of themselves now, `why` what
+ * begins a rebalance of it, unless one runs.
  *
  * A member that has not heard of its assignment yet still works on what it owned when it joined. So that counts as its own
  * too, unless it is another's by assignment: it says at its next join what is left of it.
@@ -60,8 +63,9 @@ export function upgraded(
   group: ClassicGroup,
   members: readonly MemberRecord[],
   topics: GroupTopics,
+  why: RebalanceStart,
 ): ConsumerGroupSnapshotRecord {
-  const { groupId, generation, idleSince, timeline } = group
+  const { groupId, generation, idleSince } = group
   const taken = new EpochsBuilder()
   const held = members.map(() => new EpochsBuilder())
   const take = (partitionsOf: (member: MemberRecord) => readonly NamedPartitions[]) =>
@@ -91,6 +95,7 @@ export function upgraded(
     assignmentEpoch: generation,
     assignor: '',
     topicsHash: '',
+    topics: assignedTopics(topicsOf(states, topics)),
     members: states,
     targets: states.map(({ profile, assigned }) => ({
       memberId: profile.memberId,
@@ -100,9 +105,15 @@ export function upgraded(
       })),
     })),
     idleSince,
-    rebalance: null,
-    timeline,
+    rebalance: group.rebalance ?? why,
+    before: group.before ?? { generation, owners: ownersOf(group) },
   }
+}
+
+/** The topics of which members have partitions. */
+function topicsOf(members: readonly ConsumerMemberState[], topics: GroupTopics) {
+  const ids = new Set(members.flatMap(({ assigned }) => assigned.map(({ topicId }) => topicId)))
+  return [...ids].flatMap((topicId) => topics.byId(topicId) ?? [])
 }
 
 function upgradedMember(
@@ -178,6 +189,6 @@ export function downgraded(
     disturbed: true,
     idleSince: group.idleSince,
     rebalance,
-    timeline: group.timeline,
+    before: group.before,
   }
 }

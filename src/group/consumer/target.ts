@@ -7,7 +7,7 @@
 
 import type { AssignorMember, ServerAssignorName } from '../assignor/index.ts'
 import { serverAssignors } from '../assignor/index.ts'
-import type { MemberProfile, TargetAssignmentRecord } from '../records.ts'
+import type { AssignedTopic, MemberProfile, TargetAssignmentRecord } from '../records.ts'
 import type { GroupTopic, GroupTopics } from '../topics.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
 import { listOf, NO_PARTITIONS, type PartitionSet, samePartitions, setOf } from './partitions.ts'
@@ -50,6 +50,13 @@ export class Subscriptions {
     if (profile.subscribedTopicNames.includes(topic.name)) return true
     const { subscribedTopicRegex: regex } = profile
     return regex !== null && this.#fittingTopics(regex).includes(topic)
+  }
+
+  /** All topics that these members want, by id. */
+  unionOf(profiles: Iterable<MemberProfile>): ReadonlyMap<string, AssignedTopic> {
+    const topics = new Set<GroupTopic>()
+    for (const profile of profiles) for (const topic of this.topicsOf(profile)) topics.add(topic)
+    return new Map(assignedTopics(topics).map((topic) => [topic.topicId, topic]))
   }
 
   /** A fingerprint of all topics that these members want, with their partition counts. */
@@ -113,14 +120,25 @@ export function computeTarget(
     if (!samePartitions(target, group.targets.get(memberId) ?? NO_PARTITIONS))
       targets.push({ memberId, partitions: listOf(target) })
   }
+  const topicsHash = fingerprint([...wanted.values()])
   return {
     kind: 'target-assignment',
     groupId: group.groupId,
     assignmentEpoch: group.groupEpoch,
     assignor,
-    topicsHash: fingerprint([...wanted.values()]),
+    topicsHash,
+    topics: topicsHash === group.topicsHash ? null : assignedTopics(wanted.values()),
     targets,
   }
+}
+
+/** The topics as a record keeps them, in the order of their names. */
+export function assignedTopics(topics: Iterable<GroupTopic>): readonly AssignedTopic[] {
+  return Array.from(topics, ({ topicId, name, partitionCount }) => ({
+    topicId,
+    name,
+    partitionCount,
+  })).sort((left, right) => (left.name < right.name ? -1 : 1))
 }
 
 /** The one that most members ask for; of equals the one asked for first. */

@@ -1,8 +1,9 @@
 /** One request being decided for one KIP-848 group: what `../turn.ts` says, epochs, and deadlines of members. */
 
 import type { MemberDeadline } from '../messages.ts'
-import type { RebalanceStart } from '../records.ts'
+import type { MemberProfile } from '../records.ts'
 import { isDue, type SessionTurn } from '../sessions.ts'
+import type { Cause } from '../timeline/causes.ts'
 import type { GroupTopics } from '../topics.ts'
 import { Turn, type TurnStart } from '../turn.ts'
 import {
@@ -53,7 +54,7 @@ export class ConsumerTurn
   }
 
   /** Something changed that calls for a new target. */
-  raiseEpoch(why: Omit<RebalanceStart, 'startedMs'>, by = 1): void {
+  raiseEpoch(why: Cause, by = 1): void {
     if (this.group.rebalance === null) this.soft.rebalanceStartedMs = this.nowMs
     this.record({
       kind: 'group-epoch',
@@ -102,4 +103,8 @@ export class ConsumerTurn
     this.schedule(key, dueMs - this.nowMs, { kind: 'member-deadline', groupId, memberId, what })
     return false
   }
+}
+
+export function sessionTimeoutOf(turn: ConsumerTurn, { classic }: MemberProfile): number {
+  return classic?.sessionTimeoutMs ?? turn.config.sessionTimeoutMs
 }

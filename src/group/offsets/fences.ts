@@ -26,7 +26,8 @@
  *   smaller   │ member │ by partition: assigned at that epoch or before and still there, else as larger
  */
 
-import { CONSUMER_PROTOCOL_TYPE, isSubscribed } from '../classic/protocols.ts'
+import { isSubscribed } from '../classic/protocols.ts'
+import { CONSUMER_PROTOCOL_TYPE } from '../classic/consumer-protocol.ts'
 import type { ClassicTurn } from '../classic/turn.ts'
 import type { ConsumerGroup } from '../consumer/consumer-group.ts'
 import type { ConsumerTurn } from '../consumer/turn.ts'
