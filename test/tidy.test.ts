@@ -9,6 +9,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, test } from 'node:test'
+import { VERSION } from '../src/core/index.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const SOURCE = join(ROOT, 'src')
@@ -178,6 +179,13 @@ describe('the shape of the repository', () => {
       ),
     )
     assert.deepEqual(wrong, [])
+  })
+
+  test('the version that the code says is that of package.json', () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string
+    }
+    assert.equal(VERSION, version)
   })
 
   test('a file over 500 lines says in its header why', () => {

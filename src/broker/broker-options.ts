@@ -7,9 +7,22 @@
 
 import type { Address, Clock, Logger, Network, Random, Timers } from '../core/index.ts'
 import { messageOf, ShoalError } from '../core/index.ts'
+import type { ApiLimits, HttpLimits } from '../http/index.ts'
 import type { FileStore } from '../log/index.ts'
 import type { BrokerSettingsInput } from './settings/broker-settings.ts'
 import { parseBrokerSettings } from './settings/broker-settings.ts'
+
+export interface HttpOptions {
+  /** Default 127.0.0.1. Elsewhere a token is needed, or `allowInsecure`. */
+  readonly host?: string
+  /** Default 8080; 0 takes a free one. */
+  readonly port?: number
+  /** Asked of every request but the probes, as a bearer token; default: nobody has to have one. */
+  readonly token?: string
+  /** Names beside loopback and addresses by which clients may call the API; `*` takes any. Default none. */
+  readonly allowedHosts?: readonly string[]
+  readonly limits?: Partial<ApiLimits & HttpLimits>
+}
 
 export interface BrokerOptions {
   /** The data folder, made when it is absent; null (the default) keeps everything in memory. */
@@ -18,6 +31,8 @@ export interface BrokerOptions {
   readonly files?: FileStore
   /** Where Kafka clients connect; default 127.0.0.1:9092, port 0 takes a free one. */
   readonly kafka?: { readonly host?: string; readonly port?: number }
+  /** The HTTP API; left out there is none. */
+  readonly http?: HttpOptions
   /** The address that clients are told; default: the one that each of them connected to. */
   readonly advertised?: Address
   /** Kafka's broker settings by their own names, such as `num.partitions`. */
@@ -34,9 +49,19 @@ export interface BrokerOptions {
 
 const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 9_092
+const DEFAULT_HTTP_PORT = 8_080
 
 export interface CheckedOptions extends ReturnType<typeof parseBrokerSettings> {
   readonly address: Address
+  /** Null without an HTTP API. */
+  readonly http: CheckedHttp | null
+}
+
+export interface CheckedHttp {
+  readonly address: Address
+  readonly token: string | null
+  readonly allowedHosts: readonly string[]
+  readonly limits: Partial<ApiLimits & HttpLimits>
 }
 
 /** @throws ShoalError SHOAL_CONFIG_INVALID that lists every problem. */
@@ -57,10 +82,25 @@ export function checkOptions(options: BrokerOptions): CheckedOptions {
     )
   if (options.files !== undefined && options.data !== undefined && options.data !== null)
     problems.push('data and files: give one of the two')
+  const http = checkHttp(options, problems)
   const settings = parsed(options.settings, problems)
   if (settings === null || problems.length > 0)
     throw new ShoalError('SHOAL_CONFIG_INVALID', problems.join('; '))
-  return { address, ...settings }
+  return { address, http, ...settings }
+}
+
+function checkHttp({ http, allowInsecure }: BrokerOptions, problems: string[]): CheckedHttp | null {
+  if (http === undefined) return null
+  const { host = DEFAULT_HOST, port = DEFAULT_HTTP_PORT, token = null, allowedHosts = [] } = http
+  if (!isPort(port, 0)) problems.push(`http.port: ${port} is not a whole number from 0 to 65535`)
+  if (token !== null && !/^[\x21-\x7e]{8,}$/.test(token))
+    problems.push('http.token: expected at least 8 printable characters without spaces')
+  if (!isLoopback(host) && token === null && allowInsecure !== true)
+    problems.push(
+      `http.host: ${host} can be reached from other machines and nobody needs a token; ` +
+        'listen on 127.0.0.1, set a token, or allow it with allowInsecure where the network is trusted',
+    )
+  return { address: { host, port }, token, allowedHosts, limits: http.limits ?? {} }
 }
 
 /** Whether only this machine can reach the host. */

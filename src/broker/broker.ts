@@ -1,7 +1,7 @@
 /**
- * The broker: log, groups, topics and the Kafka listener, put together, opened in order and closed in reverse.
+ * The broker: log, groups, topics, the Kafka listener and the HTTP API, put together, opened in order and closed in reverse.
  *
- *   settings ─▶ files ─▶ log store (replays the machines: topics, groups, producer ids) ─▶ services ─▶ listener
+ *   settings ─▶ files ─▶ log store (replays the machines: topics, groups, producer ids) ─▶ services ─▶ listeners
  *
  * It serves when `open` resolves: everything is recovered by then. When it cannot go on (a failed sync, a broken invariant)
  * it stops itself, nothing more is acknowledged, and `failed` rejects, so that its process can end with an error.
@@ -15,6 +15,8 @@ import { checkOptions } from './broker-options.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { openParts } from './broker-parts.ts'
 import type { BrokerContext } from './context.ts'
+import type { HttpListener } from '../http/index.ts'
+import { openHttp } from './http/http-api.ts'
 import { kafkaHandlers } from './kafka/handlers/index.ts'
 import type { ListenerSnapshot } from './kafka/listener.ts'
 import { KafkaListener } from './kafka/listener.ts'
@@ -33,14 +35,16 @@ export class Broker {
   readonly failed: Promise<never>
   readonly #parts: BrokerParts
   readonly #listener: KafkaListener
+  readonly #http: HttpListener | null
   readonly #stop = new AbortController()
   #retentionTimer: Timer | null = null
   #retention: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
-  private constructor(parts: BrokerParts, listener: KafkaListener) {
+  private constructor(parts: BrokerParts, listener: KafkaListener, http: HttpListener | null) {
     this.#parts = parts
     this.#listener = listener
+    this.#http = http
     this.failed = parts.failure.promise
     this.#scheduleRetention()
     parts.failure.onFailure(() => void this.close())
@@ -54,11 +58,14 @@ export class Broker {
   static async open(options: BrokerOptions = {}): Promise<Broker> {
     const checked = checkOptions(options)
     const parts = await openParts(options, checked)
+    let listener: KafkaListener | null = null
     try {
-      const listener = await openListener(options, checked, parts.context)
+      listener = await openListener(options, checked, parts.context)
+      const http = await openHttpListener(checked, parts)
       parts.context.logger.log('info', 'the broker serves', { ...listener.address })
-      return new Broker(parts, listener)
+      return new Broker(parts, listener, http)
     } catch (error) {
+      await listener?.close()
       parts.context.groups.close()
       await parts.context.logs.close()
       throw error
@@ -68,6 +75,11 @@ export class Broker {
   /** Where Kafka clients connect. */
   get kafkaAddress(): Address {
     return this.#listener.address
+  }
+
+  /** Where the HTTP API listens; null when it was not asked for. */
+  get httpAddress(): Address | null {
+    return this.#http?.address ?? null
   }
 
   /** The id of the cluster, the same for the life of the folder. */
@@ -103,9 +115,9 @@ export class Broker {
     const { groups, logs, logger } = this.#parts.context
     this.#stop.abort()
     this.#retentionTimer?.cancel()
-    const listenerClosed = this.#listener.close()
+    const listenersClosed = [this.#listener.close(), this.#http?.close()]
     groups.close()
-    await Promise.all([listenerClosed, this.#retention])
+    await Promise.all([...listenersClosed, this.#retention])
     try {
       await logs.close()
     } catch (error) {
@@ -133,6 +145,14 @@ export class Broker {
     await logs.applyRetention()
     if (!signal.aborted) this.#scheduleRetention()
   }
+}
+
+async function openHttpListener(
+  { http }: CheckedOptions,
+  { context, failure }: BrokerParts,
+): Promise<HttpListener | null> {
+  if (http === null) return null
+  return openHttp({ ...http, context, hasFailed: () => failure.happened })
 }
 
 function openListener(

@@ -1,7 +1,7 @@
 /** The entry `shoal/broker`: a Kafka-compatible broker in one process and one folder. */
 
 export { Broker, type BrokerSnapshot } from './broker.ts'
-export type { BrokerOptions } from './broker-options.ts'
+export type { BrokerOptions, HttpOptions } from './broker-options.ts'
 export { brokerSettingTable } from './settings/broker-settings.ts'
 export type {
   BrokerSettingName,

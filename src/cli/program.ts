@@ -3,7 +3,7 @@
  */
 
 import { Command, CommanderError } from 'commander'
-import { messageOf } from '../core/index.ts'
+import { messageOf, VERSION } from '../core/index.ts'
 import { addConsume } from './commands/consume.ts'
 import { addDemo } from './commands/demo.ts'
 import { addGroups } from './commands/groups.ts'
@@ -13,8 +13,6 @@ import { addServe } from './commands/serve.ts'
 import { addTopics } from './commands/topics.ts'
 import { exitCodeOf, exitCodes, exitCodesHelp } from './exit-codes.ts'
 import type { Io } from './io.ts'
-
-const VERSION = '0.1.0'
 
 /** Runs one command line. Words about failures go to stderr, one sentence each; the exit code goes to `io`. */
 export async function runCommandLine(io: Io, args: readonly string[]): Promise<void> {

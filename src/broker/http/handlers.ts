@@ -1,0 +1,15 @@
+/**
+ * The broker's handlers, one for each operation of `brokerRoutes`: an area a file, put together here.
+ *
+ * A handler decides nothing that a service could decide; it translates between JSON and the services of `BrokerContext`.
+ */
+
+import type { BrokerRoutes, Handlers } from '../../http/index.ts'
+import type { HttpContext } from './http-context.ts'
+import { opsHandlers } from './ops-handlers.ts'
+
+export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
+  return {
+    ...opsHandlers(http),
+  }
+}

@@ -1,0 +1,38 @@
+/** The HTTP API: route table, server over it, OpenAPI document, typed client. */
+
+export {
+  apiClient,
+  type ApiClient,
+  type ApiClientOptions,
+  type CallOptions,
+  type FetchPort,
+  type ReceivedProblem,
+  type Reply,
+} from './client.ts'
+export { apiLimitDefaults, type ApiLimits, ApiServer, type ApiServerOptions } from './api-server.ts'
+export type { Answer, ApiRequest, TakeBytes } from './exchange.ts'
+export type { GuardOptions } from './guard.ts'
+export { nearest } from './nearest.ts'
+export { HttpListener, httpLimitDefaults, type HttpLimits } from './node-server.ts'
+export { type DocumentInfo, openApiDocument } from './openapi.ts'
+export {
+  commonProblems,
+  type FieldProblem,
+  Problem,
+  problem,
+  type ProblemCode,
+  problemTable,
+} from './problems.ts'
+export type {
+  AnswerOf,
+  Caller,
+  CallOf,
+  Example,
+  Handler,
+  Handlers,
+  ReplyOf,
+  RequestOf,
+  Route,
+  RouteTable,
+} from './route.ts'
+export { type BrokerRoutes, brokerRoutes } from './routes.ts'

@@ -1,0 +1,12 @@
+/**
+ * The operations that a broker serves. An area has a file of its own and its table is spread in here; `broker/http/handlers.ts`
+ * does not compile until each has a handler.
+ */
+
+import { opsRoutes } from './routes-ops.ts'
+
+export const brokerRoutes = {
+  ...opsRoutes,
+}
+
+export type BrokerRoutes = typeof brokerRoutes
