@@ -37,6 +37,7 @@ describe('handling', () => {
         skipped: 0,
         abandoned: 0,
         late: 0,
+        remembered: 0,
         retried: 0,
         committed: null,
       },

@@ -38,7 +38,11 @@ describe('rebalancing', () => {
     const world = new World()
     world.produce(keys(2))
     const held = new HeldHandler()
-    const running = await world.start({ handle: held.handle, rebalance: { drain: '2s' } })
+    const running = await world.start({
+      handle: held.handle,
+      rebalance: { drain: '2s' },
+      completionMemory: false,
+    })
     const slow = held.at(0)
     const { signal } = slow.ctx
     held.at(1).done()

@@ -9,12 +9,13 @@ import { DelayQueue } from './dispatch/delay-queue.ts'
 import { LaneTable, ReadyQueue } from './dispatch/lanes.ts'
 import type { LaneLimits } from './dispatch/lanes.ts'
 import { OffsetTracker } from './completion/offset-tracker.ts'
+import type { Remembered } from './completion/remembered.ts'
 import type { OutgoingRecord } from './source.ts'
 import type { WorkItem } from './work.ts'
 
 export interface EngineParts {
   readonly decide: Decide
-  createTracker(startOffset: number): OffsetTracker
+  createTracker(startOffset: number, remembered: Remembered | null): OffsetTracker
   createLanes(limits: LaneLimits): LaneTable<WorkItem>
   createReady(): ReadyQueue<WorkItem>
   createDelays(): DelayQueue<WorkItem>
@@ -27,7 +28,7 @@ export interface EngineParts {
 
 export const engineParts: EngineParts = {
   decide,
-  createTracker: (startOffset) => new OffsetTracker(startOffset),
+  createTracker: (startOffset, remembered) => new OffsetTracker(startOffset, remembered),
   createLanes: (limits) => new LaneTable(limits),
   createReady: () => new ReadyQueue(),
   createDelays: () => new DelayQueue(),

@@ -12,19 +12,20 @@
 
 import { ShoalError, messageOf } from '../core/index.ts'
 import type { LogLevel } from '../core/index.ts'
-import { Budget } from './dispatch/budget.ts'
 import { CommitLedger } from './completion/commit-ledger.ts'
 import { CommitLoop } from './completion/commit-loop.ts'
 import { Deadline } from './dispatch/deadline.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { DispatcherHost } from './dispatch/dispatcher.ts'
+import { Flow } from './dispatch/flow.ts'
+import type { FlowHost } from './dispatch/flow.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
 import { Intake } from './dispatch/intake.ts'
-import type { LaneTable } from './dispatch/lanes.ts'
 import type { Health, Report } from './options.ts'
-import { PartitionWork, partitionId } from './work.ts'
-import type { WorkItem } from './work.ts'
+import { Partitions } from './partitions.ts'
+import { partitionId } from './work.ts'
+import type { PartitionWork, WorkItem } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type {
   Assignment,
@@ -46,16 +47,13 @@ const ABORT_GRACE_MS = 1_000
 const LAST_COMMIT_MS = 5_000
 const LEAVE_MS = 10_000
 
-export class Engine implements SourceEvents, DispatcherHost {
+export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   readonly #settings: Settings
-  readonly #parts: EngineParts
-  readonly #partitions = new Map<string, PartitionWork>()
-  /** Lanes by partition; kept while handlers of a former epoch run. */
-  readonly #lanes = new Map<string, LaneTable<WorkItem>>()
+  readonly #partitions: Partitions
   readonly #dispatcher: Dispatcher
-  readonly #budget: Budget
+  readonly #flow: Flow
   readonly #intake: Intake
-  readonly #ledger = new CommitLedger()
+  readonly #ledger: CommitLedger
   readonly #commits: CommitLoop
   readonly #watch: Watch
   readonly #ended = Promise.withResolvers<Report>()
@@ -69,7 +67,7 @@ export class Engine implements SourceEvents, DispatcherHost {
     late: 0,
   }
   readonly finished: Promise<Report>
-  #session: SourceSession | null = null
+  session: SourceSession | null = null
   #pausedWhy: string | null = null
   #failure: ShoalError | null = null
   #stopping: Deadline | null = null
@@ -78,9 +76,10 @@ export class Engine implements SourceEvents, DispatcherHost {
   constructor(settings: Settings, parts: EngineParts) {
     const { clock, timers, random, logger, group } = settings
     this.#settings = settings
-    this.#parts = parts
     this.#progressMs = clock.monotonicMs()
-    this.#budget = new Budget(settings.budget)
+    this.#partitions = new Partitions(settings, parts)
+    this.#ledger = new CommitLedger(settings.mapLength)
+    this.#flow = new Flow(settings.budget, this)
     this.#dispatcher = new Dispatcher(settings, parts, this)
     this.#intake = new Intake(settings, this.#dispatcher)
     this.#commits = new CommitLoop({
@@ -92,7 +91,11 @@ export class Engine implements SourceEvents, DispatcherHost {
       timers,
       random,
       logger,
-      commit: (positions) => this.#open().commit(positions),
+      commit: (positions) => {
+        // The maps that go with it have just been measured.
+        for (const work of this.#partitions) this.#flow.reconsider(work)
+        return this.#open().commit(positions)
+      },
     })
     this.#watch = new Watch({ group, clock, timers, logger, health: () => this.health() })
     this.finished = this.#ended.promise.then((report) => {
@@ -115,10 +118,10 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   /** The source is open: what it delivered meanwhile may start. */
   begin(session: SourceSession): void {
-    this.#session = session
+    this.session = session
     if (this.#failure !== null) return void this.drain(0)
     this.#watch.begin()
-    for (const work of this.#partitions.values()) if (work.usage.paused) session.pause(work)
+    this.#flow.begin(session)
     this.#dispatcher.go()
     this.#commits.soon()
   }
@@ -127,29 +130,28 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   assigned(assignments: readonly Assignment[]): void {
     for (const assignment of assignments) {
-      const former = this.#partitions.get(partitionId(assignment))
+      const former = this.#partitions.get(assignment)
       if (former !== undefined) this.#lose(former)
-      const work = this.#create(assignment)
-      this.#partitions.set(work.id, work)
+      const work = this.#partitions.add(assignment, this.nowMs())
       this.#ledger.track(work, assignment)
       if (this.#stopping !== null) this.#drain(work)
     }
     this.#tell('assigned', assignments)
-    if (this.#session !== null) this.#commits.soon()
+    if (this.session !== null) this.#commits.soon()
   }
 
   records(batch: SourceBatch): void {
-    const work = this.#partitions.get(partitionId(batch))
+    const work = this.#partitions.get(batch)
     // Whatever was under way when an epoch ended belongs to its next owner.
     if (work === undefined || work.epoch !== batch.epoch || work.state !== 'open') return
     try {
-      if (this.#budget.records === 0) this.#progressMs = this.#nowMs()
+      if (this.#flow.records === 0) this.#progressMs = this.nowMs()
       const taken = this.#intake.take(work, batch)
-      work.progressMs = this.#nowMs()
+      work.progressMs = this.nowMs()
       this.#counts.delivered += taken
-      if (taken > 0) this.#budget.take(work.usage, taken, batch.byteLength)
+      if (taken > 0) this.#flow.take(work, taken, batch.byteLength)
       else this.#commitWhenIdle()
-      this.#pauseIfFull(work)
+      this.#flow.pauseIfFull(work)
       this.#dispatcher.pump()
     } catch (error) {
       this.broken(error)
@@ -160,25 +162,25 @@ export class Engine implements SourceEvents, DispatcherHost {
     partitions: readonly OwnedPartition[],
     limitMs = this.drainTimeoutMs,
   ): Promise<void> {
-    const works = this.#owned(partitions)
+    const works = this.#partitions.owned(partitions)
     this.#tell('revoking', works)
     const { clock, timers, rebalanceDrainMs } = this.#settings
     const marginMs = Math.min(COMMIT_MARGIN_MS, limitMs / 5)
-    const endMs = this.#nowMs() + limitMs
+    const endMs = this.nowMs() + limitMs
     const deadline = new Deadline(clock, timers, Math.min(rebalanceDrainMs, limitMs - marginMs))
     for (const work of works) this.#drain(work)
     await deadline.before(Promise.all(works.map((work) => work.quiet())))
     deadline.cancel()
     const ours = works.filter((work) => work.state !== 'gone')
     for (const work of ours) this.#leave(work)
-    const lastMs = Math.max(this.#nowMs(), endMs - marginMs / 2)
+    const lastMs = Math.max(this.nowMs(), endMs - marginMs / 2)
     if (ours.length > 0) await this.#commits.flush(lastMs, ours)
     for (const work of ours) this.#forget(work)
     this.#tell('released', ours)
   }
 
   lost(partitions: readonly OwnedPartition[]): void {
-    const works = this.#owned(partitions)
+    const works = this.#partitions.owned(partitions)
     this.#tell('lost', works)
     for (const work of works) this.#lose(work)
     this.#dispatcher.pump()
@@ -215,25 +217,28 @@ export class Engine implements SourceEvents, DispatcherHost {
     work.progressMs = this.#dispatcher.momentMs
     this.#progressMs = work.progressMs
     chunk.remaining--
-    this.#release(work, 1, chunk.remaining === 0 && work.state === 'open' ? chunk.byteLength : 0)
+    this.#flow.release(
+      work,
+      1,
+      chunk.remaining === 0 && work.state === 'open' ? chunk.byteLength : 0,
+    )
     this.#commits.completed()
     this.#commitWhenIdle()
   }
 
   abandoned(item: WorkItem): void {
     this.#counts.abandoned++
-    this.#release(item.partition, 1, 0)
+    this.#flow.release(item.partition, 1, 0)
   }
 
   late(item: WorkItem): void {
     this.#counts.late++
-    const { id } = item.partition
-    if (!this.#partitions.has(id) && this.#lanes.get(id)?.size === 0) this.#lanes.delete(id)
+    this.#partitions.forgetLanes(item.partition)
   }
 
   gaveUp(item: WorkItem, error: ShoalError): void {
     this.#counts.failed++
-    this.#release(item.partition, 1, 0)
+    this.#flow.release(item.partition, 1, 0)
     this.#fail(error)
   }
 
@@ -248,11 +253,19 @@ export class Engine implements SourceEvents, DispatcherHost {
   }
 
   ownershipIsFresh(): boolean {
-    return this.#session?.ownershipIsFresh() ?? false
+    return this.session?.ownershipIsFresh() ?? false
   }
 
   produce(record: OutgoingRecord): Promise<void> {
     return this.#open().produce(record)
+  }
+
+  get group(): string {
+    return this.#settings.group
+  }
+
+  partitions(): Iterable<PartitionWork> {
+    return this.#partitions
   }
 
   // --- what the user asks ---
@@ -260,13 +273,13 @@ export class Engine implements SourceEvents, DispatcherHost {
   pause(why: string): void {
     this.#pausedWhy = why
     this.#dispatcher.hold()
-    this.#tellPause('paused', null, 'user')
+    this.#flow.tell('paused', null, 'user')
   }
 
   resume(): void {
     this.#pausedWhy = null
     if (this.#stopping === null) this.#dispatcher.go()
-    this.#tellPause('resumed', null, 'user')
+    this.#flow.tell('resumed', null, 'user')
   }
 
   /** Resolves with the report once it has stopped, also when a failure stopped it. */
@@ -281,15 +294,16 @@ export class Engine implements SourceEvents, DispatcherHost {
   report(): Report {
     return {
       ...this.#counts,
+      remembered: this.#intake.remembered,
       retried: this.#dispatcher.retried,
       committed: this.#ledger.committed(),
     }
   }
 
   health(): Health {
-    const nowMs = this.#nowMs()
+    const nowMs = this.nowMs()
     const { retries, letters, detached } = this.#dispatcher.waiting
-    const works = [...this.#partitions.values()].filter(
+    const works = [...this.#partitions].filter(
       ({ state, usage }) => state === 'open' && !usage.paused && usage.records === 0,
     )
     return assessHealth({
@@ -298,13 +312,16 @@ export class Engine implements SourceEvents, DispatcherHost {
       failed: this.#failure?.message ?? null,
       ownershipInDoubt: this.#dispatcher.inDoubt,
       noProgressMs: nowMs - this.#progressMs,
-      buffered: this.#budget.records,
+      buffered: this.#flow.records,
       oldestInFlightMs: nowMs - (this.#dispatcher.oldestStartedMs ?? nowMs),
       retrying: retries,
       lettersWaiting: letters,
       commitFailures: this.#commits.failures,
       commitPendingMs: this.#commits.pendingMs(nowMs),
       detached,
+      fullMaps: [...this.#partitions]
+        .filter(({ usage, mapFill }) => usage.paused && mapFill >= 1)
+        .map(({ id }) => id),
       starved: works.map(({ id, endOffset, tracker, progressMs }) => ({
         id,
         waiting: endOffset - tracker.nextOffset,
@@ -320,14 +337,14 @@ export class Engine implements SourceEvents, DispatcherHost {
     this.#failure = error
     const { group, logger, shutdownDrainMs } = this.#settings
     logger.log('error', 'the consumer stops', { group, code: error.code, error: error.message })
-    if (this.#session !== null) void this.drain(shutdownDrainMs)
+    if (this.session !== null) void this.drain(shutdownDrainMs)
   }
 
   /** Every step is taken even when the one before it failed: a member that does not leave blocks its group. */
   async #shutDown(deadline: Deadline): Promise<void> {
     const { clock, timers } = this.#settings
     this.#dispatcher.hold()
-    const works = [...this.#partitions.values()]
+    const works = [...this.#partitions]
     for (const work of works) this.#drain(work)
     const quiet = Promise.all(works.map((work) => work.quiet()))
     await deadline.before(quiet)
@@ -338,17 +355,17 @@ export class Engine implements SourceEvents, DispatcherHost {
       await grace.before(quiet)
       grace.cancel()
     }
-    for (const work of this.#partitions.values()) this.#leave(work)
+    for (const work of this.#partitions) this.#leave(work)
     await this.#step('commit', async () => {
-      await this.#commits.flush(this.#nowMs() + LAST_COMMIT_MS)
+      await this.#commits.flush(this.nowMs() + LAST_COMMIT_MS)
     })
     this.#commits.close()
     await this.#step('leave the group', async () => {
       const limit = new Deadline(clock, timers, LEAVE_MS)
-      await limit.before(this.#session?.close() ?? Promise.resolve())
+      await limit.before(this.session?.close() ?? Promise.resolve())
       limit.cancel()
     })
-    for (const work of this.#partitions.values()) this.#forget(work)
+    for (const work of this.#partitions) this.#forget(work)
     this.#dispatcher.close()
     this.#watch.close()
     this.#ended.resolve(this.report())
@@ -365,22 +382,6 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   // --- the life of a partition ---
 
-  #create(assignment: Assignment): PartitionWork {
-    const { order, perKey, random } = this.#settings
-    const id = partitionId(assignment)
-    let lanes = this.#lanes.get(id) ?? null
-    if (lanes === null && order !== 'none') {
-      const seed = Math.floor(random.next() * 2 ** 32)
-      lanes = this.#parts.createLanes({
-        seed,
-        perKey: order === 'partition' ? Number.POSITIVE_INFINITY : perKey,
-      })
-      this.#lanes.set(id, lanes)
-    }
-    const tracker = this.#parts.createTracker(assignment.startOffset)
-    return new PartitionWork(assignment, tracker, lanes, this.#nowMs())
-  }
-
   /** Takes nothing more; what waits is given back, what runs may finish. */
   #drain(work: PartitionWork): void {
     if (work.state !== 'open') return
@@ -388,7 +389,7 @@ export class Engine implements SourceEvents, DispatcherHost {
     const waiting = work.usage.records - work.active
     this.#dispatcher.drop(work)
     this.#counts.abandoned += waiting
-    this.#release(work, waiting, work.usage.bytes)
+    this.#flow.release(work, waiting, work.usage.bytes)
   }
 
   /** From now on nothing that still runs counts. */
@@ -396,7 +397,7 @@ export class Engine implements SourceEvents, DispatcherHost {
     if (work.state === 'gone') return
     this.#drain(work)
     this.#counts.abandoned += work.usage.records
-    this.#release(work, work.usage.records, 0)
+    this.#flow.release(work, work.usage.records, 0)
     work.leave()
     this.#dispatcher.abort(work, 'revoked')
   }
@@ -408,63 +409,23 @@ export class Engine implements SourceEvents, DispatcherHost {
 
   #forget(work: PartitionWork): void {
     this.#ledger.forget(work)
-    if (this.#partitions.get(work.id) === work) this.#partitions.delete(work.id)
-    if (work.lanes?.size === 0 && !this.#partitions.has(work.id)) this.#lanes.delete(work.id)
+    this.#partitions.forget(work)
   }
 
-  #owned(partitions: readonly OwnedPartition[]): PartitionWork[] {
-    return partitions.flatMap((partition) => {
-      const work = this.#partitions.get(partitionId(partition))
-      return work?.epoch === partition.epoch ? [work] : []
-    })
-  }
-
-  // --- limits and small things ---
-
-  #pauseIfFull(work: PartitionWork): void {
-    if (work.usage.paused || !this.#budget.mustPause(work.usage, work.pressure())) return
-    work.usage.paused = true
-    this.#session?.pause(work)
-    this.#tellPause('paused', work, 'buffer')
-  }
-
-  #release(work: PartitionWork, records: number, bytes: number): void {
-    const reopened = this.#budget.release(work.usage, records, bytes)
-    if (reopened) for (const each of this.#partitions.values()) this.#resumeIfRoom(each)
-    else if (work.usage.paused) this.#resumeIfRoom(work)
-  }
-
-  #resumeIfRoom(work: PartitionWork): void {
-    const { usage } = work
-    if (!usage.paused || work.state !== 'open') return
-    if (!this.#budget.mayResume(usage, work.pressure())) return
-    usage.paused = false
-    work.progressMs = this.#nowMs()
-    this.#session?.resume(work)
-    this.#tellPause('resumed', work, 'buffer')
-  }
+  // --- small things ---
 
   #commitWhenIdle(): void {
-    if (this.#budget.records === 0) this.#commits.soon()
+    if (this.#flow.records === 0) this.#commits.soon()
   }
 
   #open(): SourceSession {
-    if (this.#session === null)
+    if (this.session === null)
       throw new ShoalError('SHOAL_CLOSED', 'the consumer is not in its group yet')
-    return this.#session
+    return this.session
   }
 
-  #nowMs(): number {
+  nowMs(): number {
     return this.#settings.clock.monotonicMs()
-  }
-
-  #tellPause(
-    kind: 'paused' | 'resumed',
-    partition: PartitionWork | null,
-    reason: 'buffer' | 'user',
-  ): void {
-    if (telemetry.pause.hasSubscribers)
-      telemetry.pause.publish({ group: this.#settings.group, kind, partition, reason })
   }
 
   #tell(kind: RebalanceEvent['kind'], partitions: readonly OwnedPartition[]): void {

@@ -16,6 +16,7 @@ const fine: HealthFacts = {
   commitFailures: 0,
   commitPendingMs: 0,
   detached: 0,
+  fullMaps: [],
   starved: [],
 }
 

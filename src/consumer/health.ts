@@ -24,6 +24,8 @@ export interface HealthFacts {
   readonly commitPendingMs: number
   /** Executions that ignore their signal; their slots were taken back. */
   readonly detached: number
+  /** Partitions that pause because their completion map does not fit into a commit. */
+  readonly fullMaps: readonly string[]
   /** Partitions that have records at the broker, are not paused, and get none. */
   readonly starved: readonly {
     readonly id: string
@@ -70,6 +72,10 @@ function degradedReasons(facts: HealthFacts): string[] {
   if (facts.retrying > 0) reasons.push(`${facts.retrying} records wait for another attempt`)
   if (facts.commitFailures > 0)
     reasons.push(`the last ${facts.commitFailures} commits were not stored`)
+  if (facts.fullMaps.length > 0)
+    reasons.push(
+      `${facts.fullMaps.join(', ')}: too much finished beyond an unfinished record to be remembered in a commit, so nothing more is taken until it is done`,
+    )
   if (facts.detached > 0)
     reasons.push(`${facts.detached} handlers go on although their signal aborted`)
   return reasons

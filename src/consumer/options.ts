@@ -130,6 +130,15 @@ export interface ConsumerOptions<T> {
   readonly deadLetter?: string | ((topic: string) => string) | false
   /** When positions are committed: at the latest after `every` (1 s) or this many records (1,000), at once when idle. */
   readonly commit?: { readonly every?: Duration; readonly records?: number }
+  /**
+   * What finished beyond the committed position is stored as the commit's metadata, so that a crash repeats only what
+   * finished since the last commit. Default true, where the broker stores metadata. `maxLength`: of the text, in UTF-16
+   * units, default 4,096, Kafka's `offset.metadata.max.bytes`. `whenFull`: `pause` the partition until it fits again
+   * (default), or `forget` what finished last.
+   */
+  readonly completionMemory?:
+    | boolean
+    | { readonly maxLength?: number; readonly whenFull?: 'pause' | 'forget' }
   /** How long running handlers may go on when their partition moves to another member; default 20 s. */
   readonly rebalance?: { readonly drain?: Duration }
   /** How long running handlers may go on when the consumer stops (by its signal or `await using`); default 20 s. */
@@ -242,6 +251,8 @@ export interface Report {
   readonly skipped: number
   /** Given back unfinished, by a rebalance or the end: their next owner gets them again. */
   readonly abandoned: number
+  /** Records that were not delivered, as a former owner of their partition had finished them. */
+  readonly remembered: number
   /** Executions that failed and were, or will be, tried again. */
   readonly retried: number
   /** Executions that ended after their partition was gone: not committed. */

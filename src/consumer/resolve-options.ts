@@ -47,6 +47,8 @@ export interface Settings {
   readonly deadLetterTopic: ((topic: string) => string) | null
   readonly commitEveryMs: number
   readonly commitRecords: number
+  /** Longest completion map, in UTF-16 units; 0: none is kept. */
+  readonly mapLength: number
   readonly rebalanceDrainMs: number
   readonly shutdownDrainMs: number
   readonly stuckAfterMs: number
@@ -78,6 +80,7 @@ export function resolveOptions(options: AnyOptions): Settings {
   if (retry.finally === 'dead-letter' && !hasDeadLetters)
     check.that(false, "retry.finally: 'dead-letter' needs the option deadLetter to say where to")
 
+  const memory = completionMemoryOf(check, options)
   const settings: Settings = {
     group: options.group,
     source: options.source,
@@ -97,7 +100,9 @@ export function resolveOptions(options: AnyOptions): Settings {
         16 * MIB,
       ),
       window: check.count('buffer.window', buffer.window, 100_000),
+      pausesOnFullMap: memory.whenFull === 'pause',
     },
+    mapLength: memory.maxLength,
     perKey: check.count('buffer.perKey', buffer.perKey, 4_000),
     timeoutMs: check.duration('timeout', options.timeout, 5 * 60_000),
     retry: {
@@ -137,7 +142,7 @@ export function describeSettings(settings: Settings): ConsumerDescription {
     guarantees: [
       'at least once: a position is committed only when every record below it is done',
       orderGuarantee(order),
-      `after a crash, what finished in the last ${settings.commitEveryMs} ms and what finished beyond the oldest unfinished record is delivered again`,
+      `after a crash, what finished in the last ${settings.commitEveryMs} ms${settings.mapLength > 0 ? '' : ' and what finished beyond the oldest unfinished record'} is delivered again`,
       'after a drain that ran to its end nothing is delivered again',
       afterGuarantee(retry.finally),
     ],
@@ -212,6 +217,21 @@ function checkBackoff(check: OptionCheck, backoff: Backoff): void {
     backoff.jitter === undefined || ['none', 'full', 'equal'].includes(backoff.jitter),
     "retry.backoff.jitter: 'none', 'full' or 'equal'",
   )
+}
+
+function completionMemoryOf(
+  check: OptionCheck,
+  { completionMemory = true, source }: AnyOptions,
+): { readonly maxLength: number; readonly whenFull: 'pause' | 'forget' } {
+  const wanted = typeof completionMemory === 'object' ? completionMemory : {}
+  const { whenFull = 'pause' } = wanted
+  check.that(
+    whenFull === 'pause' || whenFull === 'forget',
+    "completionMemory.whenFull: 'pause' or 'forget'",
+  )
+  const maxLength = check.count('completionMemory.maxLength', wanted.maxLength, 4_096)
+  const can = source?.capabilities?.offsets && source.capabilities.completionMemory
+  return { maxLength: completionMemory !== false && can ? maxLength : 0, whenFull }
 }
 
 function deadLetterTopicOf(

@@ -37,7 +37,7 @@ export interface PauseEvent {
   readonly kind: 'paused' | 'resumed'
   /** null: the whole consumer, by its user or because its ownership is in doubt. */
   readonly partition: OwnedPartition | null
-  readonly reason: 'buffer' | 'user' | 'ownership'
+  readonly reason: 'buffer' | 'completion-map' | 'user' | 'ownership'
 }
 
 export interface RetryEvent {

@@ -31,6 +31,8 @@ export class PartitionWork {
   state: 'open' | 'draining' | 'gone' = 'open'
   /** Executions and dead-letter writes under way. */
   active = 0
+  /** Share of a commit's metadata that its completion map took the last time. */
+  mapFill = 0
   /** The partition's end as the broker last told it. */
   endOffset: number
   /** When something was last delivered or finished, or it was let go on; monotonic. */
@@ -63,7 +65,7 @@ export class PartitionWork {
   }
 
   pressure(): Pressure {
-    return { fullLanes: this.lanes?.fullLanes ?? 0, span: this.tracker.span }
+    return { fullLanes: this.lanes?.fullLanes ?? 0, span: this.tracker.span, mapFill: this.mapFill }
   }
 
   /** One execution less. */

@@ -6,6 +6,7 @@ import { DelayQueue } from '../../src/consumer/dispatch/delay-queue.ts'
 import { engineParts } from '../../src/consumer/engine-parts.ts'
 import type { EngineParts } from '../../src/consumer/engine-parts.ts'
 import { LaneTable, ReadyQueue } from '../../src/consumer/dispatch/lanes.ts'
+import type { Completions } from '../../src/consumer/completion/completion-map.ts'
 import { OffsetTracker } from '../../src/consumer/completion/offset-tracker.ts'
 import type { WorkItem } from '../../src/consumer/work.ts'
 
@@ -39,6 +40,13 @@ class HighestDoneTracker extends OffsetTracker {
 
   override committable(): number {
     return Math.max(super.committable(), this.#highest + 1)
+  }
+}
+
+/** Its map says that everything up to the highest record done is done. */
+class ForgetfulTracker extends OffsetTracker {
+  override completions(): Completions {
+    return { ...super.completions(), open: [] }
   }
 }
 
@@ -90,14 +98,21 @@ export const brokenBuilds: readonly BrokenBuild[] = [
     name: 'commits the highest record seen',
     parts: () => ({
       ...engineParts,
-      createTracker: (startOffset) => new HighestSeenTracker(startOffset),
+      createTracker: (startOffset, remembered) => new HighestSeenTracker(startOffset, remembered),
     }),
   },
   {
     name: 'commits the highest record done',
     parts: () => ({
       ...engineParts,
-      createTracker: (startOffset) => new HighestDoneTracker(startOffset),
+      createTracker: (startOffset, remembered) => new HighestDoneTracker(startOffset, remembered),
+    }),
+  },
+  {
+    name: 'remembers records as done that are not',
+    parts: () => ({
+      ...engineParts,
+      createTracker: (startOffset, remembered) => new ForgetfulTracker(startOffset, remembered),
     }),
   },
   {

@@ -7,11 +7,12 @@
  */
 
 import { VirtualClock, randomBelow, seededRandom } from '../../src/core/index.ts'
-import type { Random, Timers } from '../../src/core/index.ts'
+import type { Random } from '../../src/core/index.ts'
 import { consumerWith } from '../../src/consumer/consumer.ts'
 import type { EngineParts } from '../../src/consumer/engine-parts.ts'
 import { MemoryBroker } from '../../src/consumer/index.ts'
 import type { Ctx, MemoryFault, Outcome, Running } from '../../src/consumer/index.ts'
+import { mortalTimers } from './mortal-timers.ts'
 import { RuntimeChecker } from './runtime-checker.ts'
 import type { Execution } from './runtime-checker.ts'
 
@@ -67,6 +68,7 @@ class World {
   readonly #concurrency: number
   readonly #keyCount: number
   readonly #order: 'key' | 'partition'
+  readonly #memory: boolean | { readonly maxLength: number; readonly whenFull: 'pause' | 'forget' }
   readonly #limits: { readonly records: number; readonly perPartition: number }
   /** How likely each kind of trouble is in this seed. */
   readonly #swarm: Readonly<
@@ -97,6 +99,9 @@ class World {
     this.#concurrency = 1 + this.#below(8)
     this.#keyCount = 1 + this.#below(6)
     this.#order = this.#below(4) === 0 ? 'partition' : 'key'
+    const whenFull = this.#below(2) === 0 ? 'pause' : 'forget'
+    this.#memory =
+      [true, false, { maxLength: 36 + this.#below(30), whenFull } as const][this.#below(3)] ?? true
     this.#limits = { records: 20 + this.#below(60), perPartition: 10 + this.#below(30) }
     this.#broker = new MemoryBroker({
       clock: this.#clock,
@@ -235,6 +240,7 @@ class World {
         },
         deadLetter: LETTERS,
         commit: { every: 50 + this.#below(1_000), records: 1 + this.#below(50) },
+        completionMemory: this.#memory,
         rebalance: { drain: this.#below(4_000) },
         shutdown: { drain: this.#below(4_000) },
         handle: (_value: unknown, ctx: Ctx) => this.#handle(name, () => member.current, ctx),
@@ -376,17 +382,6 @@ class World {
 
   #below(bound: number): number {
     return randomBelow(this.#random, bound)
-  }
-}
-
-/** The timers of a process: none fires after it crashed. */
-function mortalTimers(timers: Timers, isCrashed: () => boolean): Timers {
-  const unlessCrashed = (fire: () => void) => () => {
-    if (!isCrashed()) fire()
-  }
-  return {
-    schedule: (delayMs, fire) => timers.schedule(delayMs, unlessCrashed(fire)),
-    soon: (fire) => timers.soon(unlessCrashed(fire)),
   }
 }
 

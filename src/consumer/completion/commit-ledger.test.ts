@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { decodeCompletions } from './completion-map.ts'
 import { CommitLedger } from './commit-ledger.ts'
 import type { PartitionWork } from '../work.ts'
 import type { CommitPosition, CommitResult } from '../source.ts'
@@ -104,16 +105,29 @@ describe('the commit ledger', () => {
     )
   })
 
-  test('a plan can be asked for some partitions only', () => {
+  test('can be asked whether some partitions have something to store', () => {
     const ledger = new CommitLedger()
     const works = [0, 1].map((partition) => workOf({ partition }))
-    for (const work of works) {
-      tracked(ledger, work)
-      finish(work, 1)
-    }
-    assert.deepEqual(
-      ledger.plan([works[1]!]).map(({ partition }) => partition),
-      [1],
-    )
+    for (const work of works) tracked(ledger, work)
+    assert.equal(ledger.isDirty(), false)
+    finish(works[1]!, 1)
+    assert.equal(ledger.isDirty(), true)
+    assert.equal(ledger.isDirty([works[0]!]), false)
+    assert.equal(ledger.isDirty([works[1]!]), true)
+  })
+
+  test('what finished beyond the position goes with it as a map, and is stored by an answer alone', () => {
+    const [ledger, work] = [new CommitLedger(4_096), workOf()]
+    tracked(ledger, work)
+    const [, second] = [work.tracker.deliver(0), work.tracker.deliver(1)]
+    work.tracker.finish(second)
+    const sent = ledger.plan()
+    assert.equal(sent[0]?.offset, 0)
+    const decoded = decodeCompletions(sent[0].metadata, 0)
+    assert.deepEqual(decoded, { kind: 'map', completions: { base: 0, end: 2, open: [0] } })
+    ledger.answer(sent, answers(sent, 'retry'))
+    assert.equal(ledger.isDirty(), true)
+    ledger.answer(sent, answers(sent, 'committed'))
+    assert.equal(ledger.isDirty(), false)
   })
 })

@@ -1,25 +1,29 @@
 /**
  * What the broker has of our positions, and what it should have: pure.
  *
- *   acknowledged ≤ committable      dirty = committable beyond acknowledged; a plan holds every dirty partition
+ *   acknowledged ≤ committable      dirty = committable beyond acknowledged, or more finished beyond it than the broker
+ *                                   knows of; a plan holds every dirty partition, with its completion map as metadata
  *
  * A position becomes acknowledged by the broker's answer alone, and only as far as was sent: what finished meanwhile
  * stays dirty. An answer that comes after the partition went is known by its epoch and changes nothing. Within an
  * epoch `acknowledged` never goes back, whatever order answers come in.
  */
 
+import { encodeCompletions } from './completion-map.ts'
 import { partitionId } from '../work.ts'
 import type { PartitionWork } from '../work.ts'
 import type { Assignment, CommitPosition, CommitResult } from '../source.ts'
 
-/** Nothing is remembered beside the position yet. */
-const NO_METADATA = ''
 /** Not even the start position is known to the group. */
 const NOTHING = -1
+const NO_MAP = ''
 
 interface Entry {
   readonly work: PartitionWork
   acknowledged: number
+  /** Records that had finished when the position under way was planned, and when the last stored one was. */
+  plannedFinished: number
+  storedFinished: number
 }
 
 /** What a round of answers means. */
@@ -33,11 +37,17 @@ export interface CommitSummary {
 export class CommitLedger {
   readonly #entries = new Map<string, Entry>()
   readonly #committed = new Map<string, number>()
+  readonly #mapLength: number
+
+  /** @param mapLength how long a completion map may be, in UTF-16 units; 0: none is written. */
+  constructor(mapLength = 0) {
+    this.#mapLength = mapLength
+  }
 
   /** A new partition. A start that the group has not committed is dirty at once: it decides what `latest` meant. */
   track(work: PartitionWork, { committed, startOffset }: Assignment): void {
     const acknowledged = committed?.offset === startOffset ? startOffset : NOTHING
-    this.#entries.set(work.id, { work, acknowledged })
+    this.#entries.set(work.id, { work, acknowledged, plannedFinished: 0, storedFinished: 0 })
   }
 
   /** The partition is not ours any more: nothing of this epoch is sent again. */
@@ -45,15 +55,37 @@ export class CommitLedger {
     if (this.#entries.get(work.id)?.work === work) this.#entries.delete(work.id)
   }
 
-  plan(only?: readonly PartitionWork[]): CommitPosition[] {
+  /** Whether there is something to be stored of these partitions, of all when left out. */
+  isDirty(only?: readonly PartitionWork[]): boolean {
+    for (const entry of this.#entries.values())
+      if (this.#dirty(entry) && (only === undefined || only.includes(entry.work))) return true
+    return false
+  }
+
+  plan(): CommitPosition[] {
     const positions: CommitPosition[] = []
-    for (const { work, acknowledged } of this.#entries.values()) {
-      const offset = work.tracker.committable()
-      if (offset <= acknowledged || (only !== undefined && !only.includes(work))) continue
-      const { topic, partition, epoch } = work
-      positions.push({ topic, partition, epoch, offset, metadata: NO_METADATA })
+    for (const entry of this.#entries.values()) {
+      if (!this.#dirty(entry)) continue
+      const { work } = entry
+      const { topic, partition, epoch, tracker } = work
+      entry.plannedFinished = tracker.finished
+      const metadata = this.#mapOf(work)
+      positions.push({ topic, partition, epoch, offset: tracker.committable(), metadata })
     }
     return positions
+  }
+
+  #dirty({ work, acknowledged, storedFinished }: Entry): boolean {
+    const { tracker } = work
+    if (tracker.committable() > acknowledged) return true
+    return this.#mapLength > 0 && tracker.finished > storedFinished
+  }
+
+  #mapOf(work: PartitionWork): string {
+    if (this.#mapLength === 0) return NO_MAP
+    const { metadata, fill } = encodeCompletions(work.tracker.completions(), this.#mapLength)
+    work.mapFill = fill
+    return metadata
   }
 
   answer(sent: readonly CommitPosition[], results: readonly CommitResult[]): CommitSummary {
@@ -67,7 +99,10 @@ export class CommitLedger {
       switch (outcome) {
         case 'committed':
           this.#committed.set(partitionId(position), position.offset)
-          if (current) entry.acknowledged = Math.max(entry.acknowledged, position.offset)
+          if (current) {
+            entry.acknowledged = Math.max(entry.acknowledged, position.offset)
+            entry.storedFinished = Math.max(entry.storedFinished, entry.plannedFinished)
+          }
           committed.push(position)
           break
         case 'stale':

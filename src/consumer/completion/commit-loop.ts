@@ -83,7 +83,7 @@ export class CommitLoop {
     const { clock, ledger } = this.#parts
     for (let tries = 1; ; tries++) {
       await this.#before(deadlineMs, this.#sending)
-      if (ledger.plan(only).length === 0) return true
+      if (!ledger.isDirty(only)) return true
       if (clock.monotonicMs() >= deadlineMs && tries > 1) return false
       if (this.#sending === null) await this.#before(deadlineMs, this.#send())
       if (this.#failures === 0) continue

@@ -9,11 +9,16 @@
  *   offset    100 101 107 108 109  ⋯ 115   next offset 116
  *   open        ·   ·   1   ·   1          a ring of bits; committable = 107
  *
+ * A partition may come with what a former owner had finished beyond the committed offset: those records are taken note
+ * of and are done at once.
+ *
  * Invariants: committable <= every open offset; it never moves back. Ordinals wrap at 32 bits, compared by difference.
- * Pure: the engine calls `deliver` and `finish`, the commit loop `committable`.
+ * Pure: the engine calls `deliver` and `finish`, the commit loop `committable` and `completions`.
  */
 
 import { assertInvariant } from '../../core/index.ts'
+import type { Completions } from './completion-map.ts'
+import type { Remembered } from './remembered.ts'
 
 const SMALLEST = 64
 /** A ring larger than this is given back when everything is done. */
@@ -28,9 +33,13 @@ export class OffsetTracker {
   #next = 0
   #nextOffset: number
   #openCount = 0
+  #remembered: Remembered | null
+  /** How many records have finished: tells whether there is something new to commit. */
+  finished = 0
 
-  constructor(startOffset: number) {
+  constructor(startOffset: number, remembered: Remembered | null = null) {
     this.#nextOffset = startOffset
+    this.#remembered = remembered
   }
 
   /** The position after everything delivered. */
@@ -45,6 +54,29 @@ export class OffsetTracker {
   /** Records from the first open one to the last delivered one. */
   get span(): number {
     return (this.#next - this.#first) | 0
+  }
+
+  /** Up to where a former owner's completions are known; nothing beyond `nextOffset` when the same. */
+  get rememberedEnd(): number {
+    return this.#remembered?.end ?? 0
+  }
+
+  /** The map speaks of offsets that the log does not have: it belongs to another log. */
+  forgetRemembered(): void {
+    this.#remembered = null
+  }
+
+  /** Takes note of a record that a former owner finished. False: it did not, deliver it. */
+  skipRemembered(offset: number): boolean {
+    const remembered = this.#remembered
+    if (remembered === null) return false
+    if (offset >= remembered.end) {
+      this.#remembered = null
+      return false
+    }
+    if (!remembered.isDone(offset)) return false
+    this.finish(this.deliver(offset))
+    return true
   }
 
   /** Takes note of a record; gives the ordinal that `finish` wants. */
@@ -73,6 +105,7 @@ export class OffsetTracker {
     assertInvariant((word & bit) !== 0, 'a record finished twice')
     this.#open[index >>> 5] = word & ~bit
     this.#openCount--
+    this.finished++
     if (ordinal === this.#first) this.#skipDone()
   }
 
@@ -80,6 +113,29 @@ export class OffsetTracker {
   committable(): number {
     if (this.#first === this.#next) return this.#nextOffset
     return this.#offsets[this.#first & (this.#capacity - 1)] as number
+  }
+
+  /** What is done beyond `committable`, a former owner's part included. */
+  completions(): Completions {
+    const base = this.committable()
+    const open: number[] = []
+    let end = base
+    let belowEnd = 0
+    for (let left = this.span, ordinal = this.#first; left > 0; left--, ordinal++) {
+      const index = ordinal & (this.#capacity - 1)
+      const offset = this.#offsets[index] as number
+      if ((this.#word(index >>> 5) & (1 << (index & 31))) !== 0) open.push(offset)
+      else {
+        end = offset + 1
+        belowEnd = open.length
+      }
+    }
+    if (this.#remembered === null || this.#remembered.end <= this.#nextOffset) {
+      open.length = belowEnd
+      return { base, end, open }
+    }
+    for (const offset of this.#remembered.openFrom(this.#nextOffset)) open.push(offset)
+    return { base, end: this.#remembered.end, open }
   }
 
   /** Moves `#first` to the next open record, a word at a time: bits beyond `#next` are 0, so it may overshoot and is cut back. */

@@ -14,6 +14,8 @@ export interface BudgetLimits {
   readonly partitionBytes: number
   /** Records from the oldest unfinished to the newest delivered of one partition. */
   readonly window: number
+  /** Whether a partition pauses when its completion map does not fit into a commit's metadata. */
+  readonly pausesOnFullMap: boolean
 }
 
 /** What one partition holds. */
@@ -27,6 +29,8 @@ export interface Usage {
 export interface Pressure {
   readonly fullLanes: number
   readonly span: number
+  /** Share of a commit's metadata that the completion map takes; 1: something had to be left out. */
+  readonly mapFill: number
 }
 
 const RESUME_AT = 0.7
@@ -75,18 +79,26 @@ export class Budget {
     return !this.#full
   }
 
-  mustPause(usage: Usage, { fullLanes, span }: Pressure): boolean {
-    return (
+  /** Why the partition has to pause; null: it may go on. */
+  mustPause(
+    usage: Usage,
+    { fullLanes, span, mapFill }: Pressure,
+  ): 'buffer' | 'completion-map' | null {
+    const { partitionRecords, partitionBytes, window, pausesOnFullMap } = this.#limits
+    if (
       this.#full ||
-      usage.records >= this.#limits.partitionRecords ||
-      usage.bytes >= this.#limits.partitionBytes ||
-      span >= this.#limits.window ||
+      usage.records >= partitionRecords ||
+      usage.bytes >= partitionBytes ||
+      span >= window ||
       fullLanes > 0
     )
+      return 'buffer'
+    return pausesOnFullMap && mapFill >= 1 ? 'completion-map' : null
   }
 
-  mayResume(usage: Usage, { fullLanes, span }: Pressure): boolean {
+  mayResume(usage: Usage, { fullLanes, span, mapFill }: Pressure): boolean {
     return (
+      (mapFill <= RESUME_AT || !this.#limits.pausesOnFullMap) &&
       !this.#full &&
       usage.records <= this.#limits.partitionRecords * RESUME_AT &&
       usage.bytes <= this.#limits.partitionBytes * RESUME_AT &&

@@ -29,14 +29,22 @@ export class Intake {
     this.#dispatcher = dispatcher
   }
 
+  /** Records that a former owner of their partition had finished. */
+  remembered = 0
+
   /** How many records of the batch were taken; one that was delivered before in this epoch is not taken again. */
   take(work: PartitionWork, batch: SourceBatch): number {
     const { order } = this.#settings
     const { tracker } = work
     const by = typeof order === 'object' ? order.by.bind(order) : null
+    if (tracker.rememberedEnd > batch.endOffset) this.#forget(work, batch)
     const chunk = { byteLength: batch.byteLength, remaining: 0 }
     for (const record of batch.records) {
       if (record.offset < tracker.nextOffset) continue
+      if (tracker.skipRemembered(record.offset)) {
+        this.remembered++
+        continue
+      }
       const item = new WorkItem(record, work, chunk, tracker.deliver(record.offset))
       if (by !== null) this.#readLane(item, by)
       else if (order === 'key') item.laneKey = record.key
@@ -46,6 +54,17 @@ export class Intake {
     tracker.endBatch(batch.nextOffset)
     work.endOffset = batch.endOffset
     return chunk.remaining
+  }
+
+  /** The map must not make records count as done that the log has yet to see. */
+  #forget({ id, tracker }: PartitionWork, { endOffset }: SourceBatch): void {
+    this.#settings.logger.log('warn', 'the completion map goes beyond the log and is ignored', {
+      group: this.#settings.group,
+      partition: id,
+      mapEnd: tracker.rememberedEnd,
+      endOffset,
+    })
+    tracker.forgetRemembered()
   }
 
   #readLane(item: WorkItem, by: By): void {

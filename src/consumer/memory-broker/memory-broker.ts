@@ -19,7 +19,7 @@ export interface MemoryCapabilities extends SourceCapabilities {
   readonly kind: 'memory'
   readonly transactions: false
   readonly offsets: true
-  readonly completionMemory: false
+  readonly completionMemory: true
   readonly nativeDelay: false
 }
 
@@ -98,7 +98,7 @@ export class MemoryBroker implements MemoryHost {
         kind: 'memory',
         transactions: false,
         offsets: true,
-        completionMemory: false,
+        completionMemory: true,
         nativeDelay: false,
       },
       open: async (context) => {
