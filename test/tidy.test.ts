@@ -31,7 +31,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   // The poll loop of seed 001: one client over HTTP and over Kafka.
   client: ['core', 'http', 'consumer', 'sources'],
   cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'client', 'testing'],
-  testing: ['core', 'broker', 'consumer', 'sources'],
+  // `log` for its simulated disk: what a crash of the test broker takes.
+  testing: ['core', 'log', 'broker', 'consumer', 'sources'],
 }
 
 /** What reaches outside, and the only files that may: everything else gets time, chance, disk and network as parameters. */
@@ -58,7 +59,11 @@ const owners: readonly {
   {
     what: 'files',
     pattern: /from 'node:fs(?:\/promises)?'/,
-    files: [/^log\/node-file-store(?:-[a-z-]+)?\.ts$/, /^cli\//],
+    files: [
+      /^log\/node-file-store(?:-[a-z-]+)?\.ts$/,
+      /^cli\//,
+      /^testing\/ledger\/ledger-file\.ts$/,
+    ],
   },
   {
     what: 'sockets',
@@ -72,12 +77,16 @@ const owners: readonly {
   {
     what: 'processes and threads',
     pattern: /from 'node:(?:child_process|worker_threads|cluster)'/,
-    files: [/^log\/node-file-store(?:-[a-z-]+)?\.ts$/, /^cli\//],
+    files: [
+      /^log\/node-file-store(?:-[a-z-]+)?\.ts$/,
+      /^cli\//,
+      /^testing\/ledger\/worker-process\.ts$/,
+    ],
   },
   {
     what: 'the console',
     pattern: /\bconsole\.|\bprocess\.(?:stdout|stderr|exit)\b/,
-    files: [/^cli\//],
+    files: [/^cli\//, /^testing\/ledger\/worker-main\.ts$/],
   },
 ]
 

@@ -9,5 +9,6 @@ export type {
   BrokerSettingsInput,
 } from './settings/broker-settings.ts'
 export type { SettingDefinition, SettingType } from './settings/definition.ts'
+export { TcpNetwork } from './tcp-network.ts'
 export { topicConfigTable } from './settings/topic-configs.ts'
 export type { TopicConfigName } from './settings/topic-configs.ts'

@@ -7,6 +7,7 @@ const commands = [
   'dev',
   'serve',
   'run',
+  'ledger',
   'produce',
   'consume',
   'topics',
@@ -85,6 +86,9 @@ describe('a command line that is wrong ends with exit code 2, a sentence on stde
     ['groups delete-offsets g --yes', /name at least one topic/],
     ['groups list --state Sleeping', /unknown state Sleeping; known are Empty/],
     ['topics list --timeout soon', /--timeout soon: expected a duration/],
+    ['ledger', /missing required argument 'module'/],
+    ['ledger w.ts --records x', /--records x: expected a whole number/],
+    ['ledger w.ts --session-timeout soon', /--session-timeout soon: expected a duration/],
     ['serve --log-format xml', /--log-format <format>' argument 'xml' is invalid/],
   ]
   for (const [line, words] of wrong)

@@ -7,6 +7,7 @@ import { messageOf, VERSION } from '../core/index.ts'
 import { addConsume } from './commands/consume.ts'
 import { addDemo } from './commands/demo.ts'
 import { addGroups } from './commands/groups.ts'
+import { addLedger } from './commands/ledger.ts'
 import { addProduce } from './commands/produce.ts'
 import { addRun } from './commands/run.ts'
 import { addServe } from './commands/serve.ts'
@@ -50,6 +51,7 @@ function commandTree(io: Io): Command {
   addDemo(program, io)
   addServe(program, io)
   addRun(program, io)
+  addLedger(program, io)
   addTopics(program, io)
   addProduce(program, io)
   addConsume(program, io)

@@ -9,6 +9,13 @@ export type * from './memory-broker/memory-broker.ts'
 export type * from './memory-broker/memory-ports.ts'
 export * from './options.ts'
 export { json } from './payload.ts'
+export {
+  checkServiceModule,
+  importModule,
+  loadServiceModule,
+  serviceConsumer,
+} from './service-module.ts'
+export type { ServiceModule, ServiceSetting, ServiceTools } from './service-module.ts'
 export * from './source.ts'
 export { telemetry } from './telemetry.ts'
 export type * from './telemetry.ts'

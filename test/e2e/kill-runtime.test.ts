@@ -1,71 +1,99 @@
 /**
- * The runtime's process is killed at seeded moments: nothing lost, every key in order, repeats counted.
+ * The crash ledger on Shoal's broker and on Apache Kafka: processes of the runtime are killed and stopped at seeded
+ * moments, and nothing is lost, every key stays in order, and no more is repeated than the crashes explain.
  *
- * On Shoal's broker and on Apache Kafka. The seed decides after how many finished records each kill comes; a failing run
- * prints it, SHOAL_SEED repeats it.
+ * A failing run prints its seed; SHOAL_SEED repeats its moments. The last tests show that the ledger can fail.
  */
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { randomBelow, seededRandom } from '../../src/core/index.ts'
+import { crashLedger } from 'shoal/testing'
+import type { CrashLedgerOptions, CrashReport } from 'shoal/testing'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
 import { ShoalProcess } from '../real/shoal.ts'
-import { judge } from './ledger.ts'
-import { LedgerRun } from './ledger-run.ts'
 
-const RECORDS = 4_000
-const KEYS = 200
-const KILLS = 3
 const SEED = Number(process.env['SHOAL_SEED'] ?? 20_261_121)
+/** A killed member is waited for no longer than this; its partitions then go to its successor. */
+const SESSION_TIMEOUT_MS = 1_500
+const settings = { 'group.min.session.timeout.ms': '1000' }
 
-describe(`${KILLS} SIGKILLs of the runtime over ${RECORDS} records and ${KEYS} keys (seed ${SEED})`, () => {
-  test('on Shoal: none lost, none out of order', async (context) => {
-    await using broker = await ShoalProcess.start()
-    context.diagnostic(await killAndJudge(broker.bootstrap))
+const brokers = [
+  { name: 'Shoal', missing: null, start: () => ShoalProcess.start({ settings }) },
+  {
+    name: 'Apache Kafka',
+    missing: apacheKafkaMissing(),
+    start: () =>
+      ApacheKafka.start({
+        properties: { ...settings, 'group.initial.rebalance.delay.ms': '0' },
+      }),
+  },
+] as const
+
+describe(`the runtime under the crash ledger (seed ${SEED})`, () => {
+  for (const { name, missing, start } of brokers)
+    test(
+      `on ${name}: SIGKILLs and a SIGSTOP lose nothing and disorder nothing`,
+      needs(missing),
+      async (context) => {
+        await using broker = await start()
+        const killed = await run(broker.bootstrap, 'ledger-worker.ts', { kills: 3 })
+        context.diagnostic(`3 SIGKILLs: ${told(killed)}`)
+        assert.deepEqual([killed.lost, killed.outOfOrder, killed.done], [[], [], 4_000])
+        assert.ok(killed.passed)
+        assert.ok(
+          killed.repeated <= killed.explainedByPosition,
+          `${killed.repeated} repeated, explained ${killed.explainedByPosition}`,
+        )
+
+        const stopped = await run(broker.bootstrap, 'ledger-worker.ts', {
+          records: 2_000,
+          members: 2,
+          kills: 1,
+          stops: 1,
+        })
+        context.diagnostic(`a SIGKILL and a SIGSTOP of one of two: ${told(stopped)}`)
+        assert.deepEqual([stopped.lost, stopped.outOfOrder, stopped.done], [[], [], 2_000])
+        assert.ok(stopped.passed)
+      },
+    )
+
+  test('a consumer that commits before it works is caught: records are lost', async () => {
+    await using broker = await ShoalProcess.start({ settings })
+    const report = await run(broker.bootstrap, 'ledger-worker-hasty.ts', {
+      records: 2_000,
+      kills: 2,
+    })
+    assert.ok(report.lost.length > 0, told(report))
+    assert.equal(report.passed, false)
   })
 
-  test(
-    'on Apache Kafka: none lost, none out of order',
-    needs(apacheKafkaMissing()),
-    async (context) => {
-      await using broker = await ApacheKafka.start()
-      context.diagnostic(await killAndJudge(broker.bootstrap))
-    },
-  )
+  test('a consumer without order is caught', async () => {
+    await using broker = await ShoalProcess.start({ settings })
+    const report = await run(broker.bootstrap, 'ledger-worker-unordered.ts', {
+      records: 400,
+      keys: 4,
+      kills: 0,
+    })
+    assert.ok(report.outOfOrder.length > 0, told(report))
+    assert.equal(report.passed, false)
+  })
 })
 
-async function killAndJudge(bootstrap: string): Promise<string> {
-  const random = seededRandom(SEED)
-  await using run = await LedgerRun.open({
-    bootstrap,
-    topic: 'ledger',
-    records: RECORDS,
-    keys: KEYS,
-    partitions: 8,
-    workMs: 20,
-    concurrency: 100,
-    // A killed member is waited for no longer than this; its partitions then go to its successor.
-    sessionTimeoutMs: 6_000,
+function run(
+  bootstrap: string,
+  module: string,
+  options: Partial<CrashLedgerOptions>,
+): Promise<CrashReport> {
+  return crashLedger({
+    module: new URL(module, import.meta.url),
+    brokers: bootstrap,
+    sessionTimeoutMs: SESSION_TIMEOUT_MS,
+    seed: SEED,
+    ...options,
   })
-  for (let kill = 0; kill < KILLS; kill++) {
-    const worker = await run.startWorker(`worker-${kill}`)
-    const before = new Set(
-      (await run.entries())
-        .filter(({ what }) => what === 'done')
-        .map(({ key, sequence }) => `${key}/${sequence}`),
-    ).size
-    await run.untilDone(Math.min(RECORDS, before + 300 + randomBelow(random, 600)))
-    worker.kill('SIGKILL')
-    await worker.finished()
-  }
-  const last = await run.startWorker('worker-last')
-  await run.untilDone(RECORDS)
-  await last.stop()
+}
 
-  const verdict = judge(await run.entries(), run.expected)
-  assert.deepEqual(verdict.lost, [])
-  assert.deepEqual(verdict.disordered, [])
-  assert.equal(verdict.done, RECORDS)
-  return `done ${verdict.done}, lost 0, out of order 0, repeated ${verdict.repeated}, in flight at a kill ${verdict.restarted}`
+function told({ done, lost, outOfOrder, repeated, inFlight, ...report }: CrashReport): string {
+  return `done ${done}, lost ${lost.length}, out of order ${outOfOrder.length}, repeated ${repeated} (explained by position ${report.explainedByPosition}, by completion ${report.explainedByCompletion}), in flight ${inFlight}, ${Math.round(report.durationMs)} ms`
 }

@@ -6,11 +6,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { LedgerRun, type LedgerEntry } from 'shoal/testing'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
 import { ShoalProcess } from '../real/shoal.ts'
-import { judge, type Entry } from './ledger.ts'
-import { LedgerRun } from './ledger-run.ts'
 
 const RECORDS = 6_000
 const KEYS = 200
@@ -33,26 +32,30 @@ describe('a second member that joins under load', () => {
 })
 
 async function joinAndJudge(bootstrap: string): Promise<string> {
+  const entries: LedgerEntry[] = []
   await using run = await LedgerRun.open({
-    bootstrap,
+    module: new URL('ledger-worker.ts', import.meta.url),
+    brokers: bootstrap,
     topic: 'join',
+    group: 'join-group',
     records: RECORDS,
     keys: KEYS,
     partitions: PARTITIONS,
-    workMs: 20,
+    value: (key, sequence) => JSON.stringify({ key, sequence }),
     concurrency: 20,
     sessionTimeoutMs: 30_000,
+    stuckAfterMs: 120_000,
+    onEntry: (entry) => void (entry.what !== 'commit' && entries.push(entry)),
   })
-  const first = await run.startWorker('first')
-  await run.untilDone(500)
-  const second = await run.startWorker('second')
-  await run.untilDone(RECORDS)
-  await Promise.all([first.stop(), second.stop()])
+  run.startWorker('first')
+  await run.untilEnded(500)
+  run.startWorker('second')
+  await run.untilEnded(RECORDS)
+  await run.finish()
 
-  const entries = await run.entries()
-  const verdict = judge(entries, run.expected)
+  const verdict = run.judge.verdict()
   assert.deepEqual(verdict.lost, [])
-  assert.deepEqual(verdict.disordered, [])
+  assert.deepEqual(verdict.outOfOrder, [])
   const owners = ownersOf(entries)
   const moved = [...owners]
     .filter(([, workers]) => workers.size > 1)
@@ -62,28 +65,20 @@ async function joinAndJudge(bootstrap: string): Promise<string> {
   )
   assert.ok(secondOnly.size > 0, 'the second member never worked')
   assert.ok(secondOnly.size < PARTITIONS, 'the second member took everything')
-  assert.deepEqual(doneTwice(entries), [], 'records done twice')
+  assert.equal(verdict.repeated, 0, 'records done twice')
   assert.deepEqual(overlaps(entries), [], 'records of one partition under way with two owners')
   return `${RECORDS} records, ${moved.length} of ${PARTITIONS} partitions moved, done twice 0, two owners 0`
 }
 
-function ownersOf(entries: readonly Entry[]): ReadonlyMap<number, ReadonlySet<string>> {
+function ownersOf(entries: readonly LedgerEntry[]): ReadonlyMap<number, ReadonlySet<string>> {
   const owners = new Map<number, Set<string>>()
   for (const { partition, worker } of entries)
     owners.set(partition, (owners.get(partition) ?? new Set()).add(worker))
   return owners
 }
 
-function doneTwice(entries: readonly Entry[]): readonly string[] {
-  const seen = new Set<string>()
-  return entries
-    .filter(({ what }) => what === 'done')
-    .map(({ key, sequence }) => `${key}/${sequence}`)
-    .filter((id) => seen.size === seen.add(id).size)
-}
-
 /** A partition's records begun by one worker while another still works on that partition. */
-function overlaps(entries: readonly Entry[]): readonly string[] {
+function overlaps(entries: readonly LedgerEntry[]): readonly string[] {
   const running = new Map<number, Map<string, number>>()
   const found: string[] = []
   for (const { what, worker, partition, offset } of entries) {

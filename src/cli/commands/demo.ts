@@ -4,6 +4,7 @@
  */
 
 import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import type { Broker } from '../../broker/index.ts'
 import { messageOf, ShoalError } from '../../core/index.ts'
@@ -38,8 +39,8 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
   const logger = createLogger(io, { format: 'text' })
   const { KafkaProducer } = await import('../../sources/kafka/index.ts')
   const { runService } = await import('../service/run-service.ts')
-  const { loadServiceModule } = await import('../service/service-module.ts')
-  const module = await loadServiceModule(io.cwd, WORKER)
+  const { loadServiceModule } = await import('../../consumer/index.ts')
+  const module = await loadServiceModule(pathToFileURL(WORKER), WORKER)
   await using broker = await openBroker(io, flags)
   const brokers = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
   io.err(

@@ -6,6 +6,8 @@
  */
 
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import { timeoutOf, withBackend } from '../backend.ts'
 import { logFormatOption, wholeNumber } from '../flags.ts'
@@ -47,14 +49,14 @@ export function addRun(program: Command, io: Io): void {
 
 async function run(io: Io, path: string, flags: RunFlags): Promise<void> {
   const settings = serviceSettings(flags, await readEnvironment(io, flags.env))
-  const { loadServiceModule } = await import('../service/service-module.ts')
+  const { loadServiceModule } = await import('../../consumer/index.ts')
   const { runService } = await import('../service/run-service.ts')
   const bootstrapTimeoutMs = await timeoutOf(flags)
   const concurrency =
     flags.concurrency === undefined
       ? {}
       : { concurrency: wholeNumber('--concurrency', flags.concurrency, 1) }
-  const module = await loadServiceModule(io.cwd, path)
+  const module = await loadServiceModule(pathToFileURL(resolve(io.cwd, path)), path)
   const logger = createLogger(io, { format: flags.logFormat })
   await runService({
     settings,

@@ -3,10 +3,9 @@
  */
 
 import { availableParallelism } from 'node:os'
-import { consumer, type Ctx, type Report } from '../../consumer/index.ts'
+import { serviceConsumer, type Report, type ServiceModule } from '../../consumer/index.ts'
 import type { Logger } from '../../core/index.ts'
 import { kafka } from '../../sources/kafka/index.ts'
-import type { ServiceModule } from './service-module.ts'
 import type { ServiceSettings } from './service-settings.ts'
 
 /** As the classic service asks for: a minute without a heartbeat before its partitions go to others. */
@@ -43,14 +42,7 @@ export async function runService({
   const workers = concurrency ?? module.options?.concurrency ?? availableParallelism()
   const log = (message: string, fields?: Record<string, unknown>) =>
     logger.log('info', message, fields)
-  const common = {
-    retry: {
-      attempts: 3,
-      backoff: { kind: 'exponential', base: '1s', max: '30s', jitter: 'full' },
-    },
-    deadLetter: `${topics[0]}.dlq`,
-    ...module.options,
-    concurrency: workers,
+  const definition = serviceConsumer(module, {
     group: groupId,
     source: kafka({
       brokers,
@@ -59,13 +51,12 @@ export async function runService({
       offsetReset: 'earliest',
       ...(bootstrapTimeoutMs === undefined ? {} : { bootstrapTimeoutMs }),
     }),
+    deadLetter: `${topics[0]}.dlq`,
+    concurrency: workers,
+    overrides: { concurrency: workers },
     logger: runtimeLogger,
-    handle: (message: unknown, ctx: Ctx) => module.handle(message, ctx, { log }),
-  } as const
-  const definition =
-    module.schema === undefined
-      ? consumer({ decode: 'json', ...common })
-      : consumer({ ...common, schema: module.schema })
+    tools: { log },
+  })
   log(`Consumer created with group.id: ${groupId}`)
   const running = await definition.start({ signal: stop })
   log(
