@@ -25,7 +25,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   broker: ['core', 'protocol', 'log', 'group', 'transaction', 'http'],
   consumer: ['core'],
   admin: ['core'],
-  // `group` for its assignors alone: a member that leads a classic group computes what a broker would.
+  // `group` for its assignors and topic patterns alone: a member of a classic group computes what a broker would.
   sources: ['core', 'protocol', 'group', 'consumer', 'admin'],
   http: ['core', 'admin'],
   // The poll loop of seed 001: one client over HTTP and over Kafka.

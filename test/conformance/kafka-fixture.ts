@@ -15,6 +15,21 @@ import type { KafkaPorts, KafkaSourceOptions } from '../../src/sources/kafka/ind
 import { createTopics, leaveGroup } from '../../src/protocol/index.ts'
 import type { ConformanceFixture } from './source-suite.ts'
 
+/** The three ways to be a member, by the options that ask for them. */
+export const protocols: readonly (readonly [string, Partial<KafkaSourceOptions>])[] = [
+  ['KIP-848', { groupProtocol: 'consumer' }],
+  ['classic, cooperative-sticky', { groupProtocol: 'classic' }],
+  ['classic, eager', { groupProtocol: 'classic', assignors: ['range'] }],
+]
+
+/** Broker settings with which members of KIP-848 hear of a change as soon as the others, by their Kafka names. */
+export const promptly = {
+  'group.initial.rebalance.delay.ms': '0',
+  'group.consumer.min.heartbeat.interval.ms': '100',
+  'group.consumer.heartbeat.interval.ms': '200',
+  'group.consumer.assignment.interval.ms': '0',
+}
+
 export interface KafkaServer {
   readonly bootstrap: string
   stop(): Promise<void>
@@ -27,7 +42,6 @@ export async function kafkaFixture(
 ): Promise<ConformanceFixture & { readonly client: KafkaClient }> {
   const client = await KafkaClient.open({ brokers: server.bootstrap, clientId: 'fixture' })
   const producer = new KafkaProducer(client, { lingerMs: 0 })
-  let topicCount = 0
   return {
     client,
     createTopic: async (partitionCount) => {
@@ -80,6 +94,9 @@ export async function kafkaFixture(
     },
   }
 }
+
+/** Over all fixtures of the process: some share a cluster. */
+let topicCount = 0
 
 export async function createTopic(
   client: KafkaClient,

@@ -139,7 +139,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     await member.session.close()
   })
 
-  for (const assignor of ['range', 'round-robin', 'sticky'] as const)
+  for (const assignor of ['range', 'roundrobin', 'sticky'] as const)
     test(`a group of ${assignor} stops, splits and goes on`, async () => {
       const topic = await fixture.createTopic(4)
       const group = newGroup()

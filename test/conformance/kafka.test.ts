@@ -1,14 +1,21 @@
-/** The Kafka source keeps the promises of the source port, with a real Apache Kafka behind it. */
+/** The Kafka source keeps the promises of the source port in all three protocols, with a real Apache Kafka behind it. */
 
-import { describe } from 'node:test'
+import { after, before, describe } from 'node:test'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
-import { kafkaFixture } from './kafka-fixture.ts'
+import { kafkaFixture, promptly, protocols } from './kafka-fixture.ts'
 import { sourceConformance } from './source-suite.ts'
 
 describe('over a real Apache Kafka', needs(apacheKafkaMissing()), () => {
-  sourceConformance({
-    name: 'kafka, cooperative-sticky',
-    open: async () => kafkaFixture(await ApacheKafka.start()),
+  let node: ApacheKafka
+  before(async () => {
+    node = await ApacheKafka.start({ properties: promptly })
   })
+  after(() => node.stop())
+
+  for (const [protocol, options] of protocols)
+    sourceConformance({
+      name: `kafka, ${protocol}`,
+      open: () => kafkaFixture({ bootstrap: node.bootstrap, stop: async () => {} }, options),
+    })
 })

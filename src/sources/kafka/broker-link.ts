@@ -108,6 +108,15 @@ export class BrokerLink {
     return { response: decodeAnswer(api, version, bytes), version, sentMs }
   }
 
+  /** The version of an API that both sides speak, or null. */
+  async versionOf(
+    api: Pick<Api, 'key' | 'name' | 'versions'>,
+    timeoutMs: number,
+  ): Promise<number | null> {
+    const open = this.#open ?? (await this.#within(timeoutMs, api.name, this.#connected()))
+    return highestCommon(api, open)
+  }
+
   /** Ends the connection; the next request makes a new one. */
   reset(): void {
     this.#open?.connection.destroy()
@@ -260,20 +269,28 @@ function skipHeaderTags(apiName: string, reader: Reader): void {
 }
 
 /** The highest version that both sides speak. */
+function highestCommon(
+  { key, versions: [least, most] }: Pick<Api, 'key' | 'versions'>,
+  { versions }: OpenConnection,
+): number | null {
+  const theirs = versions.get(key)
+  const version = Math.min(most, theirs?.max ?? -1)
+  return theirs === undefined || version < Math.max(least, theirs.min) ? null : version
+}
+
 function commonVersion(
   api: Pick<Api, 'key' | 'name' | 'versions'>,
-  { versions }: OpenConnection,
+  open: OpenConnection,
   address: string,
 ): number {
-  const theirs = versions.get(api.key)
-  const version = Math.min(api.versions[1], theirs?.max ?? -1)
-  if (theirs === undefined || version < Math.max(api.versions[0], theirs.min))
-    throw new ShoalError(
-      'SHOAL_REQUEST_FAILED',
-      `${api.name}: broker ${address} speaks ${theirs === undefined ? 'no version' : `versions ${theirs.min} to ${theirs.max}`}, Shoal ${api.versions[0]} to ${api.versions[1]}`,
-      { details: { api: api.name, address, error: 'UNSUPPORTED_VERSION' } },
-    )
-  return version
+  const version = highestCommon(api, open)
+  if (version !== null) return version
+  const theirs = open.versions.get(api.key)
+  throw new ShoalError(
+    'SHOAL_REQUEST_FAILED',
+    `${api.name}: broker ${address} speaks ${theirs === undefined ? 'no version' : `versions ${theirs.min} to ${theirs.max}`}, Shoal ${api.versions[0]} to ${api.versions[1]}`,
+    { details: { api: api.name, address, error: 'UNSUPPORTED_VERSION' } },
+  )
 }
 
 export function refusal(

@@ -16,7 +16,7 @@ import {
   offsetForLeaderEpoch,
 } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { partitionKey } from './member-state.ts'
+import { partitionKey } from './topic-partition.ts'
 import { NO_ERROR, ScriptedTransport } from './scripted-transport.ts'
 
 export interface ScriptedPartition {
@@ -45,6 +45,12 @@ export interface ClusterScript {
   readonly leaders: Map<string, number[]>
   /** What is said of topics that do not exist. */
   missingTopicError: KafkaErrorCode
+  /** How often a topic was deleted and made anew: its id differs each time. */
+  readonly remakes: Map<string, number>
+  /** Brokers that hold every partition, beside its leader. */
+  followers: readonly number[]
+  /** The replica that leaders name to fetches with a rack; null: none. */
+  preferredReplica: number | null
   readonly committed: Map<string, ScriptedCommit>
   /** What commits are answered with instead of being kept. */
   commitError: KafkaErrorCode
@@ -72,6 +78,9 @@ export function clusterScript({
   const script: ClusterScript = {
     transport,
     leaders: new Map(Object.entries(topics).map(([name, leaders]) => [name, [...leaders]])),
+    remakes: new Map(),
+    followers: [],
+    preferredReplica: null,
     committed: new Map(),
     missingTopicError: UNKNOWN_TOPIC,
     commitError: 'NONE',
@@ -102,8 +111,16 @@ const UNKNOWN_TOPIC: KafkaErrorCode = 'UNKNOWN_TOPIC_OR_PARTITION'
 const NO_COORDINATOR: KafkaErrorCode = 'COORDINATOR_NOT_AVAILABLE'
 
 /** A topic's id is its name, padded: readable in a failing test. */
-export function topicIdOf(name: string): string {
-  return name.padEnd(21, '-') + 'A'
+export function topicIdOf(name: string, remakes = 0): string {
+  return name.padEnd(21, remakes === 0 ? '-' : String.fromCharCode(97 + remakes)) + 'A'
+}
+
+function idIn({ remakes }: ClusterScript, name: string): string {
+  return topicIdOf(name, remakes.get(name))
+}
+
+function nameIn(script: ClusterScript, topicId: string): string | undefined {
+  return [...script.leaders.keys()].find((name) => idIn(script, name) === topicId)
 }
 
 function answerCluster(script: ClusterScript, brokers: readonly string[]): void {
@@ -114,20 +131,23 @@ function answerCluster(script: ClusterScript, brokers: readonly string[]): void 
     brokers: nodes,
     clusterId: 'cluster',
     controllerId: 1,
-    topics: (topics ?? [...script.leaders.keys()].map((name) => ({ name }))).map(({ name }) => {
+    topics: (
+      topics ?? [...script.leaders.keys()].map((name) => ({ name, topicId: ZERO_UUID }))
+    ).map((asked) => {
+      const name = asked.name ?? nameIn(script, asked.topicId) ?? null
       const leaders = script.leaders.get(name ?? '')
       return {
         errorCode: leaders === undefined ? script.missingTopicError : NO_ERROR,
         name,
-        topicId: leaders === undefined ? ZERO_UUID : topicIdOf(name ?? ''),
+        topicId: leaders === undefined ? ZERO_UUID : idIn(script, name ?? ''),
         isInternal: false,
         partitions: (leaders ?? []).map((leaderId, partitionIndex) => ({
           errorCode: NO_ERROR,
           partitionIndex,
           leaderId,
           leaderEpoch: 0,
-          replicaNodes: [leaderId],
-          isrNodes: [leaderId],
+          replicaNodes: [leaderId, ...script.followers],
+          isrNodes: [leaderId, ...script.followers],
           offlineReplicas: [],
         })),
         topicAuthorizedOperations: 0,
@@ -239,22 +259,31 @@ function answerFetch(
   script: ClusterScript,
   wait: (maxWaitMs: number, resume: () => void) => void,
 ): void {
-  script.transport.on(fetch, async ({ topics, maxWaitMs }) => {
+  script.transport.on(fetch, async ({ topics, maxWaitMs, rackId }, { address }) => {
     const answers = () =>
       topics.map(({ topicId, partitions }) => {
-        const name = [...script.leaders.keys()].find((topic) => topicIdOf(topic) === topicId) ?? ''
-        return {
-          topic: '',
-          topicId,
-          partitions: partitions.map((one) => answerOne(script, name, one)),
+        const name = nameIn(script, topicId)
+        const answer = (one: (typeof partitions)[number]) => {
+          if (name === undefined) return refusedOne(one.partition, 'UNKNOWN_TOPIC_ID')
+          const leads = address.host === `b${script.leaders.get(name)?.[one.partition]}`
+          if (leads && rackId !== '' && script.preferredReplica !== null)
+            return {
+              ...refusedOne(one.partition, 'NONE'),
+              preferredReadReplica: script.preferredReplica,
+            }
+          return answerOne(script, name, one)
         }
+        return { topic: '', topicId, partitions: partitions.map(answer) }
       })
     let responses = answers()
     const hasNews = () =>
       responses.some(({ partitions }) =>
         partitions.some(
-          ({ errorCode, records, divergingEpoch }) =>
-            errorCode !== 'NONE' || records.length > 0 || divergingEpoch.endOffset >= 0,
+          ({ errorCode, records, divergingEpoch, preferredReadReplica }) =>
+            errorCode !== 'NONE' ||
+            records.length > 0 ||
+            divergingEpoch.endOffset >= 0 ||
+            preferredReadReplica >= 0,
         ),
       )
     if (!hasNews()) {
@@ -263,6 +292,22 @@ function answerFetch(
     }
     return { throttleTimeMs: 0, errorCode: NO_ERROR, sessionId: 0, responses, nodeEndpoints: [] }
   })
+}
+
+function refusedOne(partition: number, errorCode: KafkaErrorCode) {
+  return {
+    partitionIndex: partition,
+    errorCode,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    divergingEpoch: NOWHERE,
+    currentLeader: { leaderId: -1, leaderEpoch: -1 },
+    snapshotId: { endOffset: -1, epoch: -1 },
+    abortedTransactions: [],
+    preferredReadReplica: -1,
+    records: new Uint8Array(0),
+  }
 }
 
 function answerOne(

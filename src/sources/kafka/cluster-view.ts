@@ -62,8 +62,13 @@ const ABSENT: ReadonlySet<KafkaErrorCode> = new Set([
   'TOPIC_AUTHORIZATION_FAILED',
 ])
 
-export function mergeMetadata(view: ClusterView, response: MetadataResponse): ClusterView {
-  const topics = new Map(view.topics)
+/** @param isWhole whether the answer is about all topics: those that it lacks are gone */
+export function mergeMetadata(
+  view: ClusterView,
+  response: MetadataResponse,
+  isWhole = false,
+): ClusterView {
+  const topics = new Map(isWhole ? withoutGone(view, response) : view.topics)
   const absent = new Map(view.absent)
   for (const topic of response.topics) {
     if (topic.name === null) continue
@@ -92,6 +97,11 @@ export function mergeMetadata(view: ClusterView, response: MetadataResponse): Cl
     ),
     absent,
   }
+}
+
+function withoutGone({ topics }: ClusterView, response: MetadataResponse) {
+  const there = new Set(response.topics.map(({ name }) => name))
+  return [...topics].filter(([name]) => there.has(name))
 }
 
 export function leaderOf(view: ClusterView, topic: string, partition: number): number | null {

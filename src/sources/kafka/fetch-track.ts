@@ -13,9 +13,14 @@ import type { EpochTrail } from './epoch-trail.ts'
 import type { FetchedAnswer } from './fetched-records.ts'
 import type { SourceSettings } from './options.ts'
 
-export interface Track {
-  readonly partition: OwnedPartition
+/** What is read: a log of this topic id (null: the broker has none), written under these leaders. */
+export interface ReadLog {
+  readonly topicId: string | null
   readonly trail: EpochTrail
+}
+
+export interface Track extends ReadLog {
+  readonly partition: OwnedPartition
   /** Answers that are not delivered yet, or not to their end. */
   readonly arrived: Arrived[]
   position: number
@@ -30,6 +35,8 @@ export interface Track {
   turn: number
   /** Damaged answers in a row. */
   damaged: number
+  /** The replica that the leader told to read from, and until when that counts; null: the leader. */
+  replica: { readonly node: number; readonly untilMs: number } | null
 }
 
 export interface Arrived {
@@ -44,10 +51,10 @@ export interface Planned {
   readonly turn: number
 }
 
-export function newTrack(partition: OwnedPartition, position: number, trail: EpochTrail): Track {
+export function newTrack(partition: OwnedPartition, position: number, log: ReadLog): Track {
   return {
+    ...log,
     partition,
-    trail,
     arrived: [],
     position,
     isPaused: false,
@@ -57,6 +64,7 @@ export function newTrack(partition: OwnedPartition, position: number, trail: Epo
     isAtEnd: false,
     turn: 0,
     damaged: 0,
+    replica: null,
   }
 }
 
@@ -67,10 +75,30 @@ export function isReady(track: Track): boolean {
   return first === undefined || (track.arrived.length === 1 && !first.answer.isBegun)
 }
 
+/** Whether the topic was deleted and another one made under its name. */
+export function isRemade({ topicId, partition }: Track, { topics }: ClusterView): boolean {
+  const now = topics.get(partition.topic)?.topicId ?? null
+  return topicId !== null && now !== null && now !== topicId
+}
+
+/** The broker to read from: the replica that was told, while it is there, else the leader; null while there is none. */
+export function nodeToRead(track: Track, view: ClusterView, nowMs: number): number | null {
+  const { topic, partition } = track.partition
+  const known = view.topics.get(topic)?.partitions[partition]
+  const { replica } = track
+  const isThere = (node: number | null | undefined): node is number =>
+    typeof node === 'number' && view.brokers.has(node)
+  if (replica !== null && replica.untilMs > nowMs && isThere(replica.node))
+    if (known?.replicas.includes(replica.node) === true) return replica.node
+  return isThere(known?.leader) ? known.leader : null
+}
+
+/** @param rackId where this consumer is; empty: read from leaders */
 export function fetchRequest(
   plan: readonly Planned[],
   { readCommitted, fetch }: SourceSettings,
   { topics }: ClusterView,
+  rackId: string,
 ) {
   const { minBytes, maxWaitMs, maxBytes, maxPartitionBytes } = fetch
   const byTopic = Map.groupBy(plan, ({ track }) => track.partition.topic)
@@ -98,6 +126,6 @@ export function fetchRequest(
       })),
     })),
     forgottenTopicsData: [],
-    rackId: '',
+    rackId,
   }
 }

@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { VirtualClock, seededRandom, type ShoalError } from '../../core/index.ts'
-import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
-import { encodeRecordBatch, fetch } from '../../protocol/index.ts'
-import type { BatchInput, KafkaErrorCode, RequestOf } from '../../protocol/index.ts'
-import { clusterScript } from './cluster-script.ts'
+import { fetch } from '../../protocol/index.ts'
+import type { KafkaErrorCode } from '../../protocol/index.ts'
+import type { clusterScript } from './cluster-script.ts'
 import { EpochTrail } from './epoch-trail.ts'
-import { Fetcher } from './fetcher.ts'
-import { KafkaClient } from './kafka-client.ts'
-import { sourceSettings } from './options.ts'
-import type { FetchOptions } from './options.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { batchAt, fixture, owned, refused } from './fetcher-fixture.test.ts'
 
 describe('reading', () => {
   test('goes on after each batch, and says once that the end is reached', async () => {
@@ -300,7 +294,7 @@ describe('when the broker cannot serve', () => {
     const log = script.partition('t', 0)
     log.epochs = [{ epoch: 1, from: 0 }]
     append(0, 'a', 'b', 'c')
-    fetcher.add(owned(0), 0, new EpochTrail(1))
+    fetcher.add(owned(0), 0, { topicId: null, trail: new EpochTrail(1) })
     await settle()
     assert.deepEqual(seen(0), ['0 a', '1 b', '2 c'])
     // The new leader had only the first record; what it wrote since then is longer than what was read.
@@ -380,69 +374,7 @@ describe('when the broker cannot serve', () => {
   })
 })
 
-const owned = (partition: number, epoch = 1): OwnedPartition => ({ topic: 't', partition, epoch })
-
 const offsetsOf = (seen: readonly string[]) => seen.map((one) => Number(one.split(' ')[0]))
-
-async function fixture({
-  leaders = [1, 2],
-  ...limits
-}: { leaders?: number[] } & FetchOptions = {}) {
-  const clock = new VirtualClock()
-  const script = clusterScript({ timers: clock, brokers: ['b1', 'b2'], topics: { t: leaders } })
-  const client = await KafkaClient.open(
-    { brokers: 'b1:9092' },
-    { transport: script.transport, clock, timers: clock, random: seededRandom(1) },
-  )
-  await client.refresh(['t'])
-  const batches: SourceBatch[] = []
-  const ends: [number, number][] = []
-  const outOfRange: [number, number, number][] = []
-  const failures: ShoalError[] = []
-  const events = {
-    records: (batch: SourceBatch): unknown => batches.push(batch),
-    endOfPartition: ({ partition }: OwnedPartition, offset: number) =>
-      void ends.push([partition, offset]),
-    outOfRange: async ({ partition }: OwnedPartition, offset: number, leaderEpoch: number) => {
-      outOfRange.push([partition, offset, leaderEpoch])
-      return Math.max(offset, script.partition('t', partition).logStartOffset)
-    },
-    failed: (error: Error) => void failures.push(error as ShoalError),
-  }
-  const settings = sourceSettings({ brokers: 'b1:9092', topics: ['t'], fetch: limits })
-  const fetcher = new Fetcher(client, settings, {
-    ...events,
-    records: (batch) => void events.records(batch),
-  })
-  return {
-    clock,
-    script,
-    fetcher,
-    batches,
-    ends,
-    outOfRange,
-    failures,
-    events,
-    settle: () => clock.advance(0),
-    append(partition: number, ...values: string[]) {
-      const log = script.partition('t', partition)
-      log.batches.push(batchAt(log.logEndOffset, values))
-      log.logEndOffset += values.length
-      script.wake()
-    },
-    seen: (partition: number) =>
-      batches
-        .filter((batch) => batch.partition === partition)
-        .flatMap(({ records }) => records)
-        .map(({ offset, value }) => `${offset} ${Buffer.from(value ?? []).toString()}`),
-  }
-}
-
-function batchAt(baseOffset: number, values: readonly string[], options: BatchInput = {}) {
-  const records = values.map((value) => ({ timestampMs: 0, value: Buffer.from(value) }))
-  const bytes = encodeRecordBatch(records, { ...options, baseOffset })
-  return { baseOffset, nextOffset: baseOffset + values.length, bytes }
-}
 
 /** One broker answers every fetched partition with an error from now on. */
 async function withError(
@@ -470,30 +402,4 @@ async function withNextRefused(
     return count === 2 ? refused(request, 'OFFSET_OUT_OF_RANGE') : usual(request, asked)
   })
   await settle()
-}
-
-function refused({ topics }: RequestOf<typeof fetch>, errorCode: KafkaErrorCode) {
-  return {
-    throttleTimeMs: 0,
-    errorCode: NO_ERROR,
-    sessionId: 0,
-    nodeEndpoints: [],
-    responses: topics.map(({ topicId, partitions }) => ({
-      topic: '',
-      topicId,
-      partitions: partitions.map(({ partition }) => ({
-        partitionIndex: partition,
-        errorCode,
-        highWatermark: -1,
-        lastStableOffset: -1,
-        logStartOffset: -1,
-        divergingEpoch: { epoch: -1, endOffset: -1 },
-        currentLeader: { leaderId: -1, leaderEpoch: -1 },
-        snapshotId: { endOffset: -1, epoch: -1 },
-        abortedTransactions: null,
-        preferredReadReplica: -1,
-        records: null,
-      })),
-    })),
-  }
 }

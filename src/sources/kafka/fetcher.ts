@@ -9,11 +9,13 @@
  * - A large answer is handed over in pieces, so that what unpacks to more than there is room for waits packed.
  * - Answers are matched to the track (epoch) and its turn: what belongs to a partition that was given up, or to a
  *   position that was reset, is dropped.
+ * - A leader may name a nearer replica (KIP-392): it is read from until it fails, is gone or `metadataMaxAgeMs` is over.
+ *   A topic that was deleted and made anew is not read on: its owner decides.
  * - Leaders that moved, brokers that fell: the cluster is asked again and the fetch repeated, with backoff. Damaged
  *   bytes are fetched again, a few times. Where to go on when the log does not hold the position, or not the records
  *   that were read before it (a truncation, known by its leader epochs), is the caller's to decide.
  *
- * No fetch sessions (each request is complete), no reading from followers.
+ * No fetch sessions (each request is complete).
  */
 
 import { ShoalError, messageOf, unreachable as impossible } from '../../core/index.ts'
@@ -22,14 +24,13 @@ import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
 import { fetch } from '../../protocol/index.ts'
 import type { FetchResponse, KafkaErrorCode } from '../../protocol/index.ts'
 import { backoffMs } from './backoff.ts'
-import { leaderOf } from './cluster-view.ts'
 import { EpochTrail } from './epoch-trail.ts'
-import { fetchRequest, isReady, newTrack } from './fetch-track.ts'
-import type { Arrived, Planned, Track } from './fetch-track.ts'
+import { fetchRequest, isReady, isRemade, newTrack, nodeToRead } from './fetch-track.ts'
+import type { Arrived, Planned, ReadLog, Track } from './fetch-track.ts'
 import { FetchedAnswer, positionAfter } from './fetched-records.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
 import type { Channel, KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './member-state.ts'
+import { partitionKey } from './topic-partition.ts'
 import type { SourceSettings } from './options.ts'
 
 export interface FetcherEvents {
@@ -37,6 +38,8 @@ export interface FetcherEvents {
   endOfPartition(partition: OwnedPartition, offset: number): void
   /** Answers where to go on; the partition rests until then. Rejecting ends the session. */
   outOfRange(partition: OwnedPartition, offset: number, leaderEpoch: number): Promise<number>
+  /** Nothing is read of the topic until its partitions are added anew. */
+  remade(topic: string): void
   failed(error: Error): void
 }
 
@@ -47,6 +50,9 @@ interface BrokerState {
   failures: number
   backoff: Timer | null
 }
+
+/** How long leaders are not asked for nearer replicas after one failed: it may still be the one that they name. */
+const REPLICA_REST_MS = 10_000
 
 const FETCH_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
 const NO_BYTES = new Uint8Array(0)
@@ -65,6 +71,7 @@ export class Fetcher {
   #refresh: Timer | null = null
   #isRefreshing = false
   #isClosed = false
+  #leadersOnlyUntilMs = Number.NEGATIVE_INFINITY
   /** Where the next plan begins, so that no partition always comes last. */
   #rotation = 0
 
@@ -75,11 +82,11 @@ export class Fetcher {
   }
 
   /**
-   * Begins to read a partition; one of the same name and an older epoch is dropped. `trail` knows, and learns, under
+   * Begins to read a partition; one of the same name and an older epoch is dropped. `log.trail` knows, and learns, under
    * which leaders its records were written.
    */
-  add(partition: OwnedPartition, offset: number, trail: EpochTrail = new EpochTrail()): void {
-    this.#tracks.set(partitionKey(partition), newTrack(partition, offset, trail))
+  add(partition: OwnedPartition, offset: number, log: ReadLog = newLog()): void {
+    this.#tracks.set(partitionKey(partition), newTrack(partition, offset, log))
     this.#pump()
   }
 
@@ -117,10 +124,15 @@ export class Fetcher {
   #pump(): void {
     if (this.#isClosed) return
     const ready = new Map<number, Track[]>()
+    const remade = new Set<string>()
+    const { cluster, ports } = this.#client
     for (const track of this.#tracks.values()) {
       if (!isReady(track)) continue
-      const node = this.#leaderOf(track)
-      if (node === null) this.#refreshSoon()
+      const node = nodeToRead(track, cluster, ports.clock.monotonicMs())
+      if (isRemade(track, cluster)) {
+        track.waitsFor = 'the end'
+        remade.add(track.partition.topic)
+      } else if (node === null) this.#refreshSoon()
       else ready.set(node, [...(ready.get(node) ?? []), track])
     }
     for (const [node, tracks] of ready) {
@@ -129,6 +141,7 @@ export class Fetcher {
       if (channel !== undefined && broker.backoff === null)
         void this.#fetch(node, broker, channel, this.#plan(tracks))
     }
+    for (const topic of remade) this.#events.remade(topic)
   }
 
   #plan(tracks: readonly Track[]): readonly Planned[] {
@@ -148,7 +161,7 @@ export class Fetcher {
     broker.busy.add(channel)
     let response: FetchResponse | null = null
     try {
-      const request = fetchRequest(plan, this.#settings, this.#client.cluster)
+      const request = fetchRequest(plan, this.#settings, this.#client.cluster, this.#rackId)
       ;({ response } = await this.#client.request(fetch, request, {
         to: { node },
         channel,
@@ -157,6 +170,7 @@ export class Fetcher {
       broker.failures = 0
     } catch (error) {
       this.#brokerFailed(broker, error)
+      for (const { track } of plan) this.#leaveReplica(track)
     }
     broker.busy.delete(channel)
     for (const { track } of plan) track.isInFlight = false
@@ -185,8 +199,9 @@ export class Fetcher {
         )
         if (planned === undefined || !this.#isCurrent(planned)) continue
         if (answer.errorCode !== 'NONE') this.#refused(planned, answer.errorCode)
+        else if (answer.preferredReadReplica >= 0) this.#follow(planned.track, answer)
         // The log has other records there than those that were read.
-        else if (answer.divergingEpoch.endOffset >= 0) void this.#findPosition(planned)
+        else if (answer.divergingEpoch.endOffset >= 0) this.#hasDiverged(planned)
         else if (this.#take(planned, answer)) accepted.push(planned.track)
       }
     }
@@ -270,8 +285,38 @@ export class Fetcher {
     })
   }
 
+  /** The leader knows a nearer replica, and sent nothing. */
+  #follow(track: Track, { preferredReadReplica }: PartitionAnswer): void {
+    const { clock } = this.#client.ports
+    const untilMs = clock.monotonicMs() + this.#client.settings.metadataMaxAgeMs
+    track.replica = { node: preferredReadReplica, untilMs }
+    if (nodeToRead(track, this.#client.cluster, clock.monotonicMs()) === preferredReadReplica)
+      return
+    this.#leaveReplica(track)
+    this.#refreshSoon()
+  }
+
+  #hasDiverged(planned: Planned): void {
+    if (!this.#leaveReplica(planned.track)) void this.#findPosition(planned)
+  }
+
+  /** Back to the leader. */
+  #leaveReplica(track: Track): boolean {
+    if (track.replica === null) return false
+    track.replica = null
+    this.#leadersOnlyUntilMs = this.#client.ports.clock.monotonicMs() + REPLICA_REST_MS
+    return true
+  }
+
+  get #rackId(): string {
+    const isResting = this.#client.ports.clock.monotonicMs() < this.#leadersOnlyUntilMs
+    return isResting ? '' : (this.#settings.clientRack ?? '')
+  }
+
   #refused(planned: Planned, error: KafkaErrorCode): void {
     const { track } = planned
+    // A follower may lag behind, or not know yet what the leader knows: the leader's word counts.
+    if (this.#leaveReplica(track)) return
     const verdict = fetchVerdict(error)
     switch (verdict) {
       case 'look-again':
@@ -408,12 +453,6 @@ export class Fetcher {
     return timers.schedule(backoffMs(failures, limits, random), fire)
   }
 
-  #leaderOf(track: Track): number | null {
-    const { topic, partition } = track.partition
-    const node = leaderOf(this.#client.cluster, topic, partition)
-    return node !== null && this.#client.cluster.brokers.has(node) ? node : null
-  }
-
   #broker(node: number): BrokerState {
     const known = this.#brokers.get(node)
     if (known !== undefined) return known
@@ -421,4 +460,8 @@ export class Fetcher {
     this.#brokers.set(node, broker)
     return broker
   }
+}
+
+function newLog(): ReadLog {
+  return { topicId: null, trail: new EpochTrail() }
 }

@@ -13,7 +13,7 @@ export type {
 export type { SentRecord } from './producer-queue.ts'
 export { OffsetMoment, commitOffsets, committedOffsets, offsetsAt } from './offsets.ts'
 export type { CommitRequest, CommittedOffset } from './offsets.ts'
-export { partitionKey } from './member-state.ts'
+export { partitionKey } from './topic-partition.ts'
 export { KafkaClient, isPassing } from './kafka-client.ts'
 export type { Channel, KafkaClientOptions, RequestOptions, Target } from './kafka-client.ts'
 export { refusal } from './broker-link.ts'

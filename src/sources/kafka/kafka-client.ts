@@ -7,7 +7,7 @@
  * A request goes to a broker by what it is about: any broker, a node, the controller, a group's coordinator, a
  * partition's leader. It is sent once and answered or rejected in time; error codes inside answers are the caller's.
  * Connections are kept by node and channel, so that a join or a fetch that waits at the broker holds up nothing else.
- * Membership is in `group-member.ts`, reading in `fetcher.ts`, writing in `kafka-producer.ts`.
+ * Membership is in `membership/`, reading in `fetcher.ts`, writing in `kafka-producer.ts`.
  */
 
 import { ShoalError, randomBelow } from '../../core/index.ts'
@@ -48,6 +48,12 @@ export interface KafkaClientOptions extends KafkaClusterOptions {
 }
 
 const GROUP_KEY_TYPE = 0
+
+/** By name, or (Metadata 12 and later) by id. */
+interface AskedTopic {
+  readonly topicId: string
+  readonly name: string | null
+}
 
 export class KafkaClient implements AsyncDisposable {
   readonly ports: Ports
@@ -108,6 +114,24 @@ export class KafkaClient implements AsyncDisposable {
     return this.#link(node, channel).request(api, body, timeoutMs)
   }
 
+  /** Whether the broker that a request would go to speaks this API in a version that we speak too. */
+  async speaks(api: Pick<Api, 'key' | 'name' | 'versions'>, to: Target): Promise<boolean> {
+    this.#throwIfClosed()
+    const timeoutMs = this.settings.requestTimeoutMs
+    const node =
+      to === 'any' ? null : (this.#knownNode(to) ?? (await this.#findNode(to, timeoutMs)))
+    const link = node === null ? this.#candidates()[0] : this.#link(node, 'main')
+    return link !== undefined && (await link.versionOf(api, timeoutMs)) !== null
+  }
+
+  /** Learns the topics that have these ids, where they exist. */
+  async refreshIds(topicIds: readonly string[]): Promise<ClusterView> {
+    return this.#refresh(
+      topicIds.map((topicId) => ({ topicId, name: null })),
+      false,
+    )
+  }
+
   /** Asks the cluster about these topics (and those asked for before), or about all of them. */
   refresh(topics: readonly string[] | 'all' = []): Promise<ClusterView> {
     if (topics === 'all') return this.#refresh('all', false)
@@ -115,7 +139,7 @@ export class KafkaClient implements AsyncDisposable {
     const running = this.#refreshing
     if (running !== null && topics.every((topic) => running.topics.has(topic))) return running.done
     const asked = new Set(this.#interest)
-    const done = this.#refresh([...asked], false).finally(() => {
+    const done = this.#refresh(byName([...asked]), false).finally(() => {
       if (this.#refreshing?.done === done) this.#refreshing = null
     })
     this.#refreshing = { topics: asked, done }
@@ -125,7 +149,7 @@ export class KafkaClient implements AsyncDisposable {
   /** Asks about a topic in a way that makes the broker create it, where its `auto.create.topics.enable` allows that. */
   async refreshOrCreate(topic: string): Promise<ClusterView> {
     this.#interest.add(topic)
-    return this.#refresh([topic], true)
+    return this.#refresh(byName([topic]), true)
   }
 
   /** No longer asks about a topic. */
@@ -268,19 +292,14 @@ export class KafkaClient implements AsyncDisposable {
   }
 
   async #refresh(
-    topics: readonly string[] | 'all',
+    topics: readonly AskedTopic[] | 'all',
     allowAutoTopicCreation: boolean,
   ): Promise<ClusterView> {
     const { response } = await this.#requestAny(
       metadata,
       (version) => ({
         // All topics are asked for by an empty list in version 0 and by null later.
-        topics:
-          topics === 'all'
-            ? version === 0
-              ? []
-              : null
-            : topics.map((name) => ({ topicId: ZERO_UUID, name })),
+        topics: topics === 'all' ? (version === 0 ? [] : null) : topics,
         allowAutoTopicCreation,
         includeClusterAuthorizedOperations: false,
         includeTopicAuthorizedOperations: false,
@@ -288,7 +307,7 @@ export class KafkaClient implements AsyncDisposable {
       this.settings.requestTimeoutMs,
     )
     if (response.errorCode !== 'NONE') throw refusal(metadata.name, response.errorCode)
-    this.#cluster = mergeMetadata(this.#cluster, response)
+    this.#cluster = mergeMetadata(this.#cluster, response, topics === 'all')
     this.#refreshedMs = this.ports.clock.monotonicMs()
     return this.#cluster
   }
@@ -320,6 +339,11 @@ export class KafkaClient implements AsyncDisposable {
   }
 }
 
+/** Whether the broker has no version of the request that we speak, or the feature behind it is off. */
+export function speaksNoVersion(error: unknown): boolean {
+  return error instanceof ShoalError && error.details['error'] === 'UNSUPPORTED_VERSION'
+}
+
 /** Whether the same call may succeed later: the broker was not reached, or said so. */
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof ShoalError)) return false
@@ -331,6 +355,10 @@ function isTransport(error: unknown): boolean {
     error instanceof ShoalError &&
     (error.code === 'SHOAL_BROKER_UNREACHABLE' || error.code === 'SHOAL_REQUEST_TIMEOUT')
   )
+}
+
+function byName(topics: readonly string[]): readonly AskedTopic[] {
+  return topics.map((name) => ({ topicId: ZERO_UUID, name }))
 }
 
 function linkKey(node: number, channel: Channel): string {

@@ -23,17 +23,18 @@ import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { isRetriable } from '../../protocol/index.ts'
 import { commitOutcome } from './commit-outcome.ts'
 import { EpochTrail, UNKNOWN_EPOCH } from './epoch-trail.ts'
+import type { ReadLog } from './fetch-track.ts'
 import { Fetcher } from './fetcher.ts'
-import { GroupMember } from './group-member.ts'
+import { GroupMember } from './membership/group-member.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { KafkaProducer } from './kafka-producer.ts'
-import { partitionKey } from './member-state.ts'
+import { partitionKey } from './topic-partition.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
 import type { Start } from './start-finder.ts'
-import { TopicWatch } from './topic-watch.ts'
+import { TopicWatch } from './membership/topic-watch.ts'
 
 /** Between the end of a drain and the rebalance timeout: for the last commit and the join to arrive. */
 const RELEASE_MARGIN_MS = 2_000
@@ -50,8 +51,10 @@ export class KafkaSession implements SourceSession {
   readonly #announced = new Map<string, OwnedPartition>()
   /** Taken away from the runtime, which still finishes what it had begun. */
   readonly #draining = new Map<string, OwnedPartition>()
-  /** Under which leaders each partition was written, by `partitionKey`; what is drained still commits with it. */
-  readonly #trails = new Map<string, EpochTrail>()
+  /** What is read of each partition, by `partitionKey`; what is drained still commits with it. */
+  readonly #logs = new Map<string, ReadLog>()
+  /** Partitions of topics that were deleted and made anew: what is committed for their names is about other records. */
+  readonly #remade = new Set<string>()
   #producer: KafkaProducer | null = null
   #closing: Promise<void> | null = null
 
@@ -66,15 +69,17 @@ export class KafkaSession implements SourceSession {
     this.#settings = settings
     this.#context = context
     const { events, group } = context
-    this.#watch = new TopicWatch(client, settings.topics, {
+    this.#watch = new TopicWatch(client, settings, {
       missing: (topic) => events.notice({ kind: 'topic-missing', topic }),
-      changed: () => this.#member.topicsChanged(),
+      changed: (isSubscription) => this.#member.topicsChanged(isSubscription),
     })
     this.#starts = new StartFinder({
       client,
       group,
       settings,
+      topics: () => this.#watch.topics,
       hasAppeared: (topic) => this.#watch.hasAppeared(topic),
+      isRemade: (partition) => this.#remade.has(partitionKey(partition)),
       commit: (positions) => this.#commitStart(positions),
       notice: (notice) => events.notice(notice),
     })
@@ -85,12 +90,14 @@ export class KafkaSession implements SourceSession {
         outOfRange(client, settings, { partition, offset, leaderEpoch }, (notice) =>
           events.notice(notice),
         ),
+      remade: (topic) => this.#topicRemade(topic),
       failed: (error) => this.#failed(error),
     })
     this.#member = new GroupMember({
       client,
       group,
       settings,
+      topics: () => this.#watch.topics,
       nextEpoch,
       events: {
         assign: (partitions, generation) => void this.#assign(partitions, generation),
@@ -131,6 +138,7 @@ export class KafkaSession implements SourceSession {
   async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
     // A commit beside a join would wait for it at the broker and then belong to an old generation.
     await this.#member.settled()
+    for (const topic of this.#remadeTopics(positions)) this.#topicRemade(topic)
     const [owned, stale] = partition(positions, (position) => this.#member.owns(position))
     const results: CommitResult[] = stale.map((position) => resultOf(position, 'stale'))
     if (owned.length === 0 || this.#member.isClosed)
@@ -161,7 +169,7 @@ export class KafkaSession implements SourceSession {
   async #assign(partitions: readonly OwnedPartition[], generation: number): Promise<void> {
     for (const one of partitions) {
       this.#pending.set(partitionKey(one), one)
-      this.#trails.delete(partitionKey(one))
+      this.#logs.delete(partitionKey(one))
     }
     const stillPending = () => partitions.filter((one) => this.#isPending(one))
     try {
@@ -179,14 +187,16 @@ export class KafkaSession implements SourceSession {
       const key = partitionKey(assignment)
       this.#pending.delete(key)
       this.#announced.set(key, { topic, partition, epoch })
-      this.#trails.set(key, new EpochTrail(leaderEpoch))
+      this.#remade.delete(key)
+      const topicId = this.#client.cluster.topics.get(topic)?.topicId ?? null
+      this.#logs.set(key, { topicId, trail: new EpochTrail(leaderEpoch) })
     }
     this.#context.events.assigned(starts.map(({ assignment }) => assignment))
     for (const { assignment } of starts) {
       const { topic, partition, epoch, startOffset } = assignment
-      const trail = this.#trails.get(partitionKey(assignment))
+      const log = this.#logs.get(partitionKey(assignment))
       if (this.#isAnnounced(assignment))
-        this.#fetcher.add({ topic, partition, epoch }, startOffset, trail)
+        this.#fetcher.add({ topic, partition, epoch }, startOffset, log)
     }
   }
 
@@ -232,6 +242,24 @@ export class KafkaSession implements SourceSession {
     return announced
   }
 
+  /** What was read of the topic, and what is committed under its name, has nothing to do with what it holds now. */
+  #topicRemade(topic: string): void {
+    this.#watch.wasRemade(topic)
+    for (const { partition } of this.#client.cluster.topics.get(topic)?.partitions ?? [])
+      this.#remade.add(partitionKey({ topic, partition }))
+    this.#member.topicRemade(topic)
+  }
+
+  #remadeTopics(positions: readonly CommitPosition[]): ReadonlySet<string> {
+    const { topics } = this.#client.cluster
+    const isRemade = (position: CommitPosition) => {
+      const now = topics.get(position.topic)?.topicId ?? null
+      const then = this.#logs.get(partitionKey(position))?.topicId ?? null
+      return this.#member.owns(position) && now !== null && then !== null && now !== then
+    }
+    return new Set(positions.filter(isRemade).map(({ topic }) => topic))
+  }
+
   async #commitStart(
     positions: readonly (OwnedPartition & { readonly offset: number })[],
   ): Promise<boolean> {
@@ -272,14 +300,15 @@ export class KafkaSession implements SourceSession {
     const error = errors.get(partitionKey(position)) ?? 'UNKNOWN_SERVER_ERROR'
     if (isCoordinatorError(error)) this.#client.forgetCoordinator(this.#context.group)
     else if (error !== 'NONE' && !isRetriable(error)) this.#member.refused(asked, error)
-    if (error === 'NONE') this.#trails.get(partitionKey(position))?.forgetBefore(position.offset)
+    if (error === 'NONE')
+      this.#logs.get(partitionKey(position))?.trail.forgetBefore(position.offset)
     return resultOf(position, commitOutcome(error, this.#member.owns(position)))
   }
 
   /** Lets whoever starts there see whether the log still is the one that was read. */
   #withEpoch(position: CommitPosition): CommitPosition & { readonly leaderEpoch: number } {
-    const trail = this.#trails.get(partitionKey(position))
-    return { ...position, leaderEpoch: trail?.before(position.offset) ?? UNKNOWN_EPOCH }
+    const log = this.#logs.get(partitionKey(position))
+    return { ...position, leaderEpoch: log?.trail.before(position.offset) ?? UNKNOWN_EPOCH }
   }
 
   #failed(error: unknown): void {

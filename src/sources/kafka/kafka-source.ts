@@ -56,7 +56,7 @@ export function kafka(
         ports,
       )
       try {
-        await client.refresh(settings.topics)
+        await client.refresh(settings.topicPattern === null ? settings.topics : 'all')
         await client.coordinatorOf(context.group, client.settings.bootstrapTimeoutMs)
       } catch (error) {
         await client.close()

@@ -16,8 +16,8 @@ import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { refusal } from './broker-link.ts'
 import { leaderOf } from './cluster-view.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './member-state.ts'
-import type { TopicPartition } from './membership-messages.ts'
+import { partitionKey } from './topic-partition.ts'
+import type { TopicPartition } from './topic-partition.ts'
 
 /** Stands for a moment in ListOffsets. */
 export const OffsetMoment = { latest: -1, earliest: -2 } as const

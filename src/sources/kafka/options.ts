@@ -12,6 +12,7 @@ import {
   systemTimers,
 } from '../../core/index.ts'
 import type { Address, Clock, Logger, Random, Timers } from '../../core/index.ts'
+import { topicPattern } from '../../group/index.ts'
 import type { KafkaTransport } from './transport.ts'
 import { PlatformaticTransport } from './platformatic-transport.ts'
 import type { KafkaSasl, KafkaTls } from './security.ts'
@@ -40,16 +41,37 @@ export interface KafkaClusterOptions {
 }
 
 /** Offered to the group in this order. `cooperative-sticky` keeps what need not move flowing; the others stop everything. */
-export type KafkaAssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'round-robin'
+export type KafkaAssignorName = 'cooperative-sticky' | 'sticky' | 'range' | 'roundrobin'
+
+/** How a member belongs to its group: see `KafkaSourceOptions.groupProtocol`. */
+export type KafkaGroupProtocol = 'auto' | 'consumer' | 'classic'
 
 export interface KafkaSourceOptions extends KafkaClusterOptions {
-  /** Topics to read; one that does not exist yet is waited for. */
-  readonly topics: readonly string[]
+  /** Topics to read; one that does not exist yet is waited for. Either this or `topicPattern`. */
+  readonly topics?: readonly string[]
+  /**
+   * Reads every topic whose whole name matches this regular expression (RE2's syntax, in time linear in the name), those
+   * to come included; internal topics never. Where the broker assigns, it matches; else every member does, each
+   * `metadataMaxAgeMs`.
+   */
+  readonly topicPattern?: string
+  /**
+   * `consumer`: the broker assigns (KIP-848, Apache Kafka 4.0 and later, Shoal); nothing stops in a rebalance. `classic`:
+   * a member assigns, by `assignors`. `auto` (the default): `consumer` where the broker has it, unless an option is given
+   * that only `classic` keeps (`assignors`, `sessionTimeoutMs`, `heartbeatIntervalMs`). A member that runs stays what it
+   * is; under `auto` one that has to join anew (lost, restarted) looks again at what its broker speaks.
+   */
+  readonly groupProtocol?: KafkaGroupProtocol
+  /** Under `consumer`: which of the broker's assignors (`uniform`, `range`); default: the broker's choice. */
+  readonly groupRemoteAssignor?: string
   /** Makes this a static member: it keeps its partitions over a restart shorter than the session timeout. */
   readonly groupInstanceId?: string
-  /** Default 45,000. */
+  /**
+   * Default 45,000. Under `classic` the broker counts with it. Under `consumer` the broker has its own
+   * (`group.consumer.session.timeout.ms`, 45,000), and this is how long a member that hears nothing believes in itself.
+   */
   readonly sessionTimeoutMs?: number
-  /** At most a third of the session timeout; default 3,000. */
+  /** At most a third of the session timeout; default 3,000. Under `consumer` the broker says how often. */
   readonly heartbeatIntervalMs?: number
   /** How long a rebalance waits for members, and so the most that a drain may take; default 60,000. */
   readonly rebalanceTimeoutMs?: number
@@ -62,6 +84,8 @@ export interface KafkaSourceOptions extends KafkaClusterOptions {
   readonly isolation?: 'read-committed' | 'read-uncommitted'
   /** Default `['cooperative-sticky']`. A mixture with others works as those do: everything stops in a rebalance. */
   readonly assignors?: readonly KafkaAssignorName[]
+  /** Where this consumer is (`client.rack`): the broker may then name a nearer replica to read from (KIP-392). */
+  readonly clientRack?: string
   readonly fetch?: FetchOptions
 }
 
@@ -103,7 +127,12 @@ export interface ClusterSettings {
 }
 
 export interface SourceSettings {
+  /** Empty with a pattern. */
   readonly topics: readonly string[]
+  readonly topicPattern: string | null
+  readonly groupProtocol: KafkaGroupProtocol
+  readonly groupRemoteAssignor: string | null
+  readonly clientRack: string | null
   readonly groupInstanceId: string | null
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -141,6 +170,10 @@ export function clusterSettings(options: KafkaClusterOptions): ClusterSettings {
 export function sourceSettings(options: KafkaSourceOptions): SourceSettings {
   const settings: SourceSettings = {
     topics: [...new Set(options.topics)],
+    topicPattern: options.topicPattern ?? null,
+    groupProtocol: groupProtocol(options),
+    groupRemoteAssignor: options.groupRemoteAssignor ?? null,
+    clientRack: options.clientRack ?? null,
     groupInstanceId: options.groupInstanceId ?? null,
     sessionTimeoutMs: positive(options, 'sessionTimeoutMs', 45_000),
     heartbeatIntervalMs: positive(options, 'heartbeatIntervalMs', 3_000),
@@ -150,9 +183,11 @@ export function sourceSettings(options: KafkaSourceOptions): SourceSettings {
     assignors: options.assignors ?? ['cooperative-sticky'],
     fetch: fetchSettings(options.fetch ?? {}),
   }
-  if (settings.topics.length === 0) throw invalid('topics', 'is empty; name at least one topic')
-  if (settings.topics.includes('')) throw invalid('topics', 'has an empty name in it')
+  checkSubscription(settings)
   if (settings.groupInstanceId === '') throw invalid('groupInstanceId', 'is empty; leave it out')
+  if (settings.clientRack === '') throw invalid('clientRack', 'is empty; leave it out')
+  if (settings.groupRemoteAssignor === '')
+    throw invalid('groupRemoteAssignor', 'is empty; leave it out')
   if (settings.assignors.length === 0) throw invalid('assignors', 'is empty; name at least one')
   if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs)
     throw invalid(
@@ -160,6 +195,38 @@ export function sourceSettings(options: KafkaSourceOptions): SourceSettings {
       `is ${settings.heartbeatIntervalMs}, more than a third of sessionTimeoutMs (${settings.sessionTimeoutMs}): one lost heartbeat would cost the membership`,
     )
   return settings
+}
+
+/** What `auto` may choose depends on what was asked for: an option that would not be kept is worse than an old protocol. */
+function groupProtocol(options: KafkaSourceOptions): KafkaGroupProtocol {
+  const asked = options.groupProtocol ?? 'auto'
+  const { assignors, sessionTimeoutMs, heartbeatIntervalMs } = options
+  if (asked === 'consumer' && assignors !== undefined)
+    throw invalid(
+      'assignors',
+      "is given with groupProtocol 'consumer', where the broker assigns; choose groupRemoteAssignor, or 'classic'",
+    )
+  if (asked === 'classic' && options.groupRemoteAssignor !== undefined)
+    throw invalid(
+      'groupRemoteAssignor',
+      "is given with groupProtocol 'classic', where a member assigns; choose assignors, or 'consumer'",
+    )
+  if (asked !== 'auto') return asked
+  return (assignors ?? sessionTimeoutMs ?? heartbeatIntervalMs) ? 'classic' : 'auto'
+}
+
+function checkSubscription({ topics, topicPattern: pattern }: SourceSettings): void {
+  if (pattern === null) {
+    if (topics.length === 0)
+      throw invalid('topics', 'is empty; name at least one topic, or a topicPattern')
+    if (topics.includes('')) throw invalid('topics', 'has an empty name in it')
+    return
+  }
+  if (topics.length > 0) throw invalid('topicPattern', 'is given with topics; choose one of them')
+  if (pattern === '') throw invalid('topicPattern', 'is empty')
+  const compiled = topicPattern(pattern)
+  if (typeof compiled !== 'function')
+    throw invalid('topicPattern', `cannot be read: ${compiled.problem}`)
 }
 
 export function withSystemPorts(ports: KafkaPorts, options: KafkaClusterOptions): Ports {

@@ -19,7 +19,7 @@ import {
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { clusterScript } from './cluster-script.ts'
 import { kafka } from './kafka-source.ts'
-import { partitionKey } from './member-state.ts'
+import { partitionKey } from './topic-partition.ts'
 import type { KafkaSourceOptions } from './options.ts'
 import { NO_ERROR } from './scripted-transport.ts'
 

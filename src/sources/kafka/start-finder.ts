@@ -1,8 +1,8 @@
 /**
  * Finds where newly assigned partitions begin: asks the broker, lets `start-offset.ts` decide, tells what is notable.
  *
- * Under the policy `latest` the decision is committed at once, for idle partitions too: a restart before the first commit
- * must not decide anew, later in the log.
+ * Under the policy `latest`, and for a topic that was made anew, the decision is committed at once, for idle partitions
+ * too: a restart before the first commit must not decide anew, later in the log.
  */
 
 import { ShoalError } from '../../core/index.ts'
@@ -12,20 +12,24 @@ import { refusal } from './broker-link.ts'
 import { UNKNOWN_EPOCH } from './epoch-trail.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
-import { partitionKey } from './member-state.ts'
-import type { TopicPartition } from './membership-messages.ts'
+import { partitionKey } from './topic-partition.ts'
+import type { TopicPartition } from './topic-partition.ts'
 import { OffsetMoment, committedOffsets, endOfEpoch, offsetsAt } from './offsets.ts'
 import type { CommittedOffset } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { decideStart } from './start-offset.ts'
-import type { StartDecision } from './start-offset.ts'
+import type { StartDecision, StartProblem } from './start-offset.ts'
 
 export interface StartFinderOptions {
   readonly client: KafkaClient
   readonly group: string
   readonly settings: SourceSettings
+  /** What the subscription means by now. */
+  readonly topics: () => readonly string[]
   /** Whether the topic came into being while this session was watching. */
   readonly hasAppeared: (topic: string) => boolean
+  /** Whether what is committed for the partition is about a topic of its name that was deleted. */
+  readonly isRemade: (partition: TopicPartition) => boolean
   /** Commits start offsets as the member that we are now; false when that has to be tried again. */
   readonly commit: (
     positions: readonly (OwnedPartition & { readonly offset: number })[],
@@ -85,7 +89,7 @@ export class StartFinder {
     const { client, group, settings, notice } = this.#options
     const isLatest = settings.offsetReset === 'latest'
     const [committed, bounds] = await Promise.all([
-      committedOffsets(client, group, isLatest ? this.#wholeTopics(partitions) : partitions),
+      committedOffsets(client, group, isLatest ? this.#wholeSubscription(partitions) : partitions),
       boundsOf(client, settings, partitions),
     ])
     const known = new Set([...committed.keys()].map(topicOfKey))
@@ -93,7 +97,8 @@ export class StartFinder {
     const decided: (OwnedPartition & { readonly offset: number })[] = []
     for (const one of partitions) {
       const key = partitionKey(one)
-      const stored = committed.get(key) ?? null
+      const isRemade = this.#options.isRemade(one)
+      const stored = isRemade ? null : (committed.get(key) ?? null)
       const decision = decideStart({
         committed: stored?.offset ?? null,
         earliest: offsetOf(bounds.earliest, one),
@@ -101,7 +106,8 @@ export class StartFinder {
         policy: settings.offsetReset,
         isFirstStart:
           !this.#options.hasAppeared(one.topic) &&
-          (!known.has(one.topic) || generation === FIRST_GENERATION),
+          (!this.#isKnown(one.topic, known) || generation === FIRST_GENERATION),
+        isRemade,
       })
       const at = { offset: stored?.offset ?? -1, divergedAt: null }
       const startOffset = settle(decision, one, at, settings, notice)
@@ -109,16 +115,23 @@ export class StartFinder {
         assignment: { ...one, committed: withoutEpoch(stored), startOffset, generation },
         leaderEpoch: stored?.offset === startOffset ? stored.leaderEpoch : UNKNOWN_EPOCH,
       })
-      if (stored === null) decided.push({ ...one, offset: startOffset })
+      if (stored === null && (isLatest || isRemade)) decided.push({ ...one, offset: startOffset })
     }
-    if (isLatest && decided.length > 0 && !(await this.#options.commit(decided)))
+    if (decided.length > 0 && !(await this.#options.commit(decided)))
       throw new ShoalError('SHOAL_REQUEST_TIMEOUT', 'the start offsets could not be committed yet')
     return starts
   }
 
-  #wholeTopics(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
-    const { topics } = this.#options.client.cluster
-    return [...new Set(partitions.map(({ topic }) => topic))].flatMap((topic) =>
+  /** A pattern is one subscription: who has committed for one of its topics has met them all. */
+  #isKnown(topic: string, known: ReadonlySet<string>): boolean {
+    return this.#options.settings.topicPattern === null ? known.has(topic) : known.size > 0
+  }
+
+  #wholeSubscription(partitions: readonly TopicPartition[]): readonly TopicPartition[] {
+    const { client, settings } = this.#options
+    const { topics } = client.cluster
+    const wanted = settings.topicPattern === null ? [] : this.#options.topics()
+    return [...new Set([...wanted, ...partitions.map(({ topic }) => topic)])].flatMap((topic) =>
       (topics.get(topic)?.partitions ?? []).map(({ partition }) => ({ topic, partition })),
     )
   }
@@ -180,8 +193,11 @@ function settle(
 ): number {
   switch (decision.kind) {
     case 'start':
-      if (decision.reason === 'policy') {
-        const reason = `nothing was committed and offsetReset is ${offsetReset}`
+      if (decision.reason !== 'committed') {
+        const reason =
+          decision.reason === 'remade'
+            ? 'the topic was deleted and made anew'
+            : `nothing was committed and offsetReset is ${offsetReset}`
         notice({ kind: 'offset-reset', topic, partition, from: null, to: decision.offset, reason })
       }
       return decision.offset
@@ -196,7 +212,7 @@ function settle(
 }
 
 function stopped(
-  problem: (StartDecision & { kind: 'stop' })['problem'],
+  problem: StartProblem,
   { topic, partition }: TopicPartition,
   { offset, divergedAt }: { readonly offset: number; readonly divergedAt: number | null },
 ): ShoalError {
@@ -213,6 +229,12 @@ function stopped(
       return new ShoalError(
         'SHOAL_OFFSET_OUT_OF_RANGE',
         `retention deleted offset ${offset} of ${where} before it was read and offsetReset is none; reset the group's offset`,
+        { details },
+      )
+    case 'remade':
+      return new ShoalError(
+        'SHOAL_OFFSET_OUT_OF_RANGE',
+        `${where} is of a topic that was deleted and made anew, and offsetReset is none; set an offset or choose earliest or latest`,
         { details },
       )
     case 'beyond-end':

@@ -3,7 +3,8 @@
  *
  * What the group committed counts. Where it committed nothing, the reset policy does, with one exception to `latest`: it
  * is about what was there before the group, so it holds only at the group's first start with the topic. A partition that
- * appeared later holds nothing older than the group, and is read from its beginning. Never is anything skipped silently.
+ * appeared later holds nothing older than the group, and is read from its beginning; so is one of a topic that was deleted
+ * and made anew, whatever was committed under its name. Never is anything skipped silently.
  */
 
 export interface StartFacts {
@@ -16,13 +17,22 @@ export interface StartFacts {
   readonly policy: 'earliest' | 'latest' | 'none'
   /** Whether the group meets the topic for the first time, as a whole. */
   readonly isFirstStart: boolean
+  /** Whether the topic was deleted and made anew since the group read it. */
+  readonly isRemade?: boolean
 }
 
+/** Why the user has to decide. */
+export type StartProblem = 'no-offset' | 'gone' | 'remade' | 'beyond-end' | 'truncated'
+
 export type StartDecision =
-  | { readonly kind: 'start'; readonly offset: number; readonly reason: 'committed' | 'policy' }
+  | {
+      readonly kind: 'start'
+      readonly offset: number
+      readonly reason: 'committed' | 'policy' | 'remade'
+    }
   /** Retention took what lies between. */
   | { readonly kind: 'skip'; readonly offset: number; readonly count: number }
-  | { readonly kind: 'stop'; readonly problem: 'no-offset' | 'gone' | 'beyond-end' | 'truncated' }
+  | { readonly kind: 'stop'; readonly problem: StartProblem }
 
 export function decideStart({
   committed,
@@ -31,7 +41,12 @@ export function decideStart({
   divergedAt = null,
   policy,
   isFirstStart,
+  isRemade = false,
 }: StartFacts): StartDecision {
+  if (isRemade)
+    return policy === 'none'
+      ? { kind: 'stop', problem: 'remade' }
+      : { kind: 'start', offset: earliest, reason: 'remade' }
   if (committed !== null) {
     if (committed > latest) return { kind: 'stop', problem: 'beyond-end' }
     if (divergedAt !== null && divergedAt >= earliest && divergedAt < committed)

@@ -1,11 +1,11 @@
 /**
- * What a member of a classic group knows of itself, and the small words in which `membership.ts` speaks of it.
+ * What a member of a classic group knows of itself, and the small words in which `classic-machine.ts` speaks of it.
  *
  * Pure: every change is a new object.
  */
 
-import type { OwnedPartition } from '../../consumer/index.ts'
-import type { MemberEffect, TopicPartition } from './membership-messages.ts'
+import type { OwnedPartition } from '../../../consumer/index.ts'
+import type { MemberEffect } from './classic-messages.ts'
 
 export interface MembershipSettings {
   /** Whether every offered assignor keeps what need not move. */
@@ -35,6 +35,8 @@ export interface MemberState {
   readonly heartbeatPending: boolean
   readonly lastProofMs: number
   readonly drainCount: number
+  /** Whether a place in the group was lost and is to be joined for anew. */
+  readonly isAnew: boolean
 }
 
 export interface MemberStep {
@@ -55,10 +57,7 @@ export const initialMember: MemberState = {
   heartbeatPending: false,
   lastProofMs: Number.NEGATIVE_INFINITY,
   drainCount: 0,
-}
-
-export function partitionKey({ topic, partition }: TopicPartition): string {
-  return `${partition} ${topic}`
+  isAnew: false,
 }
 
 /** Whether handlers may start: at most half a session timeout since the broker last knew this member. */
@@ -75,7 +74,13 @@ export function withoutPartitions(state: MemberState): MemberState {
 }
 
 export function outOfGroup(state: MemberState): MemberState {
-  return { ...withoutPartitions(state), generation: -1, isLeader: false, rejoinReason: null }
+  return {
+    ...withoutPartitions(state),
+    generation: -1,
+    isLeader: false,
+    isAnew: true,
+    rejoinReason: null,
+  }
 }
 
 export function isJoining(state: MemberState): boolean {

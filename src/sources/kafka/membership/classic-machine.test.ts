@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { initialMember, isFresh, partitionKey } from './member-state.ts'
-import type { MemberState, MembershipSettings } from './member-state.ts'
-import { step } from './membership.ts'
-import type { JoinAnswer, MemberEffect, MemberInput } from './membership-messages.ts'
-import type { KafkaErrorCode } from '../../protocol/index.ts'
+import { initialMember, isFresh } from './classic-state.ts'
+import { partitionKey } from '../topic-partition.ts'
+import type { MemberState, MembershipSettings } from './classic-state.ts'
+import { step } from './classic-machine.ts'
+import type { JoinAnswer, MemberEffect, MemberInput } from './classic-messages.ts'
+import type { KafkaErrorCode } from '../../../protocol/index.ts'
 
 const settings: MembershipSettings = {
   cooperative: true,
@@ -26,6 +27,7 @@ describe('joining', () => {
         memberId: '',
         generation: -1,
         owned: [],
+        isAnew: false,
         reason: 'joining the group',
       },
     ])
@@ -312,10 +314,13 @@ describe('topics that change', () => {
   test('make the leader rebalance the group, and nobody else', () => {
     const leader = fixture()
     leader.join([0], { leader: 'm-1' })
-    assert.deepEqual(kinds(leader.take({ kind: 'topics-changed' })), ['cancel', 'join'])
+    assert.deepEqual(kinds(leader.take({ kind: 'topics-changed', isSubscription: false })), [
+      'cancel',
+      'join',
+    ])
     const follower = fixture()
     follower.join([0], { leader: 'other' })
-    assert.deepEqual(follower.take({ kind: 'topics-changed' }), [])
+    assert.deepEqual(follower.take({ kind: 'topics-changed', isSubscription: false }), [])
   })
 })
 

@@ -6,9 +6,9 @@
  * for leaders of the time before (cooperative: the generation; eager: all that it held, then the generation).
  */
 
-import { ShoalError, concatBytes } from '../../core/index.ts'
-import { assignors } from '../../group/index.ts'
-import type { AssignorMember, AssignorName, TopicPartitions } from '../../group/index.ts'
+import { ShoalError, concatBytes } from '../../../core/index.ts'
+import { assignors } from '../../../group/index.ts'
+import type { AssignorMember, AssignorName, TopicPartitions } from '../../../group/index.ts'
 import {
   api,
   array,
@@ -18,13 +18,10 @@ import {
   encodeSubscription,
   int32,
   string,
-} from '../../protocol/index.ts'
-import type {
-  GroupMemberMetadata,
-  MemberAssignment,
-  TopicPartition,
-} from './membership-messages.ts'
-import type { KafkaAssignorName } from './options.ts'
+} from '../../../protocol/index.ts'
+import type { TopicPartition } from '../topic-partition.ts'
+import type { GroupMemberMetadata, MemberAssignment } from './classic-messages.ts'
+import type { KafkaAssignorName } from '../options.ts'
 
 export interface MemberPast {
   readonly generation: number
@@ -46,11 +43,6 @@ const stickyPast = api({
 
 const GENERATION_BYTES = 4
 
-/** The name on the wire. */
-export function wireName(assignor: KafkaAssignorName): AssignorName {
-  return assignor === 'round-robin' ? 'roundrobin' : assignor
-}
-
 /** Whether a group with these assignors may move partitions without stopping everything. */
 export function isCooperative(offered: readonly KafkaAssignorName[]): boolean {
   return offered.every((name) => name === 'cooperative-sticky')
@@ -65,15 +57,16 @@ export function subscriptions(
   topics: readonly string[],
   held: MemberPast,
   past: MemberPast,
+  rackId: string | null = null,
 ): readonly { readonly name: string; readonly metadata: Uint8Array }[] {
   return offered.map((assignor) => ({
-    name: wireName(assignor),
+    name: assignor,
     metadata: encodeSubscription({
       topics: [...topics].sort(),
       userData: userData(assignor, held, past),
       ownedPartitions: byTopic(held.owned),
       generationId: held.generation,
-      rackId: null,
+      rackId,
     }),
   }))
 }
@@ -160,7 +153,7 @@ function userData(
         }),
       )
     case 'range':
-    case 'round-robin':
+    case 'roundrobin':
       return null
   }
 }

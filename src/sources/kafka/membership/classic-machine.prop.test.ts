@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { initialMember, partitionKey } from './member-state.ts'
-import type { MemberState, MembershipSettings } from './member-state.ts'
-import { step } from './membership.ts'
-import type { MemberEffect, MemberInput } from './membership-messages.ts'
+import type { KafkaErrorCode } from '../../../protocol/index.ts'
+import { initialMember } from './classic-state.ts'
+import { partitionKey } from '../topic-partition.ts'
+import type { MemberState, MembershipSettings } from './classic-state.ts'
+import { step } from './classic-machine.ts'
+import type { MemberEffect, MemberInput } from './classic-messages.ts'
 
 /** What the broker says to whatever it was asked; mostly yes, so that histories get far. */
 const error = fc.oneof(
@@ -34,7 +35,13 @@ const happening = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('drained' as const), back: fc.nat(1) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'no-answer' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'late-heartbeat' as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'topics-changed' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('topics-changed' as const),
+      isSubscription: fc.boolean(),
+    }),
+  },
   {
     weight: 1,
     arbitrary: fc.record({
@@ -116,7 +123,7 @@ class World {
         this.#take({ kind: 'join-failed', attempt, reason: 'the connection ended' })
         break
       case 'topics-changed':
-        this.#take({ kind: 'topics-changed' })
+        this.#take({ kind: 'topics-changed', isSubscription: one.isSubscription })
         break
       case 'time':
         this.#nowMs += one.ms

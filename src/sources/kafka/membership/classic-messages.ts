@@ -1,14 +1,10 @@
 /**
- * What a member of a classic group is told, and what it wants done: the two sides of `membership.ts`.
+ * What a member of a classic group is told, and what it wants done: the two sides of `classic-machine.ts`.
  */
 
-import type { KafkaErrorCode } from '../../protocol/index.ts'
-import type { OwnedPartition } from '../../consumer/index.ts'
-
-export interface TopicPartition {
-  readonly topic: string
-  readonly partition: number
-}
+import type { KafkaErrorCode } from '../../../protocol/index.ts'
+import type { OwnedPartition } from '../../../consumer/index.ts'
+import type { TopicPartition } from '../topic-partition.ts'
 
 export interface GroupMemberMetadata {
   readonly memberId: string
@@ -68,8 +64,10 @@ export type MemberInput =
     }
   /** What a `revoke` asked for is done, or its time is up. */
   | { readonly kind: 'drained'; readonly drain: number }
-  /** Topics or partition counts are no longer those that the leader assigned. */
-  | { readonly kind: 'topics-changed' }
+  /** Topics or partition counts are no longer those that the leader assigned, or that this member subscribed to. */
+  | { readonly kind: 'topics-changed'; readonly isSubscription: boolean }
+  /** A topic was deleted and made anew; `epoch` is for what is owned of it from now on. */
+  | { readonly kind: 'topic-remade'; readonly topic: string; readonly epoch: number }
   | { readonly kind: 'timer'; readonly key: MemberTimer }
   | { readonly kind: 'close' }
 
@@ -88,6 +86,8 @@ export type MemberEffect =
       /** Of `owned`; -1 for none. */
       readonly generation: number
       readonly owned: readonly OwnedPartition[]
+      /** Whether the member had a place in the group and lost it. */
+      readonly isAnew: boolean
       readonly reason: string
     }
   /** Run the assignor for the group. */

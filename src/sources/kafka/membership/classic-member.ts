@@ -1,23 +1,23 @@
 /**
- * A member of a classic group, alive: `membership.ts` decides, this sends, waits and sets timers.
+ * A member of a classic group, alive: `classic-machine.ts` decides, this sends, waits and sets timers.
  *
  * Inputs queue and are taken one after another, so that what an effect calls back into never finds half a step done.
  * Requests of the group go over a connection of their own, for a join may wait at the broker as long as the rebalance
  * lasts; the heartbeats beside it go over the main one.
  */
 
-import { ShoalError, messageOf } from '../../core/index.ts'
-import type { Timer } from '../../core/index.ts'
-import type { OwnedPartition } from '../../consumer/index.ts'
+import { ShoalError, messageOf } from '../../../core/index.ts'
+import type { Timer } from '../../../core/index.ts'
+import type { OwnedPartition } from '../../../consumer/index.ts'
 import {
   heartbeat,
   joinGroup,
   kafkaErrorSentence,
   leaveGroup,
   syncGroup,
-} from '../../protocol/index.ts'
-import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { spread } from './backoff.ts'
+} from '../../../protocol/index.ts'
+import type { KafkaErrorCode } from '../../../protocol/index.ts'
+import { spread } from '../backoff.ts'
 import {
   assignedPartitions,
   isCooperative,
@@ -26,33 +26,19 @@ import {
   wantedTopics,
 } from './group-plan.ts'
 import type { MemberPast } from './group-plan.ts'
-import { isPassing } from './kafka-client.ts'
-import type { KafkaClient } from './kafka-client.ts'
-import { initialMember, isFresh, partitionKey } from './member-state.ts'
-import type { MemberState, MembershipSettings } from './member-state.ts'
-import { step } from './membership.ts'
-import type { MemberEffect, MemberInput, MemberTimer } from './membership-messages.ts'
-import type { SourceSettings } from './options.ts'
+import { isPassing } from '../kafka-client.ts'
+import type { KafkaClient } from '../kafka-client.ts'
+import { partitionKey } from '../topic-partition.ts'
+import { initialMember, isFresh } from './classic-state.ts'
+import type { MemberState, MembershipSettings } from './classic-state.ts'
+import { step } from './classic-machine.ts'
+import type { MemberEffect, MemberInput, MemberTimer } from './classic-messages.ts'
+import type { SourceSettings } from '../options.ts'
+import type { AskedAs, Membership, MembershipEvents, MembershipOptions } from './membership.ts'
 
-export interface GroupMemberEvents {
-  assign(partitions: readonly OwnedPartition[], generation: number): void
-  /** The partitions are released when the promise has settled. */
-  revoke(partitions: readonly OwnedPartition[]): Promise<void>
-  lose(partitions: readonly OwnedPartition[]): void
-  joined(memberId: string, generation: number, protocol: string): void
-  /** The topics that a leader must watch: those of the whole group, with the counts it assigned. */
-  planned(partitionCounts: ReadonlyMap<string, number>): void
-  heartbeatFailed(reason: string): void
-  failed(error: Error): void
-}
-
-export interface GroupMemberOptions {
-  readonly client: KafkaClient
-  readonly group: string
-  readonly settings: SourceSettings
-  readonly events: GroupMemberEvents
-  /** Higher than any before it. */
-  readonly nextEpoch: () => number
+export interface ClassicMemberOptions extends MembershipOptions {
+  /** Asked before joining anew from the outside; true: another membership has begun, and this one leaves. */
+  readonly yields: () => Promise<boolean>
 }
 
 /** Beyond the rebalance timeout, for the answer to travel. */
@@ -61,12 +47,14 @@ const LEAVE_TIMEOUT_MS = 5_000
 const PROTOCOL_TYPE = 'consumer'
 const NO_PAST: MemberPast = { generation: -1, owned: [] }
 
-export class GroupMember {
+export class ClassicMember implements Membership {
   readonly #client: KafkaClient
   readonly #group: string
   readonly #settings: SourceSettings
   readonly #membership: MembershipSettings
-  readonly #events: GroupMemberEvents
+  readonly #events: MembershipEvents
+  readonly #topics: () => readonly string[]
+  readonly #yields: () => Promise<boolean>
   readonly #nextEpoch: () => number
   readonly #timers = new Map<MemberTimer, Timer>()
   readonly #inputs: MemberInput[] = []
@@ -78,12 +66,15 @@ export class GroupMember {
   #waiting: (() => void)[] = []
   #left: Promise<void> = Promise.resolve()
 
-  constructor({ client, group, settings, events, nextEpoch }: GroupMemberOptions) {
+  constructor(options: ClassicMemberOptions) {
+    const { client, group, settings } = options
     this.#client = client
     this.#group = group
     this.#settings = settings
-    this.#events = events
-    this.#nextEpoch = nextEpoch
+    this.#events = options.events
+    this.#topics = options.topics
+    this.#yields = options.yields
+    this.#nextEpoch = options.nextEpoch
     this.#membership = {
       cooperative: isCooperative(settings.assignors),
       isStatic: settings.groupInstanceId !== null,
@@ -122,22 +113,24 @@ export class GroupMember {
     return isFresh(this.#state, this.#membership, this.#client.ports.clock.monotonicMs())
   }
 
-  /** Resolves when no join is under way: at once, after the rebalance, or when this member is no more. */
   async settled(): Promise<void> {
     while (!isSettled(this.#state))
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
-  /** The broker refused something for the whole member. */
-  refused(asked: { generation: number; memberId: string }, error: KafkaErrorCode): void {
+  refused(asked: AskedAs, error: KafkaErrorCode): void {
     this.#take({ kind: 'refused', ...asked, error })
   }
 
-  topicsChanged(): void {
-    this.#take({ kind: 'topics-changed' })
+  topicsChanged(isSubscription: boolean): void {
+    this.#take({ kind: 'topics-changed', isSubscription })
   }
 
-  /** Leaves the group, unless this is a static member; resolves when the broker knows, or after a short while. Idempotent. */
+  topicRemade(topic: string): void {
+    this.#take({ kind: 'topic-remade', topic, epoch: this.#nextEpoch() })
+  }
+
+  /** A static member does not leave: it has until its session times out to come back. */
   async close(): Promise<void> {
     this.#take({ kind: 'close' })
     await this.#left
@@ -195,12 +188,13 @@ export class GroupMember {
   }
 
   async #join(effect: MemberEffect & { kind: 'join' }): Promise<void> {
-    const { assignors, topics, groupInstanceId } = this.#settings
+    const { assignors, clientRack, groupInstanceId } = this.#settings
     const held = {
       generation: effect.owned.length > 0 ? effect.generation : -1,
       owned: effect.owned,
     }
     try {
+      if (effect.isAnew && (await this.#yields())) return this.#take({ kind: 'close' })
       const { response } = await this.#client.request(
         joinGroup,
         {
@@ -210,7 +204,7 @@ export class GroupMember {
           memberId: effect.memberId,
           groupInstanceId,
           protocolType: PROTOCOL_TYPE,
-          protocols: subscriptions(assignors, topics, held, this.#past),
+          protocols: subscriptions(assignors, this.#topics(), held, this.#past, clientRack),
           reason: effect.reason,
         },
         { to: { group: this.#group }, channel: 'group', timeoutMs: this.#joinTimeoutMs },

@@ -12,25 +12,25 @@
  *   the member holds itself for fenced, whatever the broker thinks, and loses everything.
  * - While a join is open the member still beats for what it kept: a rebalance may outlast the session timeout.
  *
- * Pure: `step` answers the next state and what to do; the shell is `group-member.ts`. An answer to a request that is no
+ * Pure: `step` answers the next state and what to do; the shell is `classic-member.ts`. An answer to a request that is no
  * longer the current one (`attempt`, generation) changes nothing.
  */
 
-import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { isRetriable } from '../../protocol/index.ts'
-import type { OwnedPartition } from '../../consumer/index.ts'
+import type { KafkaErrorCode } from '../../../protocol/index.ts'
+import { isRetriable } from '../../../protocol/index.ts'
+import type { OwnedPartition } from '../../../consumer/index.ts'
 import {
   isCurrent,
   isJoining,
   loseAll,
   outOfGroup,
-  partitionKey,
   stay,
   andThen,
   withoutPartitions,
-} from './member-state.ts'
-import type { MemberState, MemberStep, MembershipSettings } from './member-state.ts'
-import type { JoinAnswer, MemberEffect, MemberInput } from './membership-messages.ts'
+} from './classic-state.ts'
+import { partitionKey } from '../topic-partition.ts'
+import type { MemberState, MemberStep, MembershipSettings } from './classic-state.ts'
+import type { JoinAnswer, MemberEffect, MemberInput } from './classic-messages.ts'
 
 export function step(
   state: MemberState,
@@ -73,7 +73,9 @@ export function step(
     case 'drained':
       return drained(state, input.drain)
     case 'topics-changed':
-      return topicsChanged(state, settings)
+      return topicsChanged(state, input.isSubscription, settings)
+    case 'topic-remade':
+      return topicRemade(state, input)
     case 'timer':
       return timer(state, input.key, settings, nowMs)
     case 'close':
@@ -95,6 +97,7 @@ function join(state: MemberState, reason: string): MemberStep {
         memberId: state.memberId,
         generation: state.generation,
         owned: [...state.owned.values()],
+        isAnew: state.isAnew,
         reason,
       },
     ],
@@ -210,6 +213,7 @@ function syncAnswered(
     ...state,
     phase: 'stable',
     failures: 0,
+    isAnew: false,
     lastProofMs: Math.max(state.lastProofMs, input.sentMs),
     owned: new Map([...state.owned, ...gained.map((one) => [partitionKey(one), one] as const)]),
   }
@@ -227,13 +231,16 @@ function syncAnswered(
         released.map(([, one]) => one),
         'released partitions',
       )
-    return next.rejoinReason !== null && next.isLeader
+    return next.rejoinReason !== null &&
+      (next.isLeader || next.rejoinReason === CHANGED_SUBSCRIPTION)
       ? rejoin(next, next.rejoinReason, settings)
       : stay({ ...next, rejoinReason: null })
   })
 }
 
 /* being a member */
+
+const CHANGED_SUBSCRIPTION = 'the subscription changed'
 
 /** Joins again, after what must be drained first. */
 function rejoin(state: MemberState, reason: string, settings: MembershipSettings): MemberStep {
@@ -267,11 +274,41 @@ function drained(state: MemberState, id: number): MemberStep {
   return join({ ...state, owned, drain: null }, state.rejoinReason ?? 'released partitions')
 }
 
-function topicsChanged(state: MemberState, settings: MembershipSettings): MemberStep {
-  const reason = 'the topics changed'
+/** The leader assigns anew what came or went; a member whose subscription changed has to say so, whoever leads. */
+function topicsChanged(
+  state: MemberState,
+  isSubscription: boolean,
+  settings: MembershipSettings,
+): MemberStep {
+  const reason = isSubscription ? CHANGED_SUBSCRIPTION : 'the topics changed'
   if (state.phase === 'stable')
-    return state.isLeader ? rejoin(state, reason, settings) : stay(state)
-  return isJoining(state) ? stay({ ...state, rejoinReason: reason }) : stay(state)
+    return state.isLeader || isSubscription ? rejoin(state, reason, settings) : stay(state)
+  return isJoining(state) && state.rejoinReason !== CHANGED_SUBSCRIPTION
+    ? stay({ ...state, rejoinReason: reason })
+    : stay(state)
+}
+
+/** What was read of the topic is gone with it; what the group assigned by name stays ours, in a new epoch. */
+function topicRemade(
+  state: MemberState,
+  { topic, epoch }: { readonly topic: string; readonly epoch: number },
+): MemberStep {
+  const gone = [...state.owned].filter(([, one]) => one.topic === topic)
+  if (gone.length === 0) return stay(state)
+  const draining = new Set(state.drain?.keys)
+  const again = gone.flatMap(([key, one]) =>
+    draining.has(key) ? [] : [[key, { ...one, epoch }] as const],
+  )
+  const partitions = again.map(([, one]) => one)
+  return {
+    state: { ...state, owned: new Map([...state.owned, ...again]) },
+    effects: [
+      { kind: 'lose', partitions: gone.map(([, one]) => one) },
+      ...(partitions.length === 0
+        ? []
+        : [{ kind: 'assign', partitions, generation: state.generation } as const]),
+    ],
+  }
 }
 
 function heartbeatAnswered(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { encodeSubscription } from '../../protocol/index.ts'
+import { encodeSubscription } from '../../../protocol/index.ts'
 import {
   assignedPartitions,
   isCooperative,
@@ -9,12 +9,12 @@ import {
   wantedTopics,
 } from './group-plan.ts'
 import type { MemberPast } from './group-plan.ts'
-import type { KafkaAssignorName } from './options.ts'
+import type { KafkaAssignorName } from '../options.ts'
 
 const nothing: MemberPast = { generation: -1, owned: [] }
 
 describe('a plan', () => {
-  for (const assignor of ['cooperative-sticky', 'sticky', 'range', 'round-robin'] as const)
+  for (const assignor of ['cooperative-sticky', 'sticky', 'range', 'roundrobin'] as const)
     test(`of ${assignor} gives each partition to one member`, () => {
       const members = ['a', 'b', 'c'].map((name) => member(name, assignor))
       const counts = new Map([
@@ -106,5 +106,5 @@ function member(
 }
 
 function wire(assignor: KafkaAssignorName): string {
-  return assignor === 'round-robin' ? 'roundrobin' : assignor
+  return assignor === 'roundrobin' ? 'roundrobin' : assignor
 }
