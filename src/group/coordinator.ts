@@ -10,12 +10,21 @@
  */
 
 import { assertInvariant } from '../core/index.ts'
-import { applyRecord, type ClassicGroup, unknownGroup } from './classic/classic-group.ts'
+import {
+  applyRecord,
+  type ClassicGroup,
+  ownersOf as classicOwners,
+  unknownGroup,
+} from './classic/classic-group.ts'
 import { dissolve, decideClassic, resumeClassic } from './classic/decide.ts'
 import { beginRound, settle } from './classic/rebalance.ts'
 import { isIdle, newSoftState, type SoftState, timerKey } from './classic/soft-state.ts'
 import { ClassicTurn, stateOf } from './classic/turn.ts'
-import { type ConsumerGroup, groupFrom } from './consumer/consumer-group.ts'
+import {
+  type ConsumerGroup,
+  groupFrom,
+  ownersOf as consumerOwners,
+} from './consumer/consumer-group.ts'
 import { decideConsumer, resumeConsumer } from './consumer/decide.ts'
 import { describeConsumer, listedConsumer, noConsumerGroup } from './consumer/describe.ts'
 import { consumerHeartbeat, refusedHeartbeat, requestProblem } from './consumer/heartbeat.ts'
@@ -48,7 +57,7 @@ import type {
   OffsetFetchGroup,
   OffsetFetchGroupResult,
 } from './queries.ts'
-import type { GroupRecord, OffsetsCommittedRecord } from './records.ts'
+import type { GroupRecord, OffsetsCommittedRecord, Ownership } from './records.ts'
 import {
   applyShareRecord,
   commitSharePartition,
@@ -197,6 +206,13 @@ export class GroupCoordinator {
     if (group?.type === 'consumer') return describeConsumer(group, this.#limits.topics)
     const problem = this.#exists(groupId) ? 'is not a consumer group' : 'not found'
     return noConsumerGroup(groupId, `Group ${groupId} ${problem}.`)
+  }
+
+  /** Who has which partitions, as far as assignments can be read; undefined for a group that is not there. */
+  owners(groupId: string): readonly Ownership[] | undefined {
+    const group = this.#table.groups.get(groupId)
+    if (group === undefined) return undefined
+    return group.type === 'classic' ? classicOwners(group) : consumerOwners(group)
   }
 
   timeline(groupId: string): GroupTimeline | undefined {

@@ -170,7 +170,8 @@ function jsonSchema(
     $defs,
     ...own
   } = z.toJSONSchema(schema, {
-    io,
+    // A transform has no schema of its own: both ways are described by what is sent.
+    io: 'input',
     target: 'draft-2020-12',
   }) as Record<string, unknown> & { $defs?: Record<string, unknown> }
   const names = new Map<string, string>()

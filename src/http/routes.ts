@@ -3,9 +3,11 @@
  * does not compile until each has a handler.
  */
 
+import { historyRoutes } from './routes-history.ts'
 import { opsRoutes } from './routes-ops.ts'
 
 export const brokerRoutes = {
+  ...historyRoutes,
   ...opsRoutes,
 }
 

@@ -5,11 +5,13 @@
  */
 
 import type { BrokerRoutes, Handlers } from '../../http/index.ts'
+import { historyHandlers } from './history-handlers.ts'
 import type { HttpContext } from './http-context.ts'
 import { opsHandlers } from './ops-handlers.ts'
 
 export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
   return {
+    ...historyHandlers(http),
     ...opsHandlers(http),
   }
 }
