@@ -12,9 +12,6 @@ const LONGEST_ID = 255
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
 
-/** Marks a schema as a 64-bit integer: see `int64-text.ts`. */
-export const INT64 = 'int64'
-
 /** An offset, a timestamp or a count of records or bytes. */
 export const int64 = z
   .union([

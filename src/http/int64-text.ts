@@ -11,8 +11,9 @@ export type Rewrite = (value: unknown) => unknown
 
 /** Rewrites an answer of this schema; null where it holds no 64-bit integer. */
 export function int64Rewrite(schema: z.core.$ZodType): Rewrite | null {
-  if (schema === int64) return (value) => (typeof value === 'number' ? String(value) : value)
   const { def } = (schema as z.core.$ZodTypes)._zod
+  // A copy that has another description has the same definition.
+  if (def === int64._zod.def) return asText
   switch (def.type) {
     case 'optional':
     case 'nullable':
@@ -37,6 +38,10 @@ export function int64Rewrite(schema: z.core.$ZodType): Rewrite | null {
     default:
       return null
   }
+}
+
+function asText(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
 }
 
 function mapped(rewriteOf: (name: string) => Rewrite | undefined): Rewrite {

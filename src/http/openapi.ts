@@ -1,8 +1,7 @@
 /**
  * A route table as an OpenAPI 3.1 document: what the server checks and what the document says are the same schemas.
  *
- * Schemas with an id become components. A request's schema says what may be sent, an answer's what comes back: where the two
- * differ (defaults, spans of time as text), the component of the answer is named `...Answer`.
+ * Schemas with an id become components. All are shown as they look on the wire: before defaults and conversions.
  */
 
 import { z } from 'zod'
@@ -48,7 +47,7 @@ export function openApiDocument(routes: RouteTable, { version, url }: DocumentIn
 
 function operation(id: string, route: Route, components: Map<string, unknown>): Json {
   const { tag, summary, description, body, status = 200, produces, examples } = route
-  const response = jsonSchema(route.response, 'output', components)
+  const response = jsonSchema(route.response, components)
   const content = {
     [produces ?? 'application/json']: {
       schema: response,
@@ -71,7 +70,7 @@ function operation(id: string, route: Route, components: Map<string, unknown>): 
             required: true,
             content: {
               'application/json': {
-                schema: jsonSchema(body, 'input', components),
+                schema: jsonSchema(body, components),
                 ...namedExamples(examples, ({ body: value }) => value),
               },
             },
@@ -96,7 +95,7 @@ function parameters(
       name,
       in: place,
       required: place === 'path' || !field.safeParse(undefined).success,
-      schema: jsonSchema(field, 'input', components),
+      schema: jsonSchema(field, components),
       ...(given === undefined ? {} : { example: given }),
     }
   })
@@ -160,44 +159,23 @@ const problemSchema: Json = {
 }
 
 /** The schema as JSON; those with an id go to the components and are referred to. */
-function jsonSchema(
-  schema: z.ZodType | z.core.$ZodType,
-  io: 'input' | 'output',
-  components: Map<string, unknown>,
-): unknown {
+function jsonSchema(schema: z.core.$ZodType, components: Map<string, unknown>): unknown {
   const {
     $schema: _,
-    $defs,
+    $defs: definitions,
     ...own
-  } = z.toJSONSchema(schema, {
     // A transform has no schema of its own: both ways are described by what is sent.
-    io: 'input',
-    target: 'draft-2020-12',
-  }) as Record<string, unknown> & { $defs?: Record<string, unknown> }
-  const names = new Map<string, string>()
-  for (const [id, definition] of Object.entries($defs ?? {})) {
-    const known = components.get(id)
-    const isOther =
-      io === 'output' && known !== undefined && !sameJson(known, renamed(definition, new Map()))
-    const name = isOther ? `${id}Answer` : id
-    names.set(id, name)
-  }
-  for (const [id, definition] of Object.entries($defs ?? {}))
-    components.set(names.get(id) ?? id, renamed(definition, names))
-  return renamed(own, names)
+  } = z.toJSONSchema(schema, { io: 'input', target: 'draft-2020-12' })
+  for (const [id, definition] of Object.entries(definitions ?? {}))
+    components.set(id, referring(definition))
+  return referring(own)
 }
 
-function sameJson(left: unknown, right: unknown): boolean {
-  return JSON.stringify(left) === JSON.stringify(right)
-}
-
-/** References to definitions become references to components; ids are said by the names. */
-function renamed(value: unknown, names: ReadonlyMap<string, string>): unknown {
+/** References to definitions become references to components; an id is said by the name. */
+function referring(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value), (key: string, each: unknown) => {
-    if (key === '$ref' && typeof each === 'string') {
-      const id = each.replace('#/$defs/', '')
-      return `#/components/schemas/${names.get(id) ?? id}`
-    }
-    return key === 'id' && typeof each === 'string' && names.has(each) ? undefined : each
+    if (key === '$ref' && typeof each === 'string')
+      return each.replace('#/$defs/', '#/components/schemas/')
+    return key === 'id' && typeof each === 'string' ? undefined : each
   })
 }

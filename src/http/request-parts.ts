@@ -60,8 +60,10 @@ function fieldProblems(part: string, issue: z.core.$ZodIssue): readonly FieldPro
     case 'invalid_type':
       return [{ path, message: typeMessage(issue) }]
     case 'invalid_union': {
-      // The alternative that came closest says it best.
-      const [closest] = issue.errors.toSorted((left, right) => depth(right) - depth(left))
+      // The alternative that came closest says it best: fewest problems, then the furthest inside.
+      const [closest] = issue.errors.toSorted(
+        (left, right) => left.length - right.length || depth(right) - depth(left),
+      )
       const inner = closest?.flatMap((each) => fieldProblems(path, each)) ?? []
       return inner.length > 0 ? inner : [{ path, message: lower(issue.message) }]
     }

@@ -4,11 +4,15 @@
  */
 
 import { historyRoutes } from './routes-history.ts'
+import { messageRoutes } from './routes-messages.ts'
 import { opsRoutes } from './routes-ops.ts'
+import { topicRoutes } from './routes-topics.ts'
 
 export const brokerRoutes = {
   ...historyRoutes,
   ...opsRoutes,
+  ...topicRoutes,
+  ...messageRoutes,
 }
 
 export type BrokerRoutes = typeof brokerRoutes

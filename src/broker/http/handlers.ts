@@ -7,11 +7,15 @@
 import type { BrokerRoutes, Handlers } from '../../http/index.ts'
 import { historyHandlers } from './history-handlers.ts'
 import type { HttpContext } from './http-context.ts'
+import { messageHandlers } from './message-handlers.ts'
 import { opsHandlers } from './ops-handlers.ts'
+import { topicHandlers } from './topic-handlers.ts'
 
 export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
   return {
     ...historyHandlers(http),
     ...opsHandlers(http),
+    ...topicHandlers(http),
+    ...messageHandlers(http),
   }
 }

@@ -211,11 +211,12 @@ export class TopicService {
   }
 
   #configure(topic: Topic): void {
-    const config = this.#configOf(topic)
+    const config = this.configOf(topic)
     for (const log of this.#open.get(topic.topicId) ?? []) log?.configure(config)
   }
 
-  #configOf(topic: Topic): PartitionLogConfig {
+  /** What the topic's logs are told. */
+  configOf(topic: Topic): PartitionLogConfig {
     const broker = new Map([
       ...this.#options.given,
       ...this.#options.table.brokerConfigs,
@@ -248,14 +249,14 @@ export class TopicService {
     const { logs, table } = this.#options
     const topic = table.byId(topicId)
     if (topic === undefined) return opened(null)
-    const log = await logs.openPartition({ topicId, partition }, this.#configOf(topic))
+    const log = await logs.openPartition({ topicId, partition }, this.configOf(topic))
     const current = table.byId(topicId)
     if (current === undefined) {
       // What the open made goes as well.
       await logs.deletePartition({ topicId, partition })
       return opened(null)
     }
-    if (current.configs !== topic.configs) log.configure(this.#configOf(current))
+    if (current.configs !== topic.configs) log.configure(this.configOf(current))
     const open = this.#open.get(topicId) ?? []
     open[partition] = log
     this.#open.set(topicId, open)
