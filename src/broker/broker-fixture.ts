@@ -110,6 +110,7 @@ export class BrokerFixture {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.parts.context.deliveries.close()
     this.parts.context.groups.close()
     await this.parts.context.logs.close()
   }

@@ -20,6 +20,8 @@ import type { FileStore, LogStore } from '../log/index.ts'
 import { NodeFileStore, openLogStore } from '../log/index.ts'
 import type { BrokerOptions, CheckedOptions } from './broker-options.ts'
 import type { BrokerContext } from './context.ts'
+import { DeliveryService } from './delivery/delivery-service.ts'
+import { ensureReceiptKey, receiptMachine, ReceiptKey } from './delivery/receipt-handle.ts'
 import { FetchSessions } from './fetch/fetch-session.ts'
 import { groupMachine, GroupService } from './group-service.ts'
 import { MemoryFileStore } from './memory-file-store.ts'
@@ -94,12 +96,18 @@ export async function openParts(
   })
   const coordinator = newCoordinator(settings, table, (prefix) => `${prefix}-${uuidText(random)}`)
   const producers = new ProducerIdTable()
+  const receipts = new ReceiptKey()
   const logs = await openLogs(options, settings, {
     clock,
     timers,
     random,
     logger,
-    machines: [topicMachine(table), groupMachine(coordinator), producerIdMachine(producers)],
+    machines: [
+      topicMachine(table),
+      groupMachine(coordinator),
+      producerIdMachine(producers),
+      receiptMachine(receipts),
+    ],
     fail,
   })
   const groups = new GroupService({ coordinator, logs, clock, timers, fail })
@@ -108,11 +116,24 @@ export async function openParts(
   topics.nameCluster()
   await topics.removeOrphans()
   groups.start()
+  ensureReceiptKey(receipts, logs, random)
+  const deliveries = new DeliveryService({
+    groups,
+    topics,
+    receipts,
+    logs,
+    clock,
+    timers,
+    logger,
+    fail,
+  })
+  deliveries.start()
   const { advertised, data } = options
   const context: BrokerContext = {
     settings,
     topics,
     groups,
+    deliveries,
     producerIds: new ProducerIdService(producers, logs),
     fetchSessions: new FetchSessions({
       slots: settings.maxIncrementalFetchSessionCacheSlots,

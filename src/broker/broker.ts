@@ -66,6 +66,7 @@ export class Broker {
       return new Broker(parts, listener, http)
     } catch (error) {
       await listener?.close()
+      parts.context.deliveries.close()
       parts.context.groups.close()
       await parts.context.logs.close()
       throw error
@@ -112,10 +113,11 @@ export class Broker {
   }
 
   async #close(): Promise<void> {
-    const { groups, logs, logger } = this.#parts.context
+    const { deliveries, groups, logs, logger } = this.#parts.context
     this.#stop.abort()
     this.#retentionTimer?.cancel()
     const listenersClosed = [this.#listener.close(), this.#http?.close()]
+    deliveries.close()
     groups.close()
     await Promise.all([...listenersClosed, this.#retention])
     try {

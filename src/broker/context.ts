@@ -7,6 +7,7 @@
 import type { Address, Clock, Logger, Random, Timers } from '../core/index.ts'
 import type { LogStore } from '../log/index.ts'
 import type { FetchSessions } from './fetch/fetch-session.ts'
+import type { DeliveryService } from './delivery/delivery-service.ts'
 import type { GroupService } from './group-service.ts'
 import type { ProducerIdService } from './producer-ids.ts'
 import type { BrokerSettings } from './settings/broker-settings.ts'
@@ -19,6 +20,8 @@ export interface BrokerContext {
   readonly settings: BrokerSettings
   readonly topics: TopicService
   readonly groups: GroupService
+  /** Per-record delivery to members of groups. */
+  readonly deliveries: DeliveryService
   readonly producerIds: ProducerIdService
   readonly fetchSessions: FetchSessions
   readonly logs: LogStore

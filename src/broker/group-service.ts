@@ -4,10 +4,8 @@
  * A request is decided, journaled and replayed in one turn. Its reply leaves after the flush that covers everything replayed
  * before, its own records or not: an answer may rest on an earlier record that a crash could still take away.
  *
- * **A stalled process expires nobody.** While there are timers, a beat measures the event loop. A beat or timer that comes
- * much too late means that the process stood still (a busy handler of the host, a sleeping laptop) and that heartbeats
- * may wait unread in the sockets: every deadline moves by the time that was lost. Also without a stall, a deadline that
- * is due waits one turn, in which what the sockets hold is read.
+ * **A stalled process expires nobody** (`stall-watch.ts`): every deadline moves by the time that was lost. Also without a
+ * stall, a deadline that is due waits one turn, in which what the sockets hold is read.
  *
  *   heartbeat in the socket ─▶ timer due ─▶ one turn: heartbeat handled, timer replaced ─▶ nothing expires
  */
@@ -17,22 +15,24 @@ import { ShoalError } from '../core/index.ts'
 import type {
   GroupCoordinator,
   GroupDecision,
+  GroupRecord,
   GroupReply,
   GroupRequest,
   GroupResponse,
   Now,
   ReplyToken,
+  SharePartition,
+  SharePartitionId,
+  SharePartitions,
+  ShareRecord,
   TimerCommand,
   TimerRequest,
 } from '../group/index.ts'
-import { decodeGroupRecord, encodeGroupRecord } from '../group/index.ts'
+import { applyShareRecord, decodeGroupRecord, encodeGroupRecord } from '../group/index.ts'
 import type { LogStore, StateMachine } from '../log/index.ts'
+import { StallWatch } from './stall-watch.ts'
 
 const MACHINE = 'groups'
-/** How often the event loop is measured while deadlines run. */
-const BEAT_MS = 500
-/** Lateness above which the process counts as having stood still. */
-const STALL_MS = 500
 
 /** The coordinator as a machine of the journal. */
 export function groupMachine(coordinator: GroupCoordinator): StateMachine {
@@ -78,13 +78,19 @@ export class GroupService {
   readonly #options: GroupServiceOptions
   readonly #waiting = new Map<ReplyToken, Waiting>()
   readonly #deadlines = new Map<string, Deadline>()
+  readonly #stalls: StallWatch
+  readonly #listeners: ((records: readonly GroupRecord[]) => void)[] = []
   #lastToken = 0
-  #beat: Timer | null = null
-  #beatDueMs = 0
   #closed: Error | null = null
 
   constructor(options: GroupServiceOptions) {
     this.#options = options
+    this.#stalls = new StallWatch({
+      clock: options.clock,
+      timers: options.timers,
+      isNeeded: () => this.#hasSessions(),
+      onStall: (durationMs) => this.#handle({ kind: 'stalled', durationMs }),
+    })
   }
 
   /** Call once, when the journal is replayed: sessions begin anew. */
@@ -119,11 +125,34 @@ export class GroupService {
     if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic: name, topicId })
   }
 
+  /** Told of every record as soon as it is replayed: for what lives beside groups. */
+  onRecords(listener: (records: readonly GroupRecord[]) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** What groups were delivered record by record. */
+  get shares(): SharePartitions {
+    return this.#options.coordinator.shares
+  }
+
+  /** What a group committed in a partition; null when nothing. */
+  committedOffset(groupId: string, topic: string, partition: number): number | null {
+    return this.#options.coordinator.committedOffset(groupId, topic, partition)
+  }
+
+  /** Deliveries are decided beside the coordinator; their records, and the commit that follows them, are its own. */
+  recordDeliveries(id: SharePartitionId, records: readonly ShareRecord[]): void {
+    const { coordinator } = this.#options
+    const after = records.reduce<SharePartition | null>(applyShareRecord, this.shares.get(id))
+    const commit = after && coordinator.commitOfDelivery(after, this.#now())
+    this.#replay(commit === null ? records : [...records, commit])
+  }
+
   /** Stops the timers and turns away whose answer is not decided yet; the others get theirs. Idempotent. */
   close(): void {
     if (this.#closed !== null) return
     this.#closed = new ShoalError('SHOAL_CLOSED', 'the broker closed')
-    this.#beat?.cancel()
+    this.#stalls.close()
     for (const { timer } of this.#deadlines.values()) timer.cancel()
     this.#deadlines.clear()
     for (const { reject } of this.#waiting.values()) reject(this.#closed)
@@ -135,11 +164,17 @@ export class GroupService {
   }
 
   #carryOut({ records, replies, timers }: GroupDecision): void {
-    const { coordinator, logs } = this.#options
-    if (records.length > 0) logs.appendMetadata(MACHINE, records.map(encodeGroupRecord))
-    for (const record of records) coordinator.replay(record)
+    this.#replay(records)
     this.#set(timers)
     if (replies.length > 0) this.#release(replies)
+  }
+
+  #replay(records: readonly GroupRecord[]): void {
+    if (records.length === 0) return
+    const { coordinator, logs } = this.#options
+    logs.appendMetadata(MACHINE, records.map(encodeGroupRecord))
+    for (const record of records) coordinator.replay(record)
+    for (const listener of this.#listeners) listener(records)
   }
 
   /** From here on these are answered whatever comes, but for a disk that fails. */
@@ -177,7 +212,7 @@ export class GroupService {
       timer: timers.schedule(delayMs, () => this.#due(key, deadline)),
     }
     this.#deadlines.set(key, deadline)
-    if (this.#beat === null && request.kind === 'session-expired') this.#scheduleBeat()
+    if (request.kind === 'session-expired') this.#stalls.watch()
   }
 
   #cancel(key: string): void {
@@ -186,7 +221,7 @@ export class GroupService {
   }
 
   #due(key: string, deadline: Deadline): void {
-    this.#noticeStall()
+    this.#stalls.notice()
     // Input first: what the sockets hold is read before the next turn, and may replace or cancel this deadline.
     this.#options.timers.soon(() => {
       if (this.#closed !== null || this.#deadlines.get(key) !== deadline) return
@@ -195,29 +230,10 @@ export class GroupService {
     })
   }
 
-  #scheduleBeat(): void {
-    const { clock, timers } = this.#options
-    this.#beatDueMs = clock.monotonicMs() + BEAT_MS
-    this.#beat = timers.schedule(BEAT_MS, () => {
-      this.#noticeStall()
-      this.#beat = null
-      if (this.#hasSessions()) this.#scheduleBeat()
-    })
-  }
-
   #hasSessions(): boolean {
     for (const { request } of this.#deadlines.values())
       if (request.kind === 'session-expired') return true
     return false
-  }
-
-  #noticeStall(): void {
-    if (this.#beat === null) return
-    const nowMs = this.#options.clock.monotonicMs()
-    const lateMs = nowMs - this.#beatDueMs
-    if (lateMs <= STALL_MS) return
-    this.#beatDueMs = nowMs + BEAT_MS
-    this.#handle({ kind: 'stalled', durationMs: lateMs })
   }
 
   #now(): Now {

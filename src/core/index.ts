@@ -1,6 +1,7 @@
 export * from './assert.ts'
 export * from './bytes.ts'
 export * from './clock.ts'
+export * from './dead-letter.ts'
 export * from './errors.ts'
 export * from './logger.ts'
 export * from './network.ts'

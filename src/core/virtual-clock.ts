@@ -71,6 +71,11 @@ export class VirtualClock implements Clock, Timers {
     this.#wallOffsetMs += byMs
   }
 
+  /** The process stands still: time passes and nothing runs; what is due fires with the next `advance`, too late. */
+  stall(byMs: number): void {
+    this.#monotonicMs += byMs
+  }
+
   /** Moves time forward, firing every timer that comes due on the way, those scheduled meanwhile included. */
   async advance(byMs: number): Promise<void> {
     const untilMs = this.#monotonicMs + byMs

@@ -56,14 +56,16 @@ export interface BrokerConfigTexts {
 /** Kafka shows no default for these, since its own default is under another name (`log.retention.hours`). */
 const withoutDefaultSynonym: ReadonlySet<TopicConfigName> = new Set(['retention.ms', 'segment.ms'])
 
-/** Every config of a topic, in Kafka's order. */
+/** Every config of a topic, in Kafka's order; of ours those that are set. */
 export function describeTopicConfigs(
   own: TopicConfigs,
   broker: BrokerConfigTexts,
 ): readonly DescribedConfig[] {
-  return Object.entries(topicConfigTable).map(([key, definition]) =>
-    describeTopicConfig(key as TopicConfigName, definition, own, broker),
-  )
+  return Object.entries<TopicConfigDefinition>(topicConfigTable)
+    .filter(([key, { isOurs }]) => isOurs !== true || own.has(key as TopicConfigName))
+    .map(([key, definition]) =>
+      describeTopicConfig(key as TopicConfigName, definition, own, broker),
+    )
 }
 
 /**

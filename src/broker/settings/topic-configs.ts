@@ -1,8 +1,8 @@
 /**
  * The configs of a topic: the 33 that Kafka 4.3.1 describes, each with its default, its check and the broker setting it
- * takes its default from.
+ * takes its default from, and after them ours, under `shoal.`.
  *
- * Order and spelling are Kafka's, since tools print them as they come. A config that means nothing on a single node
+ * Order and spelling are Kafka's, since tools print them as they come; ours are described where they are set. A config that means nothing on a single node
  * (replication, tiered storage) is accepted, kept and shown, and does nothing.
  */
 
@@ -16,6 +16,8 @@ export interface TopicConfigDefinition extends SettingDefinition {
   readonly broker?: BrokerSettingName
   /** Kafka's name of the broker setting of the same meaning, where we have none: shown as a synonym. */
   readonly synonym?: string
+  /** Shoal's own: described only where it is set, so that tools print what they print of Kafka. */
+  readonly isOurs?: true
 }
 
 const LONG_MAX = '9223372036854775807'
@@ -113,6 +115,36 @@ export const topicConfigTable = {
     broker: 'log.roll.ms',
   }),
   'segment.index.bytes': shown('int', '10485760', { min: 4, synonym: 'log.index.size.max.bytes' }),
+  'shoal.delivery.attempts': ours('int', '3', 'deliveries of a record before it is a dead letter', {
+    min: 1,
+    max: 1_000,
+  }),
+  'shoal.delivery.lock.duration.ms': ours('int', '30000', 'how long a member may hold a record', {
+    min: 100,
+    max: 43_200_000,
+  }),
+  'shoal.delivery.backoff.ms': ours('int', '100', 'wait after a first failed delivery', {
+    min: 0,
+    max: 43_200_000,
+  }),
+  'shoal.delivery.backoff.factor': ours('double', '2', 'by how much each further wait is longer', {
+    min: 1,
+    max: 100,
+  }),
+  'shoal.delivery.backoff.max.ms': ours('int', '30000', 'longest wait after a failed delivery', {
+    min: 0,
+    max: 43_200_000,
+  }),
+  'shoal.delivery.max.in.flight': ours(
+    'int',
+    '2000',
+    'records from the first that is not done to the last delivered, in each partition of a group',
+    { min: 1, max: 100_000 },
+  ),
+  'shoal.delivery.order': ours('string', 'none', 'key: one record of a key at a time, in order', {
+    oneOf: ['none', 'key'],
+  }),
+  'shoal.delivery.dead.letters': ours('boolean', 'true', 'whether given up records are kept', {}),
 } as const satisfies Readonly<Record<string, TopicConfigDefinition>>
 
 export type TopicConfigName = keyof typeof topicConfigTable
@@ -175,6 +207,10 @@ type Extra = Omit<TopicConfigDefinition, 'type' | 'default' | 'doc' | 'effect'>
 
 function full<Type extends SettingType>(type: Type, value: string, doc: string, extra: Extra) {
   return { type, default: value, doc, effect: 'full', ...extra } as const
+}
+
+function ours<Type extends SettingType>(type: Type, value: string, doc: string, extra: Extra) {
+  return { ...full(type, value, doc, extra), isOurs: true } as const
 }
 
 function shown<Type extends SettingType>(type: Type, value: string, extra: Extra = {}) {

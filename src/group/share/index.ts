@@ -1,7 +1,7 @@
 export * from './acknowledge.ts'
 export * from './acquire.ts'
 export * from './commit.ts'
-export { holdsAfter, NO_HOLDS, type Hold, type ShareHolds } from './holds.ts'
+export { holdsAfter, NO_HOLDS, type Hold, type Segment, type ShareHolds } from './holds.ts'
 export * from './lifecycle.ts'
 export * from './limits.ts'
 export * from './queries.ts'

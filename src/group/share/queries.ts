@@ -1,6 +1,6 @@
 /** What the shell asks of a share-partition before it does anything. */
 
-import { isLockOf, segments } from './holds.ts'
+import { isLockOf, type Segment, segments } from './holds.ts'
 import { countOf, type OffsetRange } from './ranges.ts'
 import type { DeadLetterReason } from './records.ts'
 import type { SharePartition } from './share-partition.ts'
@@ -36,6 +36,11 @@ export function dueDeadLetters({ deliveries }: SharePartition): DueDeadLetters[]
       ? [{ firstOffset, lastOffset, deliveryCount: value.deliveryCount, reason: value.reason }]
       : [],
   )
+}
+
+/** How one offset stands; null when it was never delivered, or is done and below the start. */
+export function deliveryAt({ partition, holds }: ShareState, offset: number): Segment | null {
+  return segments(partition, holds, { firstOffset: offset, lastOffset: offset })[0] ?? null
 }
 
 /** What a member holds now: to cut what it may be sent, to list it. */

@@ -4,7 +4,7 @@ import type { SharePartitionId, ShareRecord } from './records.ts'
 import { applyShareRecord, type SharePartition, shareSnapshotOf } from './share-partition.ts'
 
 /** What may be asked of a `ShareTable` from outside. */
-export type SharePartitions = Pick<ShareTable, 'get' | 'of' | 'size'>
+export type SharePartitions = Pick<ShareTable, 'get' | 'of' | 'all' | 'size'>
 
 export class ShareTable {
   /** Group → topic id and partition. */
@@ -25,12 +25,13 @@ export class ShareTable {
     return this.#groups.get(groupId)?.values() ?? []
   }
 
+  *all(): IterableIterator<SharePartition> {
+    for (const partitions of this.#groups.values()) yield* partitions.values()
+  }
+
   /** Those of a topic, in all groups. */
   ofTopic(topicId: string): SharePartition[] {
-    const found: SharePartition[] = []
-    for (const partitions of this.#groups.values())
-      for (const each of partitions.values()) if (each.topicId === topicId) found.push(each)
-    return found
+    return [...this.all()].filter((partition) => partition.topicId === topicId)
   }
 
   replay(record: ShareRecord): void {
@@ -52,8 +53,7 @@ export class ShareTable {
   }
 
   *snapshot(): IterableIterator<ShareRecord> {
-    for (const partitions of this.#groups.values())
-      for (const partition of partitions.values()) yield shareSnapshotOf(partition)
+    for (const partition of this.all()) yield shareSnapshotOf(partition)
   }
 }
 

@@ -1,0 +1,316 @@
+/**
+ * Per-record delivery, alive: share-partitions over the journal of the groups, polls that wait, handles that settle, dead
+ * letters behind them. `delivery.ts` says what callers may rely on.
+ *
+ * Listens to the records of the groups: a commit or the end of a group changes deliveries, a member that leaves or gives a
+ * partition up leaves what it held to the others. A stalled process ends no lock: every deadline moves by the time lost.
+ */
+
+import type { Clock, Logger, Timers } from '../../core/index.ts'
+import { ShoalError } from '../../core/index.ts'
+import {
+  type AssignedPartitions,
+  DEFAULT_SHARE_CONFIG,
+  deliveryCounts,
+  type GroupRecord,
+  heldBy,
+  dueDeadLetters,
+  releaseMember,
+  type ShareConfig,
+  type SharePartitionId,
+} from '../../group/index.ts'
+import type { LogStore } from '../../log/index.ts'
+import type { GroupService } from '../group-service.ts'
+import { StallWatch } from '../stall-watch.ts'
+import type { TopicService } from '../topics/topic-service.ts'
+import { DeadLetterWriter } from './dead-letters.ts'
+import type {
+  Deliveries,
+  DeliveredRecord,
+  DeliveryCount,
+  DeliveryPartition,
+  DeliveryPoll,
+  DeliveryPollResult,
+  DeliveryProblem,
+  Settlement,
+  SettlementResult,
+} from './delivery.ts'
+import { isOrderedByKey, topicShareConfig } from './delivery-config.ts'
+import { PartitionSlot, type SlotWorld } from './partition-slot.ts'
+import { type PolledPartition, pollPartitions, type PollRequest, type PollWorld } from './poll.ts'
+import { deliveredRecords } from './delivered.ts'
+import type { Receipt, ReceiptKey } from './receipt-handle.ts'
+import { settleReceipts } from './settle.ts'
+
+export interface DeliveryServiceOptions {
+  readonly groups: GroupService
+  readonly topics: TopicService
+  readonly receipts: ReceiptKey
+  readonly logs: Pick<LogStore, 'flushed'>
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly logger: Logger
+  /** Ends the instance: a decision broke an invariant. */
+  readonly fail: (error: Error) => void
+}
+
+export class DeliveryService implements Deliveries {
+  readonly #options: DeliveryServiceOptions
+  /** Group → topic id and partition. */
+  readonly #slots = new Map<string, Map<string, PartitionSlot>>()
+  readonly #stalls: StallWatch
+  readonly #letters: DeadLetterWriter
+  readonly #world: PollWorld & SlotWorld
+  readonly #gone = new AbortController()
+  /** What a topic's configs come to, as long as they are the same. */
+  readonly #configs = new WeakMap<object, ShareConfig>()
+  #stalledMs = 0
+
+  constructor(options: DeliveryServiceOptions) {
+    this.#options = options
+    const { clock, timers, groups, topics, logger, fail } = options
+    this.#stalls = new StallWatch({
+      clock,
+      timers,
+      isNeeded: () => this.#all().some((slot) => slot.hasHolds),
+      onStall: (durationMs) => {
+        this.#stalledMs += durationMs
+      },
+    })
+    const wallMs = () => clock.wallMs()
+    this.#letters = new DeadLetterWriter({ topics, timers, logger, wallMs, fail })
+    this.#world = {
+      shares: groups.shares,
+      topics,
+      timers,
+      fail,
+      nowMs: () => this.#nowMs(),
+      configOf: (id) => this.#configOf(id),
+      isOrderedByKey: ({ topicId }) => {
+        const topic = topics.table.byId(topicId)
+        return topic !== undefined && isOrderedByKey(topic.configs)
+      },
+      committedOffset: ({ groupId, topicId, partition }) => {
+        const topic = topics.table.byId(topicId)
+        return topic === undefined ? null : groups.committedOffset(groupId, topic.name, partition)
+      },
+      record: (id, records) => groups.recordDeliveries(id, records),
+      watch: () => this.#stalls.watch(),
+      deadLettersDue: (slot) => this.#letters.due(slot),
+      slotOf: (groupId, partition) => this.#slotOf({ groupId, ...partition }),
+    }
+    groups.onRecords((records) => this.#recorded(records))
+  }
+
+  /** Call once, when the journal is replayed: goes on with the dead letters that a crash left. */
+  start(): void {
+    for (const partition of this.#options.groups.shares.all())
+      if (dueDeadLetters(partition).length > 0) {
+        const { groupId, topicId, partition: index } = partition
+        this.#letters.due(this.#slotOf({ groupId, topicId, partition: index }))
+      }
+  }
+
+  async poll(poll: DeliveryPoll): Promise<DeliveryPollResult> {
+    const { receipts, clock, topics } = this.#options
+    const polled = await this.acquire({ ...poll, mode: 'record-limit' })
+    const topicName = (topicId: string) => topics.table.byId(topicId)?.name ?? ''
+    const world = { receipts, wallMs: clock.wallMs(), topicName }
+    const records: DeliveredRecord[] = []
+    const problems: DeliveryProblem[] = []
+    for (const { topicId, partition, problem, ...rest } of polled)
+      if (problem !== null) problems.push({ topicId, partition, problem })
+      else records.push(...deliveredRecords({ topicId, partition, problem, ...rest }, poll, world))
+    await this.#options.logs.flushed()
+    return { records, problems }
+  }
+
+  /** The same as `poll`, as batches. The caller waits for the flush before it answers. */
+  acquire(request: PollRequest): Promise<readonly PolledPartition[]> {
+    this.#requireOpen()
+    const signal = AbortSignal.any([request.signal, this.#gone.signal])
+    return pollPartitions({ ...request, signal }, this.#world)
+  }
+
+  async settle(
+    receiptHandles: readonly string[],
+    settlement: Settlement,
+    memberId: string | null,
+  ): Promise<readonly SettlementResult[]> {
+    this.#requireOpen()
+    const { receipts, topics, logs, clock } = this.#options
+    const results: SettlementResult[] = []
+    const bySlot = new Map<PartitionSlot, { readonly index: number; readonly receipt: Receipt }[]>()
+    for (const [index, handle] of receiptHandles.entries()) {
+      const receipt = receipts.receiptOf(handle)
+      const refusal = receipt === null ? INVALID : this.#refusalOf(receipt, memberId)
+      if (receipt === null || refusal !== null) {
+        results[index] = refusal ?? INVALID
+        continue
+      }
+      const slot = this.#slotOf(receipt)
+      const indexed = bySlot.get(slot) ?? []
+      indexed.push({ index, receipt })
+      bySlot.set(slot, indexed)
+    }
+    const world = { clock, nowMs: () => this.#nowMs() }
+    for (const [slot, indexed] of bySlot) {
+      const topic = topics.table.byId(slot.id.topicId)?.name ?? slot.id.topicId
+      const settled = settleReceipts(
+        slot,
+        topic,
+        indexed.map(({ receipt }) => receipt),
+        settlement,
+        world,
+      )
+      for (const [position, { index }] of indexed.entries()) {
+        const result = settled[position]
+        if (result !== undefined) results[index] = result
+      }
+    }
+    await logs.flushed()
+    return results
+  }
+
+  async releaseMember(
+    groupId: string,
+    memberId: string,
+    partitions?: readonly DeliveryPartition[],
+  ): Promise<void> {
+    this.#release(groupId, memberId, (id) =>
+      partitions === undefined
+        ? true
+        : partitions.some(
+            ({ topicId, partition }) => topicId === id.topicId && partition === id.partition,
+          ),
+    )
+    await this.#options.logs.flushed()
+  }
+
+  counts(groupId: string): readonly DeliveryCount[] {
+    const result: DeliveryCount[] = []
+    for (const { topicId, partition, startOffset } of this.#options.groups.shares.of(groupId)) {
+      const { state } = this.#slotOf({ groupId, topicId, partition })
+      if (state === null) continue
+      const { available, acquired, delayed, archiving } = deliveryCounts(state, this.#nowMs())
+      result.push({ topicId, partition, available, acquired, delayed, archiving, startOffset })
+    }
+    return result
+  }
+
+  /** Ends waits and timers. Idempotent. */
+  close(): void {
+    this.#gone.abort()
+    this.#stalls.close()
+    this.#letters.close()
+    for (const slot of this.#all()) slot.close()
+  }
+
+  #requireOpen(): void {
+    if (this.#gone.signal.aborted) throw new ShoalError('SHOAL_CLOSED', 'the broker closed')
+  }
+
+  #refusalOf(
+    { groupId, topicId, memberId: holder, partition }: Receipt,
+    memberId: string | null,
+  ): SettlementResult | null {
+    const { topics, groups } = this.#options
+    if (memberId !== null && memberId !== holder)
+      return refuse('HELD_BY_OTHER', `the handle was given to member ${holder}, not to ${memberId}`)
+    if (topics.table.byId(topicId) === undefined)
+      return refuse('UNKNOWN', 'the topic of the handle is gone')
+    return groups.shares.get({ groupId, topicId, partition }) === null
+      ? refuse('UNKNOWN', `group ${groupId} has no deliveries of the topic any more`)
+      : null
+  }
+
+  #recorded(records: readonly GroupRecord[]): void {
+    for (const record of records)
+      switch (record.kind) {
+        case 'group-deleted':
+          for (const slot of this.#slots.get(record.groupId)?.values() ?? []) slot.refresh()
+          this.#slots.delete(record.groupId)
+          break
+        case 'share-started':
+        case 'share-delivery':
+        case 'share-log-start':
+        case 'share-committed':
+        case 'share-deleted':
+          this.#known(record)?.refresh()
+          break
+        case 'consumer-member-left':
+        case 'consumer-member-replaced':
+          this.#release(record.groupId, record.memberId, () => true)
+          break
+        case 'member-epoch': {
+          const owned = [...record.assigned, ...record.pendingRevocation]
+          this.#release(record.groupId, record.memberId, (id) => !isOwned(owned, id))
+          break
+        }
+        default:
+      }
+  }
+
+  /** What a member held in these partitions is available again. */
+  #release(groupId: string, memberId: string, isGone: (id: SharePartitionId) => boolean): void {
+    for (const slot of this.#slots.get(groupId)?.values() ?? []) {
+      if (!slot.hasHolds || !isGone(slot.id)) continue
+      const { state } = slot
+      if (state === null || heldBy(state, memberId, this.#nowMs()).length === 0) continue
+      slot.decide((current, nowMs) => releaseMember(current, memberId, nowMs))
+    }
+  }
+
+  #configOf({ topicId }: SharePartitionId): ShareConfig {
+    const topic = this.#options.topics.table.byId(topicId)
+    if (topic === undefined) return DEFAULT_SHARE_CONFIG
+    const known = this.#configs.get(topic.configs)
+    if (known !== undefined) return known
+    const config = topicShareConfig(topic.configs)
+    this.#configs.set(topic.configs, config)
+    return config
+  }
+
+  #nowMs(): number {
+    this.#stalls.notice()
+    return this.#options.clock.monotonicMs() - this.#stalledMs
+  }
+
+  #slotOf({ groupId, topicId, partition }: SharePartitionId): PartitionSlot {
+    const known = this.#known({ groupId, topicId, partition })
+    if (known !== undefined) return known
+    const slot = new PartitionSlot({ groupId, topicId, partition }, this.#world)
+    const slots = this.#slots.get(groupId) ?? new Map<string, PartitionSlot>()
+    slots.set(keyOf(slot.id), slot)
+    this.#slots.set(groupId, slots)
+    return slot
+  }
+
+  #known(id: SharePartitionId): PartitionSlot | undefined {
+    return this.#slots.get(id.groupId)?.get(keyOf(id))
+  }
+
+  #all(): PartitionSlot[] {
+    return [...this.#slots.values()].flatMap((slots) => [...slots.values()])
+  }
+}
+
+function isOwned(owned: readonly AssignedPartitions[], id: SharePartitionId): boolean {
+  return owned.some(
+    ({ topicId, partitions }) =>
+      topicId === id.topicId && partitions.some(([partition]) => partition === id.partition),
+  )
+}
+
+function refuse(
+  refusal: 'INVALID_HANDLE' | 'UNKNOWN' | 'HELD_BY_OTHER',
+  message: string,
+): SettlementResult {
+  return { kind: 'refused', refusal, message }
+}
+
+const INVALID = refuse('INVALID_HANDLE', 'not a receipt handle of this broker')
+
+function keyOf({ topicId, partition }: Pick<SharePartitionId, 'topicId' | 'partition'>): string {
+  return `${topicId}/${partition}`
+}

@@ -1,0 +1,155 @@
+/**
+ * One poll from its first look to its answer: over its partitions, at most `maxWaitMs`, until there is something.
+ *
+ *   look at all ─▶ records, a problem, or no time left? ─▶ answer after the flush
+ *      ▲             └─ no ─▶ wait: a log grows, a lock or delay ends, a record is released ─▶ look again
+ *
+ * Nothing is looked at twice while nothing changed, and no change between looking and waiting is missed: both sides
+ * have a number.
+ */
+
+import type { Timers } from '../../core/index.ts'
+import type { PartitionLog } from '../../log/index.ts'
+import type { TopicService } from '../topics/topic-service.ts'
+import {
+  type Acquired,
+  acquireFrom,
+  type AcquireProblem,
+  type AcquireStart,
+  type AcquireWorld,
+  beginDelivery,
+} from './acquire.ts'
+import type { DeliveryPartition, DeliveryPoll } from './delivery.ts'
+import type { PartitionSlot } from './partition-slot.ts'
+
+export interface PollRequest extends Omit<DeliveryPoll, 'start'> {
+  readonly start: AcquireStart
+  readonly mode: 'batch-optimized' | 'record-limit'
+}
+
+export interface PollWorld extends AcquireWorld {
+  readonly topics: TopicService
+  readonly timers: Timers
+  slotOf(groupId: string, partition: DeliveryPartition): PartitionSlot
+}
+
+export interface PolledPartition extends DeliveryPartition {
+  readonly slot: PartitionSlot
+  readonly problem: AcquireProblem | 'UNKNOWN_TOPIC_OR_PARTITION' | null
+  readonly acquired: Acquired | null
+}
+
+/** A partition that had nothing, as it was. */
+interface Looked {
+  readonly slot: PartitionSlot
+  readonly version: number
+  readonly log: PartitionLog
+  readonly highWatermark: number
+}
+
+/** Only partitions that have something to say. */
+export async function pollPartitions(
+  request: PollRequest,
+  world: PollWorld,
+): Promise<readonly PolledPartition[]> {
+  const { signal, maxWaitMs } = request
+  const wait = new Wait(signal, maxWaitMs, world.timers)
+  try {
+    for (;;) {
+      const looked: Looked[] = []
+      const polled = await lookAtAll(request, world, looked)
+      if (polled.length > 0 || wait.isOver) return polled
+      await wait.forChange(looked)
+    }
+  } finally {
+    wait.close()
+  }
+}
+
+async function lookAtAll(
+  request: PollRequest,
+  world: PollWorld,
+  looked: Looked[],
+): Promise<readonly PolledPartition[]> {
+  const polled: PolledPartition[] = []
+  let records = 0
+  let bytes = 0
+  for (const partition of request.partitions) {
+    const maxRecords = request.maxRecords - records
+    const maxBytes = request.maxBytes - bytes
+    if (maxRecords <= 0 || (maxBytes <= 0 && records > 0)) break
+    const slot = world.slotOf(request.groupId, partition)
+    const result = await slot.exclusively(() =>
+      lookAt(slot, { ...request, maxRecords, maxBytes }, world, looked),
+    )
+    if (result === null) continue
+    const { topicId, partition: index } = partition
+    if (typeof result === 'string')
+      polled.push({ topicId, partition: index, slot, problem: result, acquired: null })
+    else {
+      polled.push({ topicId, partition: index, slot, problem: null, acquired: result })
+      records += result.count
+      bytes += result.byteLength
+    }
+  }
+  return polled
+}
+
+async function lookAt(
+  slot: PartitionSlot,
+  request: PollRequest,
+  world: PollWorld,
+  looked: Looked[],
+): Promise<Acquired | Exclude<PolledPartition['problem'], null> | null> {
+  // Who is gone takes nothing with it.
+  if (request.signal.aborted) return null
+  const { topicId, partition } = slot.id
+  const topic = world.topics.table.byId(topicId)
+  if (topic === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  const log = world.topics.openLog(topic, partition) ?? (await world.topics.log(topic, partition))
+  if (log === null) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  const problem = await beginDelivery(slot, log, request.start, world)
+  if (problem !== null) return problem
+  const { version } = slot
+  const { highWatermark } = log
+  const acquired = await acquireFrom(slot, log, request, world)
+  if (typeof acquired === 'string' || acquired.count > 0) return acquired
+  looked.push({ slot, version, log, highWatermark })
+  return null
+}
+
+/** Wakes a poll: something changed, the time is over, or the client is gone. */
+class Wait {
+  isOver: boolean
+  readonly #signal: AbortSignal
+  readonly #timer: { cancel(): void } | null
+  #wake: () => void = () => {}
+  readonly #end = () => {
+    this.isOver = true
+    this.#wake()
+  }
+
+  constructor(signal: AbortSignal, maxWaitMs: number, timers: Timers) {
+    this.#signal = signal
+    this.isOver = signal.aborted || maxWaitMs <= 0
+    this.#timer = this.isOver ? null : timers.schedule(maxWaitMs, this.#end)
+    signal.addEventListener('abort', this.#end, { once: true })
+  }
+
+  async forChange(looked: readonly Looked[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    if (this.isOver) return
+    const listeners = looked.flatMap(({ slot, version, log, highWatermark }) => [
+      slot.onChange(version, resolve),
+      log.onReadable(highWatermark, resolve),
+    ])
+    await promise
+    for (const listener of listeners) listener.cancel()
+  }
+
+  close(): void {
+    this.#timer?.cancel()
+    this.#signal.removeEventListener('abort', this.#end)
+  }
+}
