@@ -27,6 +27,7 @@ import {
 } from '../text/group-tables.ts'
 import { addGroupsDelete } from './groups-delete.ts'
 import { addGroupsReset } from './groups-reset.ts'
+import { addGroupsTimeline } from './groups-timeline.ts'
 
 const consumerGroupStates = [
   'Empty',
@@ -82,6 +83,7 @@ export function addGroups(program: Command, io: Io): void {
     .option('--json', 'print one JSON document')
     .addHelpText('after', describeHelp)
     .action((names: readonly string[], flags: DescribeFlags) => describe(io, names, flags))
+  addGroupsTimeline(groups, io)
   addGroupsReset(groups, io)
   addGroupsDelete(groups, io)
 }
