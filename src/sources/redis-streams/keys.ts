@@ -1,0 +1,31 @@
+/**
+ * Where everything stands in Redis. What one script touches hashes to one slot, so that a Redis Cluster takes it.
+ *
+ * `orders` with one shard is the stream `orders` itself, as any other program made it; with more, shard 3 is `orders:3`.
+ */
+
+export interface Keys {
+  readonly members: string
+  shardCount(topic: string): string
+  stream(topic: string, shard: number, shardCount: number): string
+  /** Who works on the shard, in which epoch, and what the group has committed of it: a hash. */
+  lease(stream: string): string
+  /** Members listen here for others that come, go, or give up a shard. */
+  readonly wakeChannel: string
+}
+
+export function keysOf(prefix: string, group: string): Keys {
+  return {
+    members: `${prefix}:{${group}}:members`,
+    wakeChannel: `${prefix}:{${group}}:wake`,
+    shardCount: (topic) => `${prefix}:{${topic}}:shards`,
+    stream: (topic, shard, shardCount) => (shardCount === 1 ? topic : `${topic}:${shard}`),
+    lease: (stream) => `${prefix}:${hashTag(stream)}:${group}:lease`,
+  }
+}
+
+/** The part of a stream's name that decides its slot. */
+function hashTag(stream: string): string {
+  const tag = /\{([^}]+)\}/.exec(stream)?.[1]
+  return `{${tag ?? stream}}`
+}

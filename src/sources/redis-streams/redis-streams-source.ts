@@ -1,0 +1,86 @@
+/**
+ * Redis Streams as a source of the consumer runtime.
+ */
+
+import type { Source, SourceContext } from '../../consumer/index.ts'
+import { uuidText } from '../../core/index.ts'
+import { keysOf } from './keys.ts'
+import { redisSettings } from './options.ts'
+import type { RedisPorts, RedisSettings, RedisStreamsOptions } from './options.ts'
+import { redisError } from './redis-errors.ts'
+import { RedisLink } from './redis-link.ts'
+import { RedisSession } from './redis-session.ts'
+import { ShardStore, type ShardKeys } from './shard-store.ts'
+
+export interface RedisStreamsCapabilities {
+  readonly kind: 'redis-streams'
+  readonly transactions: false
+  readonly offsets: true
+  readonly completionMemory: true
+  readonly nativeDelay: false
+}
+
+/**
+ * Reads streams as a member of a consumer group (XREADGROUP), each shard by one member at a time.
+ *
+ * Guarantees: at least once, and in order of the key, also through crashes: entries stay pending until they are handled,
+ * and who takes over a shard begins with what its former holder left. A member that was paused and lost its lease
+ * neither takes nor acknowledges entries. What Redis itself loses (a failover to a replica that lags, `appendfsync
+ * everysec` in a power loss) is lost.
+ *
+ * Needs Redis 6.2 or newer, and the package ioredis.
+ *
+ * @throws ShoalError SHOAL_INVALID_ARGUMENT for options that cannot work
+ */
+export function redisStreams(
+  options: RedisStreamsOptions,
+  ports: RedisPorts = {},
+): Source<RedisStreamsCapabilities> {
+  const settings = redisSettings(options, ports)
+  return {
+    name: `redis ${new URL(settings.url).host}`,
+    capabilities: {
+      kind: 'redis-streams',
+      transactions: false,
+      offsets: true,
+      completionMemory: true,
+      nativeDelay: false,
+    },
+    open: (context) => openSession(nextName(settings, options), context),
+  }
+}
+
+/** Each member opened from a source without a name of its own gets a new one. */
+function nextName(settings: RedisSettings, { consumerName }: RedisStreamsOptions): RedisSettings {
+  if (consumerName !== undefined) return settings
+  return { ...settings, consumerName: `shoal-${uuidText(settings.ports.random)}` }
+}
+
+async function openSession(settings: RedisSettings, context: SourceContext): Promise<RedisSession> {
+  const link = await RedisLink.open(settings)
+  try {
+    const keys = keysOf(settings.keyPrefix, context.group)
+    const token = uuidText(settings.ports.random)
+    const store = new ShardStore(link, settings, context.group, keys, token)
+    const shards: ShardKeys[] = []
+    for (const topic of settings.topics) {
+      const count = await store.shardCount(topic, settings.shards)
+      for (let shard = 0; shard < count; shard++) shards.push(store.shardOf(topic, shard))
+    }
+    for (const shard of shards) await createGroup(store, shard, context.group)
+    const session = new RedisSession(link, settings, context, store, keys, shards)
+    settings.ports.timers.soon(() => void session.start())
+    return session
+  } catch (error) {
+    link.close()
+    throw redisError(error, `topics ${settings.topics.join(', ')}, group ${context.group}`)
+  }
+}
+
+async function createGroup(store: ShardStore, shard: ShardKeys, group: string): Promise<void> {
+  try {
+    await store.createGroup(shard)
+  } catch (error) {
+    throw redisError(error, `stream ${shard.stream}, group ${group}`)
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * What must happen in one step on the server: membership, leases, fenced reading and fenced acknowledgement.
+ *
+ * Time is the server's, so members' clocks do not matter. A lease carries an epoch that rises with every new holder; a
+ * script that reads or acknowledges for a holder of the past changes nothing and says `stale`.
+ */
+
+export interface ScriptSource {
+  readonly name: string
+  readonly keyCount: number
+  readonly lua: string
+}
+
+const NOW = `local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)`
+
+/** KEYS registry; ARGV member, token, topics (JSON), time to live, 1 on the first call. Answers ok, then name and topics of everybody. */
+export const beat: ScriptSource = {
+  name: 'shoalBeat',
+  keyCount: 1,
+  lua: `${NOW}
+local all = redis.call('HGETALL', KEYS[1])
+local answer = {'ok'}
+for i = 1, #all, 2 do
+  local limit, token, topics = string.match(all[i + 1], '^(%d+)|([^|]*)|(.*)$')
+  if all[i] == ARGV[1] then
+    if ARGV[5] ~= '1' and token ~= ARGV[2] then return {'replaced'} end
+  elseif tonumber(limit) <= now then
+    redis.call('HDEL', KEYS[1], all[i])
+  else
+    answer[#answer + 1] = all[i]
+    answer[#answer + 1] = topics
+  end
+end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now + ARGV[4]) .. '|' .. ARGV[2] .. '|' .. ARGV[3])
+answer[#answer + 1] = ARGV[1]
+answer[#answer + 1] = ARGV[3]
+return answer`,
+}
+
+/** KEYS registry; ARGV member, token. */
+export const leave: ScriptSource = {
+  name: 'shoalLeave',
+  keyCount: 1,
+  lua: `local mine = redis.call('HGET', KEYS[1], ARGV[1])
+if mine and string.match(mine, '^%d+|([^|]*)|') == ARGV[2] then redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 'ok'`,
+}
+
+/**
+ * KEYS lease; ARGV member, epoch or '', time to live. Renews what is held. Answers `held`, `free`, or `taken` with its holder.
+ */
+export const look: ScriptSource = {
+  name: 'shoalLook',
+  keyCount: 1,
+  lua: `${NOW}
+local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'until')
+if lease[1] == ARGV[1] and lease[2] == ARGV[2] then
+  redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + ARGV[3]))
+  return {'held', ARGV[1]}
+end
+if not lease[1] or lease[1] == '' or lease[1] == ARGV[1] or tonumber(lease[3]) <= now then return {'free', ''} end
+return {'taken', lease[1]}`,
+}
+
+/** KEYS lease; ARGV member, time to live. Answers the new epoch and what is committed, or `taken`. */
+export const claim: ScriptSource = {
+  name: 'shoalClaim',
+  keyCount: 1,
+  lua: `${NOW}
+local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'until', 'offset', 'metadata')
+if lease[1] and lease[1] ~= '' and lease[1] ~= ARGV[1] and tonumber(lease[3]) > now then return {'taken'} end
+local epoch = string.format('%.0f', (tonumber(lease[2]) or 0) + 1)
+redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'epoch', epoch, 'until', string.format('%.0f', now + ARGV[2]))
+return {'claimed', epoch, lease[4] or '', lease[5] or ''}`,
+}
+
+/** KEYS lease; ARGV member, epoch. */
+export const release: ScriptSource = {
+  name: 'shoalRelease',
+  keyCount: 1,
+  lua: `local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
+if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'stale' end
+redis.call('HSET', KEYS[1], 'owner', '', 'until', '0')
+return 'ok'`,
+}
+
+const FENCE = `local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
+if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return {'stale'} end`
+
+/** KEYS lease, stream; ARGV member, epoch, group, most entries. Answers new entries and the last id of the stream. */
+export const take: ScriptSource = {
+  name: 'shoalTake',
+  keyCount: 2,
+  lua: `${FENCE}
+local batch = redis.call('XREADGROUP', 'GROUP', ARGV[3], ARGV[1], 'COUNT', ARGV[4], 'STREAMS', KEYS[2], '>')
+local info = redis.call('XINFO', 'STREAM', KEYS[2])
+local last = '0-0'
+for i = 1, #info, 2 do if info[i] == 'last-generated-id' then last = info[i + 1] end end
+return {'ok', batch and batch[1][2] or {}, last}`,
+}
+
+/**
+ * KEYS lease, stream; ARGV member, epoch, group, cursor, most entries. What former holders left unfinished, whoever has it:
+ * the lease is what makes it ours. Answers the next cursor, entries, how often each was delivered, and ids that are gone.
+ */
+export const takeOver: ScriptSource = {
+  name: 'shoalTakeOver',
+  keyCount: 2,
+  lua: `${FENCE}
+local claimed = redis.call('XAUTOCLAIM', KEYS[2], ARGV[3], ARGV[1], 0, ARGV[4], 'COUNT', ARGV[5])
+local entries, counts = {}, {}
+for _, entry in ipairs(claimed[2]) do
+  if entry then
+    entries[#entries + 1] = entry
+    local pending = redis.call('XPENDING', KEYS[2], ARGV[3], entry[1], entry[1], 1)
+    counts[#counts + 1] = pending[1] and pending[1][4] or 1
+  end
+end
+return {'ok', claimed[1], entries, counts, claimed[3] or {}}`,
+}
+
+/** KEYS lease, stream; ARGV member, epoch, group, offset, metadata, ids that are done. */
+export const commit: ScriptSource = {
+  name: 'shoalCommit',
+  keyCount: 2,
+  lua: `${FENCE}
+redis.call('HSET', KEYS[1], 'offset', ARGV[4], 'metadata', ARGV[5])
+for first = 6, #ARGV, 1000 do
+  redis.call('XACK', KEYS[2], ARGV[3], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
+return {'ok'}`,
+}
+
+/** KEYS stream; ARGV group, member. Forgets a consumer that left, unless somebody still has to take over what it held. */
+export const forget: ScriptSource = {
+  name: 'shoalForget',
+  keyCount: 1,
+  lua: `local pending = redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2])
+if #pending == 0 then redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2]) end
+return 'ok'`,
+}

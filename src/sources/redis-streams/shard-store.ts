@@ -1,0 +1,296 @@
+/**
+ * The group in Redis as one member sees it: membership, leases, entries, what is committed. Typed calls over the scripts.
+ *
+ * Nothing is remembered here and nothing repeated: what a failed call means is its caller's to decide.
+ */
+
+import { ShoalError } from '../../core/index.ts'
+import { partitionForKey } from '../../protocol/index.ts'
+import type { OutgoingRecord } from '../../consumer/index.ts'
+import type { ShardMember } from '../shards/shard-plan.ts'
+import { entryAtOffset, offsetOfEntry } from './entry-id.ts'
+import { fieldsOf, type EntryFields } from './entry-record.ts'
+import type { Keys } from './keys.ts'
+import type { RedisSettings } from './options.ts'
+import type { RedisLink } from './redis-link.ts'
+import { troubleOf } from './redis-errors.ts'
+import * as scripts from './scripts.ts'
+
+/** A shard by all its names. */
+export interface ShardKeys {
+  readonly topic: string
+  readonly shard: number
+  readonly stream: string
+  readonly lease: string
+}
+
+/** A lease that is held: what every fenced call proves. */
+export interface Lease {
+  readonly keys: ShardKeys
+  readonly epoch: number
+}
+
+export interface Claimed extends Lease {
+  readonly committed: { readonly offset: number; readonly metadata: string } | null
+}
+
+export interface Entry {
+  readonly offset: number
+  readonly fields: EntryFields
+  /** How often it was handed out before this time, where it was. */
+  readonly deliveryCount?: number
+}
+
+export interface Taken {
+  readonly entries: readonly Entry[]
+  /** After the last entry that the stream has. */
+  readonly endOffset: number
+}
+
+export interface TakenOver {
+  readonly entries: readonly Entry[]
+  /** Where to go on; null when nothing is left. */
+  readonly cursor: string | null
+  /** Entries that were trimmed or deleted while nobody had finished them. */
+  readonly lost: readonly string[]
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+export class ShardStore {
+  readonly #link: RedisLink
+  readonly #settings: RedisSettings
+  readonly #group: string
+  readonly #keys: Keys
+  readonly #token: string
+  readonly #shardCounts = new Map<string, number>()
+  #turn = 0
+
+  constructor(link: RedisLink, settings: RedisSettings, group: string, keys: Keys, token: string) {
+    this.#link = link
+    this.#settings = settings
+    this.#group = group
+    this.#keys = keys
+    this.#token = token
+  }
+
+  shardOf(topic: string, shard: number): ShardKeys {
+    const stream = this.#keys.stream(topic, shard, this.#shardCounts.get(topic) ?? 1)
+    return { topic, shard, stream, lease: this.#keys.lease(stream) }
+  }
+
+  /** How many shards a topic has; the first who asks with a number decides it for all. */
+  async shardCount(topic: string, wanted?: number): Promise<number> {
+    const known = this.#shardCounts.get(topic)
+    if (known !== undefined) return known
+    const key = this.#keys.shardCount(topic)
+    if (wanted !== undefined) await this.#link.command('SET', key, wanted, 'NX')
+    const stored = await this.#link.command('GET', key)
+    const count = stored === null ? 1 : Number(text(stored))
+    if (stored !== null) this.#shardCounts.set(topic, count)
+    return count
+  }
+
+  /** Makes the group on a shard, unless it is there. @throws when it was there once and is gone */
+  async createGroup(shard: ShardKeys): Promise<void> {
+    const { offsetReset } = this.#settings
+    const used = (await this.#link.command('HEXISTS', shard.lease, 'epoch')) === 1
+    if (used || offsetReset === 'none') {
+      await this.groupEnd(shard)
+      return
+    }
+    const start = offsetReset === 'latest' ? '$' : '0'
+    try {
+      await this.#link.command('XGROUP', 'CREATE', shard.stream, this.#group, start, 'MKSTREAM')
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('BUSYGROUP')) throw error
+    }
+  }
+
+  /** The oldest unfinished entry, or the one after the last that was handed out. @throws NOGROUP when there is no group */
+  async groupEnd({ stream }: ShardKeys): Promise<number> {
+    const pending = await this.#link.command('XPENDING', stream, this.#group)
+    const [count, smallest] = pending as [number, Uint8Array | null]
+    if (count > 0 && smallest !== null) return offsetOfEntry(text(smallest), stream)
+    const groups = (await this.#link.command('XINFO', 'GROUPS', stream)) as unknown[][]
+    for (const group of groups) {
+      const fields = new Map(
+        Array.from({ length: group.length / 2 }, (_, at) => [
+          text(group[2 * at]),
+          group[2 * at + 1],
+        ]),
+      )
+      if (text(fields.get('name')) === this.#group)
+        return offsetOfEntry(text(fields.get('last-delivered-id')), stream) + 1
+    }
+    throw new Error(`NOGROUP No such consumer group '${this.#group}' for stream '${stream}'`)
+  }
+
+  /** Says that this member is there; answers who is. Null: another member of the same name took our place. */
+  async beat(isFirst: boolean): Promise<readonly ShardMember[] | null> {
+    const { consumerName, topics, sessionTimeoutMs } = this.#settings
+    const [outcome, ...rest] = (await this.#link.script(
+      scripts.beat,
+      this.#keys.members,
+      consumerName,
+      this.#token,
+      JSON.stringify(topics),
+      sessionTimeoutMs,
+      isFirst ? 1 : 0,
+    )) as Uint8Array[]
+    if (text(outcome) === 'replaced') return null
+    const members: ShardMember[] = []
+    for (let at = 0; at + 1 < rest.length; at += 2)
+      members.push({ memberId: text(rest[at]), topics: topicsOf(text(rest[at + 1])) })
+    return members
+  }
+
+  async leave(): Promise<void> {
+    const { consumerName } = this.#settings
+    await this.#link.script(scripts.leave, this.#keys.members, consumerName, this.#token)
+  }
+
+  /** Renews the lease if it is ours; says whose it is, '' when nobody's. */
+  async look(keys: ShardKeys, epoch: number | null): Promise<{ held: boolean; owner: string }> {
+    const { consumerName, sessionTimeoutMs } = this.#settings
+    const [outcome, owner] = (await this.#link.script(
+      scripts.look,
+      keys.lease,
+      consumerName,
+      epoch ?? '',
+      sessionTimeoutMs,
+    )) as Uint8Array[]
+    return { held: text(outcome) === 'held', owner: text(owner) }
+  }
+
+  /** The lease in a new epoch, or null when another member has it. */
+  async claim(keys: ShardKeys): Promise<Claimed | null> {
+    const { consumerName, sessionTimeoutMs } = this.#settings
+    const [outcome, epoch, offset, metadata] = (await this.#link.script(
+      scripts.claim,
+      keys.lease,
+      consumerName,
+      sessionTimeoutMs,
+    )) as Uint8Array[]
+    if (text(outcome) !== 'claimed') return null
+    const stored = text(offset)
+    return {
+      keys,
+      epoch: Number(text(epoch)),
+      committed: stored === '' ? null : { offset: Number(stored), metadata: text(metadata) },
+    }
+  }
+
+  async release({ keys, epoch }: Lease): Promise<void> {
+    await this.#link.script(scripts.release, keys.lease, this.#settings.consumerName, epoch)
+    await this.#link.script(scripts.forget, keys.stream, this.#group, this.#settings.consumerName)
+  }
+
+  /** New entries; null when the lease is no longer ours. */
+  async take({ keys, epoch }: Lease): Promise<Taken | null> {
+    const { consumerName, count } = this.#settings
+    const answer = (await this.#link.script(
+      scripts.take,
+      keys.lease,
+      keys.stream,
+      consumerName,
+      epoch,
+      this.#group,
+      count,
+    )) as [Uint8Array, [Uint8Array, EntryFields][], Uint8Array]
+    if (text(answer[0]) === 'stale') return null
+    const [, entries, last] = answer
+    return {
+      entries: entries.map(([id, fields]) => ({
+        offset: offsetOfEntry(text(id), keys.stream),
+        fields,
+      })),
+      endOffset: offsetOfEntry(text(last), keys.stream) + 1,
+    }
+  }
+
+  /** What was handed out and not finished; null when the lease is no longer ours. */
+  async takeOver({ keys, epoch }: Lease, cursor: string): Promise<TakenOver | null> {
+    const { consumerName, count } = this.#settings
+    const answer = (await this.#link.script(
+      scripts.takeOver,
+      keys.lease,
+      keys.stream,
+      consumerName,
+      epoch,
+      this.#group,
+      cursor,
+      count,
+    )) as [Uint8Array, Uint8Array, [Uint8Array, EntryFields][], number[], Uint8Array[]]
+    if (text(answer[0]) === 'stale') return null
+    const [, next, entries, counts, lost] = answer
+    return {
+      cursor: text(next) === '0-0' ? null : text(next),
+      entries: entries.map(([id, fields], index) => ({
+        offset: offsetOfEntry(text(id), keys.stream),
+        fields,
+        deliveryCount: counts[index] ?? 1,
+      })),
+      lost: lost.map(text),
+    }
+  }
+
+  /** Stores the position and acknowledges what is done; false when the lease is no longer ours. */
+  async commit(
+    { keys, epoch }: Lease,
+    position: { readonly offset: number; readonly metadata: string },
+    done: readonly number[],
+  ): Promise<boolean> {
+    const [outcome] = (await this.#link.script(
+      scripts.commit,
+      keys.lease,
+      keys.stream,
+      this.#settings.consumerName,
+      epoch,
+      this.#group,
+      position.offset,
+      position.metadata,
+      ...done.map(entryAtOffset),
+    )) as Uint8Array[]
+    return text(outcome) === 'ok'
+  }
+
+  async append({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {
+    const count = await this.shardCount(topic)
+    if (partition !== null && partition >= count)
+      throw new ShoalError(
+        'SHOAL_INVALID_ARGUMENT',
+        `topic ${topic} has ${count} shards, so there is no shard ${partition}`,
+        { details: { topic, partition } },
+      )
+    const byKey = key === null ? this.#turn++ % count : partitionForKey(key, count, 'murmur2')
+    const stream = this.#keys.stream(topic, partition ?? byKey, count)
+    await this.#link.command('XADD', stream, '*', ...fieldsOf({ key, value, headers }))
+  }
+
+  /** Makes other members look at once; who does not hear it looks with its next heartbeat. */
+  async wakeOthers(): Promise<void> {
+    await this.#link.command('PUBLISH', this.#keys.wakeChannel, this.#settings.consumerName)
+  }
+
+  /** Whether a failed call may be made again. */
+  static mayRepeat(error: unknown): boolean {
+    return troubleOf(error) === 'away'
+  }
+}
+
+/** Texts come as bytes; what is not there is ''. */
+function text(bytes: unknown): string {
+  if (bytes instanceof Uint8Array) return utf8.decode(bytes)
+  return typeof bytes === 'string' || typeof bytes === 'number' ? String(bytes) : ''
+}
+
+function topicsOf(json: string): readonly string[] {
+  try {
+    const topics: unknown = JSON.parse(json)
+    return Array.isArray(topics) ? topics.filter((topic) => typeof topic === 'string') : []
+  } catch {
+    // Somebody else wrote into the registry: a member that reads nothing.
+    return []
+  }
+}

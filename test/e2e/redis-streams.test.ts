@@ -1,0 +1,202 @@
+/**
+ * The runtime over a real Redis: what happens when the server, the keys or other members are not as they should be.
+ */
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { consumer } from 'shoal'
+import { redisStreams, type RedisStreamsOptions } from 'shoal/redis-streams'
+import { RecordingMember } from '../conformance/recording-member.ts'
+import { RedisServer, redisMissing } from '../real/redis-server.ts'
+import { freePort, needs } from '../real/services.ts'
+
+const KILLS = 5
+const KEYS = 40
+const RECORDS_PER_KILL = 400
+
+describe('Redis Streams: hard cases', needs(redisMissing()), () => {
+  let server: RedisServer
+  let redis: Redis
+  let names = 0
+
+  before(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+  })
+  after(async () => {
+    redis.disconnect()
+    await server[Symbol.asyncDispose]()
+  })
+
+  const fresh = () => `orders-${names++}`
+  const source = (topic: string, options: Partial<RedisStreamsOptions> = {}) =>
+    redisStreams({ url: server.url, topics: [topic], ...options })
+
+  test('a server that is away at the start: one sentence with its address, in time', async () => {
+    const port = await freePort()
+    const away = redisStreams({
+      url: `redis://127.0.0.1:${port}`,
+      topics: ['orders'],
+      bootstrapTimeoutMs: 300,
+    })
+    await assert.rejects(RecordingMember.join(away, 'g'), {
+      code: 'SHOAL_BROKER_UNREACHABLE',
+      message: new RegExp(`redis at 127.0.0.1:${port}: Redis did not answer`),
+    })
+  })
+
+  test('a wrong password is told as such, and not tried again', async () => {
+    await using locked = await RedisServer.start(['--requirepass', 'right'])
+    const url = `redis://:wrong@127.0.0.1:${locked.port}`
+    await assert.rejects(RecordingMember.join(redisStreams({ url, topics: ['orders'] }), 'g'), {
+      code: 'SHOAL_REQUEST_FAILED',
+      message: /refused the user name or the password/,
+    })
+  })
+
+  test('a key that is no stream is named, and left as it is', async () => {
+    const topic = fresh()
+    await redis.set(topic, 'a text')
+    await assert.rejects(RecordingMember.join(source(topic), 'g'), {
+      code: 'SHOAL_REQUEST_FAILED',
+      message: new RegExp(`stream ${topic}, group g: the key is not a stream`),
+    })
+    assert.equal(await redis.get(topic), 'a text')
+  })
+
+  test('entries trimmed while they were pending are reported with their number', async () => {
+    const topic = fresh()
+    for (let value = 0; value < 10; value++) await redis.xadd(topic, '*', 'value', value)
+    await using first = await RecordingMember.join(source(topic), 'g')
+    await first.until('ten', () => first.seen.length === 10)
+    await first.session.close()
+    await redis.xtrim(topic, 'MAXLEN', 4)
+    await using second = await RecordingMember.join(source(topic), 'g')
+    await second.until('four', () => second.seen.length === 4)
+    const skipped = second.notices.filter(({ kind }) => kind === 'records-skipped')
+    assert.deepEqual(
+      skipped.map((notice) => (notice.kind === 'records-skipped' ? notice.count : 0)),
+      [6],
+    )
+    assert.ok(second.seen.every(({ record }) => record.deliveryCount === 2))
+  })
+
+  test('a group that vanishes under its members stops them, and is not made anew', async () => {
+    const topic = fresh()
+    await redis.xadd(topic, '*', 'value', 'v')
+    await using member = await RecordingMember.join(source(topic), 'g')
+    await member.until('one', () => member.seen.length === 1)
+    await redis.xgroup('DESTROY', topic, 'g')
+    await redis.xadd(topic, '*', 'value', 'w')
+    await member.until('the end', () => member.errors.length > 0)
+    assert.match(String(member.errors[0]), /is gone from Redis.*not made anew/)
+    assert.deepEqual(await redis.xinfo('GROUPS', topic), [])
+    await assert.rejects(RecordingMember.join(source(topic), 'g'), { code: 'SHOAL_UNKNOWN_GROUP' })
+  })
+
+  test('a second member of the same name takes over; the first is fenced and commits nothing', async () => {
+    const topic = fresh()
+    await redis.xadd(topic, '*', 'value', 'v')
+    const named = { consumerName: 'consumer-1', heartbeatIntervalMs: 100, sessionTimeoutMs: 60_000 }
+    await using first = await RecordingMember.join(source(topic, named), 'g')
+    await first.until('one', () => first.seen.length === 1)
+    const { epoch } = first.assignment(topic, 0)
+    await using second = await RecordingMember.join(source(topic, named), 'g')
+    await second.until('one', () => second.seen.length === 1)
+    const offset = (second.seen[0]?.record.offset ?? 0) + 1
+    const outcomes = await first.commit([{ topic, partition: 0, epoch, offset, metadata: '' }])
+    assert.equal(outcomes.get(`${topic}/0`), 'stale')
+    assert.equal((await redis.xpending(topic, 'g'))[0], 1)
+    await first.until('the end', () => first.errors.length > 0)
+    assert.match(String(first.errors[0]), /took the name consumer-1/)
+  })
+
+  test('a topic that was given another number of shards keeps the first one', async () => {
+    const topic = fresh()
+    await using first = await RecordingMember.join(source(topic, { shards: 3 }), 'g')
+    await first.until('three shards', () => first.owned.size === 3)
+    await using second = await RecordingMember.join(source(topic, { shards: 8 }), 'other')
+    await second.until('three shards', () => second.owned.size === 3)
+  })
+
+  test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
+    await using crashing = await RedisServer.start()
+    const topic = 'load'
+    const seen = new Map<string, number[]>()
+    const handle = (value: unknown, { key }: { readonly key: string | null }) => {
+      const list = seen.get(key ?? '') ?? []
+      seen.set(key ?? '', list)
+      list.push(Number(value))
+    }
+    const declared = consumer({
+      group: 'g',
+      source: redisStreams({ url: crashing.url, topics: [topic], shards: 4, blockMs: 500 }),
+      decode: 'text',
+      handle,
+    })
+    const first = await declared.start()
+    const second = await declared.start()
+    const producer = new Producer(crashing.url)
+    let sent = 0
+    for (let kill = 0; kill < KILLS; kill++) {
+      await producer.send(topic, sent, RECORDS_PER_KILL)
+      sent += RECORDS_PER_KILL
+      await crashing.kill()
+      await crashing.restart()
+    }
+    await producer.send(topic, sent, RECORDS_PER_KILL)
+    sent += RECORDS_PER_KILL
+    const limit = performance.now() + 60_000
+    const missing = () => sent - new Set([...seen.values()].flat()).size
+    while (missing() > 0 && performance.now() < limit)
+      await new Promise((resolve) => setImmediate(resolve))
+    const reports = await Promise.all([first.drain(), second.drain()])
+    producer.close()
+    assert.equal(missing(), 0)
+    for (const [key, values] of seen) assert.deepEqual(violations(values), [], `key ${key}`)
+    const handled = reports.reduce((sum, report) => sum + report.handled, 0)
+    console.log(
+      `redis: ${KILLS} kills, ${sent} entries, 0 lost, 0 out of order, repeated ${handled - sent}`,
+    )
+  })
+})
+
+/** A value may come again; what may not happen is to come before an earlier one of its key ever came. */
+function violations(values: readonly number[]): number[] {
+  let latest = -1
+  return values.filter((value) => {
+    if (value <= latest) return false
+    const isNext = latest === -1 || value === latest + KEYS
+    latest = value
+    return !isNext
+  })
+}
+
+/** Sends each entry once it is known that it is not there: an answer may be lost with the server. */
+class Producer {
+  readonly #redis: Redis
+
+  constructor(url: string) {
+    this.#redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 20 })
+    this.#redis.on('error', () => {})
+  }
+
+  /** Ids count up, so an entry that was sent twice is refused the second time. */
+  async send(topic: string, from: number, count: number): Promise<void> {
+    for (let value = from; value < from + count; value++) {
+      const key = `k${value % KEYS}`
+      const shard = value % 4
+      const id = `0-${Math.floor(value / 4) + 1}`
+      try {
+        await this.#redis.xadd(`${topic}:${shard}`, id, 'key', key, 'value', value)
+      } catch (error) {
+        if (!String(error).includes('equal or smaller')) throw error
+      }
+    }
+  }
+
+  close(): void {
+    this.#redis.disconnect()
+  }
+}
