@@ -15,6 +15,7 @@ interface ProblemKind {
 export const problemTable = {
   INVALID_REQUEST: { status: 400, title: 'The request has invalid fields; each is listed' },
   BODY_NOT_JSON: { status: 400, title: 'The body is not JSON' },
+  INVALID_HANDLE: { status: 400, title: 'The receipt handle is not one of this server' },
   UNAUTHORIZED: { status: 401, title: 'A bearer token is needed' },
   FOREIGN_HOST: { status: 403, title: 'The Host is not one that this server answers to' },
   FOREIGN_ORIGIN: { status: 403, title: 'The request comes from the page of another site' },
@@ -23,6 +24,10 @@ export const problemTable = {
   UNKNOWN_MEMBER: { status: 404, title: 'The member is not in the group; join again' },
   UNKNOWN_TOPIC: { status: 404, title: 'The topic does not exist' },
   UNKNOWN_PARTITION: { status: 404, title: 'The topic has no such partition' },
+  UNKNOWN_DELIVERY: {
+    status: 404,
+    title: 'The group, topic or partition of the handle is gone',
+  },
   METHOD_NOT_ALLOWED: { status: 405, title: 'The route has other methods' },
   STALE_GENERATION: { status: 409, title: 'The generation is not the current one' },
   MEMBER_FENCED: { status: 409, title: 'Another member holds the instance id' },
@@ -35,6 +40,8 @@ export const problemTable = {
   TOPIC_DELETION_DISABLED: { status: 409, title: 'delete.topic.enable is off' },
   STORAGE_DAMAGED: { status: 500, title: 'Acknowledged bytes on the disk are damaged' },
   TOO_MANY_PARTITIONS: { status: 409, title: 'The broker has as many partitions as it may have' },
+  HANDLE_EXPIRED: { status: 410, title: 'The delivery is over: its lock ended or it was settled' },
+  HANDLE_NOT_HELD: { status: 410, title: 'Another member has the record, or the handle' },
   BODY_TOO_LARGE: { status: 413, title: 'The body is larger than the limit' },
   MESSAGE_TOO_LARGE: { status: 413, title: 'A message is larger than its topic takes' },
   NOT_JSON_CONTENT: { status: 415, title: 'The body has to be sent as application/json' },

@@ -3,6 +3,7 @@
  * does not compile until each has a handler.
  */
 
+import { deliveryRoutes } from './routes-delivery.ts'
 import { historyRoutes } from './routes-history.ts'
 import { messageRoutes } from './routes-messages.ts'
 import { opsRoutes } from './routes-ops.ts'
@@ -13,6 +14,7 @@ export const brokerRoutes = {
   ...opsRoutes,
   ...topicRoutes,
   ...messageRoutes,
+  ...deliveryRoutes,
 }
 
 export type BrokerRoutes = typeof brokerRoutes

@@ -5,6 +5,7 @@
  */
 
 import type { BrokerRoutes, Handlers } from '../../http/index.ts'
+import { deliveryHandlers } from './delivery-handlers.ts'
 import { historyHandlers } from './history-handlers.ts'
 import type { HttpContext } from './http-context.ts'
 import { messageHandlers } from './message-handlers.ts'
@@ -17,5 +18,6 @@ export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
     ...opsHandlers(http),
     ...topicHandlers(http),
     ...messageHandlers(http),
+    ...deliveryHandlers(http),
   }
 }
