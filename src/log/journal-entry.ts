@@ -4,16 +4,17 @@
  *
  * | field   | bytes | |
  * | --- | --- | --- |
- * | kind    | 1 | 1 batch, 2 partition event, 3 machine record, 4 partition opened, 5 deleted, 6 partition state, 7 end |
+ * | kind    | 1 | 1 batch, 2 partition event, 3 machine record, 4 partition opened, 5 deleted, 6 partition state, 7 end, 8 batch written directly |
  * | name length | 1 | of a machine's name, else 0 |
  * | zero    | 2 | |
  * | length  | 4 | of what follows |
  * | subject |   | partition: topic id (16) and number (4). Machine: its name. End: number of entries before (8) |
- * | place   | 16 | batches alone: base offset of the segment, position in its file |
- * | payload |   | batch: record batches as they travel. Machine: the record. Others: JSON in UTF-8 |
+ * | place   | 16 | batches of both kinds: base offset of the segment, position in its file |
+ * | payload |   | batch: record batches as they travel. Written directly: the header of one batch (61), which has the checksum of the rest. Machine: the record. Others: JSON in UTF-8 |
  */
 
 import { ShoalError } from '../core/index.ts'
+import { BATCH_HEADER_BYTES } from '../protocol/index.ts'
 import type {
   Json,
   JsonObject,
@@ -32,6 +33,7 @@ export const EntryKind = {
   partitionDeleted: 5,
   partitionState: 6,
   end: 7,
+  directBatch: 8,
 } as const
 
 export type JournalEntry =
@@ -40,6 +42,7 @@ export type JournalEntry =
       readonly partition: PartitionLogId
       readonly bytes: Uint8Array
     })
+  | DirectEntry
   | {
       readonly kind: 'partition-event'
       readonly partition: PartitionLogId
@@ -59,6 +62,14 @@ export type JournalEntry =
     }
   | { readonly kind: 'end'; readonly entryCount: number }
 
+/** A batch whose bytes are not in the journal but at their place in the segment file. */
+export type DirectEntry = SegmentPosition & {
+  readonly kind: 'direct-batch'
+  readonly partition: PartitionLogId
+  /** The batch's first bytes: its length, and the checksum of what follows. */
+  readonly header: Uint8Array
+}
+
 const HEADER_BYTES = 8
 const PARTITION_BYTES = 20
 const PLACE_BYTES = 16
@@ -73,8 +84,31 @@ export function encodeBatchHead(
   { segmentBaseOffset, position }: SegmentPosition,
   length: number,
 ): Uint8Array {
-  const head = Buffer.allocUnsafe(HEADER_BYTES + PARTITION_BYTES + PLACE_BYTES)
-  writeHeader(head, EntryKind.batch, 0, PARTITION_BYTES + PLACE_BYTES + length)
+  return encodePlace(EntryKind.batch, partition, { segmentBaseOffset, position }, { length })
+}
+
+/** A whole entry of a batch that is written directly. */
+export function encodeDirectBatch(
+  partition: PartitionKey,
+  at: SegmentPosition,
+  batch: Uint8Array,
+): Uint8Array {
+  const header = batch.subarray(0, BATCH_HEADER_BYTES)
+  const room = header.length
+  const entry = encodePlace(EntryKind.directBatch, partition, at, { length: room, room })
+  entry.set(header, entry.length - room)
+  return entry
+}
+
+/** Everything of a batch entry before its payload of `length` bytes, and `room` for so much of that. */
+function encodePlace(
+  kind: typeof EntryKind.batch | typeof EntryKind.directBatch,
+  partition: PartitionKey,
+  { segmentBaseOffset, position }: SegmentPosition,
+  { length, room = 0 }: { readonly length: number; readonly room?: number },
+): Buffer {
+  const head = Buffer.allocUnsafe(HEADER_BYTES + PARTITION_BYTES + PLACE_BYTES + room)
+  writeHeader(head, kind, 0, PARTITION_BYTES + PLACE_BYTES + length)
   head.set(encodePartition(partition), HEADER_BYTES)
   writeUint64(head, segmentBaseOffset, HEADER_BYTES + PARTITION_BYTES)
   writeUint64(head, position, HEADER_BYTES + PARTITION_BYTES + 8)
@@ -167,7 +201,8 @@ function decodePartitionEntry(kind: number, entry: Buffer): JournalEntry {
     topicId: entry.toString('base64url', HEADER_BYTES, HEADER_BYTES + TOPIC_ID_BYTES),
     partition: entry.readUInt32BE(HEADER_BYTES + TOPIC_ID_BYTES),
   }
-  if (kind === EntryKind.batch) return decodeBatch(partition, entry)
+  if (kind === EntryKind.batch || kind === EntryKind.directBatch)
+    return decodeBatch(kind, partition, entry)
   const payload = parseObject(entry.toString('utf8', start))
   switch (kind) {
     case EntryKind.partitionEvent:
@@ -184,14 +219,17 @@ function decodePartitionEntry(kind: number, entry: Buffer): JournalEntry {
   }
 }
 
-function decodeBatch(partition: PartitionLogId, entry: Buffer): JournalEntry {
+function decodeBatch(kind: number, partition: PartitionLogId, entry: Buffer): JournalEntry {
   const place = HEADER_BYTES + PARTITION_BYTES
   if (entry.length < place + PLACE_BYTES) throw malformed('a batch without its place')
   const segmentBaseOffset = readUint64(entry, place)
   const position = readUint64(entry, place + 8)
   if (segmentBaseOffset === null || position === null) throw malformed('a batch at no place')
   const bytes = entry.subarray(place + PLACE_BYTES)
-  return { kind: 'batch', partition, segmentBaseOffset, position, bytes }
+  if (kind === EntryKind.batch)
+    return { kind: 'batch', partition, segmentBaseOffset, position, bytes }
+  if (bytes.length !== BATCH_HEADER_BYTES) throw malformed('a batch without its header')
+  return { kind: 'direct-batch', partition, segmentBaseOffset, position, header: bytes }
 }
 
 /** @throws ShoalError SHOAL_INVALID_ARGUMENT when the id is not a topic id (16 bytes) and a partition number. */

@@ -24,6 +24,7 @@ interface FixtureOptions {
   readonly fileBytes?: number
   readonly reserveBytes?: number
   readonly spareFiles?: number
+  readonly directWriteBytes?: number
   /** Where a checkpoint says that replaying begins; default: at the first frame. */
   readonly from?: JournalCut
 }
@@ -48,6 +49,7 @@ export async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
     storeId: STORE_ID,
     from: options.from ?? { fileNumber: 1, sequence: 1 },
     durable: mark.found,
+    isKnown: () => true,
     replay: (entry) => void replayed.push(entry),
   })
   const journal = new Journal({
@@ -61,6 +63,7 @@ export async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
     spareFiles: options.spareFiles ?? 0,
     reserve,
     mark,
+    directWrites: { directWriteBytes: options.directWriteBytes ?? 1_000, maxDirectSegments: 2 },
     grown: () => {},
     fail: (error) => failures.push(error),
   })

@@ -3,7 +3,8 @@
  *
  * The journal is the truth, a physical redo log: an entry says which bytes go to which position of which segment file,
  * so redoing it twice gives the same file. Segment files are its materialised view: written without a sync, synced at
- * checkpoints. Both sides meet only here.
+ * checkpoints. Large batches are written once: straight to their segment, which the round syncs too, and their entry
+ * holds no more than their header (`direct-writes.ts`). Both sides meet only here.
  *
  *   append ─▶ offsets, positions ─▶ appendBatch ──(one write, one sync a round)──▶ onFlushed: high watermark moves
  *                    └────────────▶ segment file, unsynced ─▶ must be readable before the high watermark passes it
@@ -29,13 +30,38 @@ export interface SegmentPosition {
   readonly position: number
 }
 
+/** A segment as the journal sees it: where large batches can go without a copy in the journal. */
+export interface DirectSegment {
+  /** Its file has a durable name and nothing behind what is known of it: `writeDirect` may be called. */
+  readonly takesDirect: boolean
+  /** Many bytes went through the journal because the segment does not take them directly: it may want to. */
+  wantDirect(): void
+  /** Writes the bytes at their place. False when not all went in (a full disk, a log that closes): the journal has to take them. */
+  writeDirect(position: number, chunks: readonly Uint8Array[]): Promise<boolean>
+  /** Makes durable what was written directly before the call. A rejection is final. */
+  syncDirect(): Promise<void>
+}
+
+/** A batch that may be written directly; whoever queued it looks afterwards whether it was. */
+export interface DirectBatch {
+  readonly segment: DirectSegment
+  /** The file has its bytes, which its owner needs not write any more. Set before the batch is flushed. */
+  isInFile: boolean
+}
+
 export interface JournalPort {
   /**
-   * Queues a redo entry; the order of calls is the order of flushing. The chunks must not change until flushed.
+   * Queues a redo entry; the order of calls is the order of flushing. The chunks must not change until flushed. With
+   * `direct` they are one whole record batch, which follows the segment's last one.
    * @throws ShoalError SHOAL_STORAGE_FAILED or SHOAL_CLOSED when the journal cannot go on. Never because of `full`:
    * callers look at that first, and what is queued regardless waits for space.
    */
-  appendBatch(partition: PartitionKey, at: SegmentPosition, chunks: readonly Uint8Array[]): void
+  appendBatch(
+    partition: PartitionKey,
+    at: SegmentPosition,
+    chunks: readonly Uint8Array[],
+    direct?: DirectBatch,
+  ): void
   /** Queues an event; replayed through `replayEvent`. @throws as `appendBatch`. */
   appendPartitionEvent(partition: PartitionKey, event: PartitionEvent): void
   /** Resolves when everything queued before this call is flushed: one promise a round. Rejects when it never will be. */
@@ -59,6 +85,8 @@ export interface JournalPort {
 export interface RecoverablePartition {
   /** Redoes an entry: validates header and CRC, writes the bytes, moves offsets and producer state. The bytes may be kept. */
   redoBatch(segmentBaseOffset: number, position: number, bytes: Uint8Array): Promise<void> | void
+  /** Redoes an entry whose batch is in the segment file already; `header` are its first bytes. */
+  redoDirect(segmentBaseOffset: number, position: number, header: Uint8Array): Promise<void>
   /** @param durableSoFar waited for before a file is removed on the event's word */
   replayEvent(event: PartitionEvent, durableSoFar: () => Promise<void>): Promise<void> | void
   /** The journal is replayed: from here on the log lives. Everything replayed is flushed. */

@@ -111,6 +111,7 @@ describe('the recovery of a journal', () => {
       storeId: STORE_ID,
       from: { fileNumber: 1, sequence: 1 },
       durable: 0,
+      isKnown: () => true,
     }
     const atTheSecond: SimDisk[] = []
     let replayed = 0

@@ -7,6 +7,8 @@
  *   frames   7 ok   8 damaged   9 ok "below 8 is synced"     ─▶ 8 was never acknowledged: cut at 8
  *   frames   7 ok   8 damaged   9 ok "below 9 is synced"     ─▶ 8 was: SHOAL_STORAGE_CORRUPT, nothing is touched
  *
+ * A frame that refers to batches in segment files is not intact without them, unless it is known to have been synced: then
+ * a batch that is missing is damage of its partition, whose records around it are served (`direct-bodies.ts`).
  * What was replayed is made durable before `recoverJournal` returns, and before anything is removed on its word: after a
  * process crash it may be in the kernel alone, and readers are about to see it (`journal-rewrite.ts`). Replaying changes
  * nothing else here, so a crash in between changes nothing either.
@@ -14,9 +16,10 @@
 
 import type { Logger } from '../core/index.ts'
 import { bytesEqual, ShoalError } from '../core/index.ts'
+import { DirectBodies, lengthOf } from './direct-bodies.ts'
 import type { FileStore, StoredFile } from './file-store.ts'
 import { FileWindow } from './file-window.ts'
-import { decodeEntries, type JournalEntry } from './journal-entry.ts'
+import { decodeEntries, type DirectEntry, type JournalEntry } from './journal-entry.ts'
 import { JOURNAL_FOLDER, journalPath, numberOfJournal } from './journal-file.ts'
 import {
   decodeFileHeader,
@@ -29,6 +32,7 @@ import {
 } from './journal-format.ts'
 import { makeDurable, UnsyncedEnd } from './journal-rewrite.ts'
 import type { JournalCut } from './journal-round.ts'
+import type { PartitionLogId } from './log.ts'
 
 export interface JournalRecoveryOptions {
   readonly files: FileStore
@@ -38,6 +42,8 @@ export interface JournalRecoveryOptions {
   readonly from: JournalCut
   /** What the durable mark says. */
   readonly durable: number
+  /** Whether the partition is there so far: batches of others are passed over. */
+  readonly isKnown: (partition: PartitionLogId) => boolean
   /** Who redoes a removal waits for `durableSoFar` first: what tells of it may be in the kernel alone. */
   readonly replay: (entry: JournalEntry, durableSoFar: () => Promise<void>) => Promise<void> | void
 }
@@ -63,7 +69,7 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<R
   const { files, from } = options
   const numbers = await journalNumbers(files)
   const used = numbers.filter((number) => number >= from.fileNumber)
-  const reader = new JournalReader(options)
+  const reader = new JournalReader(options, used)
   let stop: Stop | null = null
   for (const [index, number] of used.entries()) {
     const position = await reader.readFile(number)
@@ -75,6 +81,7 @@ export async function recoverJournal(options: JournalRecoveryOptions): Promise<R
   await refuseDamage(options, reader, used, stop)
   for (const number of reader.numbers)
     await makeDurable(files, number, reader.unsynced.startIn(number))
+  await reader.makeBodiesDurable()
   if (stop !== null) await cutAt(options, stop, used)
   if (used.length > 0) await files.syncFolder(JOURNAL_FOLDER)
   const last = numbers.at(-1) ?? 0
@@ -89,12 +96,17 @@ class JournalReader {
   /** The files that were read so far. */
   readonly numbers: number[] = []
   readonly unsynced: UnsyncedEnd
+  readonly #bodies: DirectBodies
+  /** The files that there are. */
+  readonly #used: readonly number[]
   /** The next frame that is expected. */
   sequence: number
   replayedBytes = 0
 
-  constructor(options: JournalRecoveryOptions) {
+  constructor(options: JournalRecoveryOptions, used: readonly number[]) {
     this.#options = options
+    this.#used = used
+    this.#bodies = new DirectBodies(options.files)
     this.sequence = options.from.sequence
     this.unsynced = new UnsyncedEnd(options.durable)
   }
@@ -112,8 +124,10 @@ class JournalReader {
         const frame = await readFrame(window, position)
         if (frame?.header.sequence !== this.sequence || frame.header.fileNumber !== number)
           return position
+        const entries = decodeEntries(frame.entries, frame.header.entryCount)
+        if (!(await this.#hasBodies(entries, { number, position }))) return position
         this.unsynced.note({ number, position, sequence: this.sequence }, frame.header.durable)
-        for (const entry of decodeEntries(frame.entries, frame.header.entryCount)) {
+        for (const entry of entries) {
           const done = this.#options.replay(entry, this.#durableSoFar)
           if (done !== undefined) await done
         }
@@ -127,10 +141,31 @@ class JournalReader {
     }
   }
 
+  /** Whether the frame, which is intact, counts: not when it is torn in the batches that it refers to. */
+  async #hasBodies(entries: readonly JournalEntry[], at: Stop): Promise<boolean> {
+    const isDirect = (entry: JournalEntry): entry is DirectEntry =>
+      entry.kind === 'direct-batch' && this.#options.isKnown(entry.partition)
+    const direct = entries.filter(isDirect)
+    if (direct.length === 0) return true
+    this.replayedBytes += direct.reduce((sum, { header }) => sum + lengthOf(header), 0)
+    if (this.sequence < this.unsynced.durable) return true
+    if (await this.#bodies.areThere(direct)) {
+      this.#bodies.note(direct, this.sequence)
+      return true
+    }
+    this.unsynced.raise(await durableToldFrom(this.#options.files, this.#used, at))
+    return this.sequence < this.unsynced.durable
+  }
+
+  makeBodiesDurable(): Promise<void> {
+    return this.#bodies.makeDurable(this.unsynced.durable)
+  }
+
   readonly #durableSoFar = async (): Promise<void> => {
     const { unsynced } = this
     if (unsynced.isEmpty) return
     const { files } = this.#options
+    await this.makeBodiesDurable()
     for (const number of this.numbers) {
       const start = unsynced.startIn(number)
       if (start !== null) await makeDurable(files, number, start)
@@ -177,12 +212,8 @@ async function refuseDamage(
   numbers: readonly number[],
   stop: Stop | null,
 ): Promise<void> {
-  let known = durable
-  if (stop !== null)
-    for (const number of numbers.filter((number) => number >= stop.number)) {
-      const after = number === stop.number ? stop.position : 0
-      known = Math.max(known, await durableToldBy(files, number, after))
-    }
+  const told = stop === null ? 0 : await durableToldFrom(files, numbers, stop)
+  const known = Math.max(durable, told)
   if (known <= sequence) return
   const place =
     stop === null ? 'its end is missing' : `${journalPath(stop.number)} at ${stop.position}`
@@ -201,7 +232,19 @@ async function refuseDamage(
   )
 }
 
-/** The furthest that any intact frame from `from` on tells to be synced. */
+/** The furthest that any intact frame from there on, in whatever file, tells to be synced. */
+async function durableToldFrom(
+  files: FileStore,
+  numbers: readonly number[],
+  { number: first, position }: Stop,
+): Promise<number> {
+  let known = 0
+  for (const number of numbers.filter((number) => number >= first))
+    known = Math.max(known, await durableToldBy(files, number, number === first ? position : 0))
+  return known
+}
+
+/** The furthest that any intact frame of a file from `from` on tells to be synced. */
 async function durableToldBy(files: FileStore, number: number, from: number): Promise<number> {
   const file = await files.open(journalPath(number), { create: false })
   try {

@@ -11,7 +11,7 @@
  */
 
 import { ShoalError } from '../core/index.ts'
-import type { FileStore } from './file-store.ts'
+import type { FileStore, StoredFile } from './file-store.ts'
 import { journalPath } from './journal-file.ts'
 import { FILE_HEADER_BYTES } from './journal-format.ts'
 
@@ -33,6 +33,16 @@ export class UnsyncedEnd {
   /** @param durable frames below this sequence are synced */
   constructor(durable: number) {
     this.#durable = durable
+  }
+
+  /** Frames below this sequence are known to be synced. */
+  get durable(): number {
+    return this.#durable
+  }
+
+  /** It was learnt from elsewhere that frames below this sequence are synced. */
+  raise(durable: number): void {
+    this.#durable = Math.max(this.#durable, durable)
   }
 
   get isEmpty(): boolean {
@@ -70,22 +80,31 @@ export async function makeDurable(
   number: number,
   start: number | null,
 ): Promise<void> {
-  const file = await files.open(journalPath(number), { create: false })
+  const path = journalPath(number)
+  const file = await files.open(path, { create: false })
   try {
-    const end = start === null ? 0 : await file.size()
-    const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(0, end - (start ?? 0))))
-    for (let position = start ?? 0; position < end;) {
-      const count = await file.read(position, piece.subarray(0, end - position))
-      const written = await file.write(position, [piece.subarray(0, count)])
-      if (written < count || count === 0)
-        throw new ShoalError(
-          'SHOAL_STORAGE_FULL',
-          `${journalPath(number)} could not be written again at ${position + written}: the disk takes nothing`,
-        )
-      position += written
-    }
+    if (start !== null) await rewrite(file, path, { start, end: await file.size() })
     await file.sync()
   } finally {
     await file.close()
+  }
+}
+
+/** Writes the bytes of a file to where they are. @throws SHOAL_STORAGE_FULL when the disk takes nothing */
+export async function rewrite(
+  file: StoredFile,
+  path: string,
+  { start, end }: { readonly start: number; readonly end: number },
+): Promise<void> {
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(0, end - start)))
+  for (let position = start; position < end;) {
+    const count = await file.read(position, piece.subarray(0, end - position))
+    const written = await file.write(position, [piece.subarray(0, count)])
+    if (written < count || count === 0)
+      throw new ShoalError(
+        'SHOAL_STORAGE_FULL',
+        `${path} could not be written again at ${position + written}: the disk takes nothing`,
+      )
+    position += written
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The shared write-ahead journal, writing side: everything that the store acknowledges goes through it.
  *
- *   append ─▶ pending ─▶ soon: one write ─▶ one sync ─▶ mark ─▶ callbacks, then promises, in order
+ *   append ─▶ pending ─▶ soon: large batches to their segments ─▶ one write ─▶ sync ─▶ mark ─▶ callbacks, then promises
  *               ▲                              │
  *               └── what arrives meanwhile is the next round
  *
@@ -12,18 +12,21 @@
  */
 
 import type { Logger, Timer, Timers } from '../core/index.ts'
-import { assertInvariant, messageOf, ShoalError } from '../core/index.ts'
+import { assertInvariant, byteLengthOf, messageOf, ShoalError } from '../core/index.ts'
+import { type DirectWriteLimits, writeDirectly } from './direct-writes.ts'
 import type { DurableMark } from './durable-mark.ts'
 import type { FileStore } from './file-store.ts'
 import {
-  encodeBatchHead,
   encodeMachineHead,
+  encodePartition,
   encodePartitionEntry,
   EntryKind,
 } from './journal-entry.ts'
 import type { JournalFile } from './journal-file.ts'
 import { openJournalFile } from './journal-file.ts'
 import type {
+  DirectBatch,
+  DirectSegment,
   JournalPort,
   JsonObject,
   PartitionEvent,
@@ -48,6 +51,8 @@ export interface JournalOptions {
   readonly spareFiles: number
   readonly reserve: SpaceReserve
   readonly mark: DurableMark
+  /** What goes past the journal straight to its segment. */
+  readonly directWrites: DirectWriteLimits
   /** Told after each write how many bytes a recovery would have to read by now. */
   readonly grown: (untrimmedBytes: number) => void
   readonly fail: (error: Error) => void
@@ -66,8 +71,10 @@ export class Journal implements JournalPort {
   #file: JournalFile | null = null
   #nextFileNumber = 0
   #nextSequence = 0
-  /** Frames below this sequence are synced. */
+  /** Frames below this sequence are synced, and so are the batches that they refer to. */
   #durable = 0
+  /** Segments that were written directly and not synced since. */
+  #direct = new Set<DirectSegment>()
   /** Partitions with entries since the last `takeTouched`. */
   #touched = new Set<PartitionKey>()
   #running = false
@@ -107,15 +114,22 @@ export class Journal implements JournalPort {
     return this.#failure !== null
   }
 
-  /** Bytes that a recovery would have to read: written since the cut of the last checkpoint that counts. */
+  /** Bytes that a recovery would have to read, in segments too: written since the cut of the last checkpoint that counts. */
   get untrimmedBytes(): number {
     return this.#untrimmedBytes
   }
 
-  appendBatch(partition: PartitionKey, at: SegmentPosition, chunks: readonly Uint8Array[]): void {
-    let length = 0
-    for (const chunk of chunks) length += chunk.length
-    this.#append(encodeBatchHead(partition, at, length), chunks)
+  appendBatch(
+    partition: PartitionKey,
+    at: SegmentPosition,
+    chunks: readonly Uint8Array[],
+    direct: DirectBatch | null = null,
+  ): void {
+    this.#refuseWhenOver()
+    encodePartition(partition)
+    const length = byteLengthOf(chunks)
+    this.#pending.addBatch({ partition, at, chunks, length, direct })
+    this.#wake()
     this.#touched.add(partition)
   }
 
@@ -131,6 +145,7 @@ export class Journal implements JournalPort {
 
   appendDeleted(partition: PartitionKey): void {
     this.#append(encodePartitionEntry(EntryKind.partitionDeleted, partition, {}), [])
+    this.#pending.noteDeleted(partition)
   }
 
   appendMachine(machine: string, records: readonly Uint8Array[]): void {
@@ -239,7 +254,7 @@ export class Journal implements JournalPort {
 
   /** The last round with anything in it: what `flushed` of this moment waits for. */
   #lastRound(): JournalRound | null {
-    if (this.#pending.frames.length > 0) return this.#pending
+    if (!this.#pending.isEmpty) return this.#pending
     return this.#sealed.at(-1) ?? this.#current
   }
 
@@ -264,6 +279,7 @@ export class Journal implements JournalPort {
         this.#current ??= this.#takeRound()
         const round = this.#current
         if (round === null) return
+        await this.#place(round)
         while (!(await this.#flush(round))) {
           this.noteFull()
           await this.#spares.drop()
@@ -283,10 +299,24 @@ export class Journal implements JournalPort {
   #takeRound(): JournalRound | null {
     const sealed = this.#sealed.shift()
     if (sealed !== undefined) return sealed
-    if (this.#pending.frames.length === 0) return null
+    if (this.#pending.isEmpty) return null
     const round = this.#pending
     this.#pending = new JournalRound()
     return round
+  }
+
+  /**
+   * Large batches go to their segments, everything else into frames. Only where each round is synced: then whatever is
+   * removed later was told to be durable before, and a recovery never looks for what a removal took.
+   */
+  async #place(round: JournalRound): Promise<void> {
+    const { directWrites, policy } = this.#options
+    if (policy === 'group' && round.directBytes >= directWrites.directWriteBytes) {
+      const { segments, byteLength } = await writeDirectly(round.directBatches(), directWrites)
+      for (const segment of segments) this.#direct.add(segment)
+      this.#untrimmedBytes += byteLength
+    }
+    round.compose()
   }
 
   /** False when the disk is full: frames that fitted are taken out of the round, the others wait. */
@@ -350,7 +380,9 @@ export class Journal implements JournalPort {
 
   async #sync(file: JournalFile): Promise<void> {
     const upTo = this.#nextSequence
-    await file.sync()
+    const segments = [...this.#direct]
+    this.#direct.clear()
+    await Promise.all([file.sync(), ...segments.map((segment) => segment.syncDirect())])
     this.#durable = Math.max(this.#durable, upTo)
     await this.#options.mark.write(this.#durable)
   }

@@ -92,6 +92,63 @@ async function contentsOf(store: Awaited<ReturnType<typeof open>>['store'], id: 
   return sizes
 }
 
+describe('large batches', () => {
+  const config = { ...CONFIG, segmentBytes: 1_000_000 }
+  const direct = { directWriteBytes: 2_000 }
+
+  /** Appends batches of these sizes, one after the other. */
+  async function fill(disk: SimDisk, sizes: readonly number[]) {
+    const opened = await open(disk, direct)
+    const log = await opened.store.openPartition(idOf(0), config)
+    for (const size of sizes) {
+      const result = log.append(batchOf('x'.repeat(size)))
+      assert.equal(result.kind, 'appended')
+      if (result.kind === 'appended') await result.flushed
+      // The first one lets the file be made, in turns of its own.
+      await opened.clock.advance(1)
+    }
+    return opened
+  }
+
+  const bytesBelow = (disk: SimDisk, folder: string) =>
+    disk
+      .paths()
+      .filter((path) => path.startsWith(folder))
+      .reduce((sum, path) => sum + disk.contents(path).length, 0)
+
+  test('are written once, past the journal, and read the same after a crash', async () => {
+    const disk = new SimDisk()
+    // The first finds no file yet.
+    const sizes = [3_000, 3_000, 100, 3_000, 100]
+    const { store, failures } = await fill(disk, sizes)
+    assert.ok(bytesBelow(disk, 'journal') < 4_500)
+    const found = await contentsOf(store, idOf(0))
+    assert.equal(found.length, sizes.length)
+    for (const model of ['process', 'nothing'] as const) {
+      const again = await open(disk.afterCrash(model, 1), direct)
+      assert.deepEqual(await contentsOf(again.store, idOf(0)), found)
+    }
+    assert.deepEqual(failures, [])
+  })
+
+  test('are found again on a disk that has no room for the small ones between them', async () => {
+    const disk = new SimDisk()
+    const sizes = [3_000, 100, 3_000, 100, 3_000]
+    const { store } = await fill(disk, sizes)
+    const found = await contentsOf(store, idOf(0))
+    const next = disk.afterCrash('process', 1)
+    next.fault = ({ kind, path }) =>
+      kind === 'write' && path.endsWith('.log') ? { kind: 'error', code: 'ENOSPC' } : undefined
+    const full = await open(next, { ...direct, reserveBytes: 0 })
+    assert.deepEqual(await contentsOf(full.store, idOf(0)), found)
+    next.fault = undefined
+    await full.store.close()
+    assert.deepEqual(full.failures, [])
+    const again = await open(next.afterCrash('nothing', 1), direct)
+    assert.deepEqual(await contentsOf(again.store, idOf(0)), found)
+  })
+})
+
 describe('a log store', () => {
   test('brings partitions and machines back after a crash and after a close', async () => {
     const disk = new SimDisk()

@@ -51,6 +51,8 @@ const DEFAULTS = {
   reserveBytes: 4 * 1024 * 1024,
   maxOpenFiles: 1_000,
   memoryBytes: 64 * 1024 * 1024,
+  directWriteBytes: 64 * 1024,
+  maxDirectSegments: 16,
 } as const
 
 /**
@@ -133,6 +135,7 @@ class JournaledLogStore implements LogStore {
       spareFiles: Math.ceil(settings.checkpointBytes / settings.journalFileBytes),
       reserve: folder.reserve,
       mark: folder.mark,
+      directWrites: settings,
       grown: (bytes) => this.#journalGrew(bytes),
       fail: (error) => settings.fail(error),
     })

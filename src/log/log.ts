@@ -26,7 +26,14 @@ export interface LogStoreOptions {
   readonly flushPolicy?: FlushPolicy
   /** Longest time between background syncs under policy `os`, milliseconds; default 1,000. */
   readonly flushIntervalMs?: number
-  /** Journal bytes after which a checkpoint is taken and the journal trimmed; default 256 MiB. */
+  /**
+   * Bytes that a segment must get in one flush to get them directly, past the journal: written once, for a sync more.
+   * Under policy `group` alone; default 64 KiB.
+   */
+  readonly directWriteBytes?: number
+  /** Most segments that one flush writes directly, and syncs; default 16. 0 writes everything through the journal. */
+  readonly maxDirectSegments?: number
+  /** Bytes, in the journal and directly written, after which a checkpoint is taken and the journal trimmed; default 256 MiB. */
   readonly checkpointBytes?: number
   /** A checkpoint is taken when nothing was written for so long, milliseconds; default 30,000. */
   readonly checkpointIdleMs?: number

@@ -47,8 +47,8 @@ import { SegmentList } from './segment-list.ts'
 import { SegmentReader } from './segment-reader.ts'
 import type { ScanDamage } from './segment-scan.ts'
 import { SegmentWriter } from './segment-writer.ts'
-import { placeBatch, producerBatch, segmentBatch } from './stored-batch.ts'
-import { Tail } from './tail.ts'
+import { placeBatch, producerBatch, segmentBatch, tailBatch } from './stored-batch.ts'
+import { Tail, type TailBatch } from './tail.ts'
 import { findMaxTimestamp, findTimestamp, type SearchedLog } from './timestamp-search.ts'
 
 const NEW_LOG: PartitionCheckpoint = {
@@ -183,13 +183,15 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     const baseOffset = this.#logEndOffset
     const batch = placeBatch(recordSet, { baseOffset, leaderEpoch, logAppendTimeMs })
     const segment = this.#segments.forBatch(segmentBatch(batch), this.#config, nowMs)
+    const placed = tailBatch(batch, segment)
     try {
       const at = { segmentBaseOffset: segment.baseOffset, position: segment.size }
-      journal.appendBatch(this.id, at, [batch.bytes])
+      journal.appendBatch(this.id, at, [batch.bytes], placed)
     } catch (error) {
       return refuse('KAFKA_STORAGE_ERROR', messageOf(error))
     }
     this.#take(batch, segment, nowMs)
+    this.#hold(placed)
     return {
       kind: 'appended',
       baseOffset,
@@ -278,11 +280,24 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
         'SHOAL_STORAGE_CORRUPT',
         `the journal holds a damaged batch for ${this.#options.folder}, segment ${segmentBaseOffset}, position ${position}`,
       )
+    const segment = this.#redo(batch, segmentBaseOffset, position)
+    if (segment === null) return
+    this.#hold(tailBatch(batch, segment, position))
+    this.#writer.flushed(this.#limits.segmentWriteBytes, segment)
+    if (this.#options.memory.overloaded) return this.#writer.writeOut().then(() => {})
+  }
+
+  async redoDirect(segmentBaseOffset: number, position: number, header: Uint8Array): Promise<void> {
+    const segment = this.#redo(new RecordBatch(header), segmentBaseOffset, position)
+    if (segment !== null) await this.#writer.passRedone(segment, { position, header })
+  }
+
+  /** Puts a batch of the journal in its place; null when the checkpoint has it already. */
+  #redo(batch: RecordBatch, segmentBaseOffset: number, position: number): Segment | null {
     const nowMs = this.#options.clock.wallMs()
     const { baseOffset, partitionLeaderEpoch } = batch
     this.#wasRedone = true
-    // The checkpoint has it already.
-    if (baseOffset < this.#logEndOffset) return
+    if (baseOffset < this.#logEndOffset) return null
     const { active } = this.#segments
     const isNext = active?.baseOffset === segmentBaseOffset && active.size === position
     const isFirst = segmentBaseOffset === baseOffset && position === 0
@@ -296,8 +311,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     const segment = isNext ? active : this.#segments.roll(baseOffset, this.#config, nowMs)
     this.#take(batch, segment, nowMs)
     this.#highWatermark = this.#logEndOffset
-    this.#writer.flushed(this.#limits.segmentWriteBytes)
-    if (this.#options.memory.overloaded) return this.#writer.writeOut().then(() => {})
+    return segment
   }
 
   replayEvent(event: PartitionEvent, durableSoFar: () => Promise<void>): Promise<void> | void {
@@ -316,6 +330,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   }
 
   async finishRecovery(): Promise<void> {
+    this.#writer.recovered()
     if (this.#wasRedone) {
       await this.#writer.settle(this.#segments.all)
       await this.#removeStrangers()
@@ -361,15 +376,17 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   /** What appending and redoing have in common: the batch has its place, now everything knows of it. */
   #take(batch: RecordBatch, segment: Segment, nowMs: number): void {
     const facts = segmentBatch(batch)
-    const position = segment.append(facts)
-    const nextOffset = facts.lastOffset + 1
-    const { bytes, baseOffset } = batch
-    this.#logEndOffset = nextOffset
+    segment.append(facts)
+    this.#logEndOffset = facts.lastOffset + 1
     if (batch.timestampType === 'LogAppendTime')
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, facts.maxTimestampMs)
-    if (isIdempotent(batch)) this.#producers.record(producerBatch(batch), baseOffset, nowMs)
-    this.#tail.push({ baseOffset, nextOffset, segment, position, bytes })
-    this.#options.memory.use(this.#writer, bytes.length)
+    if (isIdempotent(batch)) this.#producers.record(producerBatch(batch), batch.baseOffset, nowMs)
+  }
+
+  /** Keeps its bytes in memory. */
+  #hold(placed: TailBatch<Segment>): void {
+    this.#tail.push(placed)
+    this.#options.memory.use(this.#writer, placed.bytes.length)
   }
 
   #advance(endOffset: number): void {
@@ -378,7 +395,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
       () => `the high watermark ${this.#highWatermark} moves to ${endOffset}`,
     )
     this.#highWatermark = endOffset
-    this.#writer.flushed(this.#limits.segmentWriteBytes)
+    this.#writer.flushed(this.#limits.segmentWriteBytes, this.#segments.active)
     this.#waiters.wake(endOffset)
   }
 

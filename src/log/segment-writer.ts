@@ -3,20 +3,23 @@
  *
  * The journal makes records durable; segment files follow at leisure. Flushed batches gather in the tail until
  * `segmentWriteBytes` of them wait, memory is short or a checkpoint comes, and go out as one write: thousands of
- * partitions with a trickle each cost the journal's one write, not one each. Only what is flushed is written, so a
- * segment never has what a crash takes from the journal.
+ * partitions with a trickle each cost the journal's one write, not one each. Only what is flushed is written here. The
+ * journal writes large batches itself, beyond what this one has written, once the segment is ready for it: its file made,
+ * its names durable, garbage cut. They are passed when everything before them is in the file.
  * A write that meets a full disk leaves its batches in the tail (readable, durable in the journal) and is repeated when
  * more is flushed or a checkpoint asks. Any other failed write or sync ends the store.
  */
 
 import type { Logger } from '../core/index.ts'
 import { messageOf, ShoalError } from '../core/index.ts'
+import { readBody } from './direct-bodies.ts'
 import type { FileStore } from './file-store.ts'
 import type { JournalPort } from './journal-port.ts'
 import type { LogMemory, MemoryHolder } from './log-memory.ts'
 import type { Segment } from './segment.ts'
 import { baseOffsetOf, isMissing } from './segment.ts'
 import type { ScanDamage } from './segment-scan.ts'
+import { tailBatch } from './stored-batch.ts'
 import type { Tail, TailWrite } from './tail.ts'
 
 export interface SegmentWriterOptions {
@@ -39,6 +42,10 @@ export class SegmentWriter implements MemoryHolder {
   #isWriteQueued = false
   #hasFolder = false
   #namesChanged = false
+  /** The names of the folders above the partition's are durable. */
+  #hasDurableFolder = false
+  /** What follows known bytes is garbage: not during recovery, which learns of more. */
+  #isLive = false
 
   constructor(options: SegmentWriterOptions) {
     this.#options = options
@@ -59,13 +66,41 @@ export class SegmentWriter implements MemoryHolder {
   }
 
   /** More is flushed. */
-  flushed(segmentWriteBytes: number): void {
+  flushed(segmentWriteBytes: number, active: Segment | undefined): void {
+    this.#passInFile()
+    if (active?.wantsDirect === true) this.#queueReady(active)
     if (this.#isWriteWanted || this.unwrittenBytes >= segmentWriteBytes) this.#queueWrite()
   }
 
   /** Writes what is flushed and answers whether all of it went in: a full disk takes some. */
   writeOut(): Promise<boolean> {
     return this.#run(() => this.#write())
+  }
+
+  /**
+   * During recovery: the batch, the segment's last one, is in its file, as the journal says. Memory needs not have it once
+   * everything before it is in the file as well; on a full disk it waits there behind what could not be written.
+   */
+  passRedone(segment: Segment, at: { position: number; header: Uint8Array }): Promise<void> {
+    return this.#run(async () => {
+      const { tail, memory } = this.#options
+      segment.isDirty = true
+      segment.redoneBytes = segment.size
+      if (await this.#write()) {
+        memory.use(this, -tail.drop(Infinity))
+        segment.writtenBytes = segment.size
+        segment.writtenOffset = segment.nextOffset
+        return
+      }
+      const batch = await readBody(segment.file, at)
+      if (batch === null)
+        throw new ShoalError(
+          'SHOAL_STORAGE_CORRUPT',
+          `${segment.path} is damaged at position ${at.position}, and the disk is too full to go on without it`,
+        )
+      tail.push({ ...tailBatch(batch, segment, at.position), isInFile: true })
+      memory.use(this, batch.byteLength)
+    })
   }
 
   /** Writes what is flushed and makes the segments and their names durable. @throws SHOAL_STORAGE_FULL, to be tried again later */
@@ -79,6 +114,11 @@ export class SegmentWriter implements MemoryHolder {
       for (const segment of segments()) await this.#syncSegment(segment)
       if (this.#namesChanged) await this.#syncNames()
     })
+  }
+
+  /** Recovery is over: it told of everything that the files have. */
+  recovered(): void {
+    this.#isLive = true
   }
 
   /** Compares the files' sizes with what is known of them: cuts what a crash left behind, reports what is missing. */
@@ -149,6 +189,47 @@ export class SegmentWriter implements MemoryHolder {
     })
   }
 
+  /** Prepares the segment for direct writes. */
+  #queueReady(segment: Segment): void {
+    segment.wantsDirect = false
+    if (segment.takesDirect || !this.#isLive) return
+    this.#run(() => this.#makeReady(segment)).catch((error: unknown) => {
+      // Nothing rests on it: there is no room, or no descriptor, and it may be wanted again. A failed sync was told.
+      const { folder, logger } = this.#options
+      logger.log('warn', 'a segment could not be made', { folder, error: messageOf(error) })
+    })
+  }
+
+  async #makeReady(segment: Segment): Promise<void> {
+    const { folder, store } = this.#options
+    if (segment.isSealed || segment.isClosed) return
+    if (!this.#hasFolder) await this.#makeFolder()
+    await this.#settle(segment)
+    // Makes the file.
+    await segment.file.size()
+    await this.#syncNames()
+    for (let path = folder; !this.#hasDurableFolder && path.includes('/');) {
+      path = path.slice(0, path.lastIndexOf('/'))
+      await this.#finally(() => store.syncFolder(path))
+    }
+    this.#hasDurableFolder = true
+    segment.takesDirect = true
+  }
+
+  /** Passes what comes next when the file has it: the journal wrote it. */
+  #passInFile(): void {
+    const { tail, memory, flushedOffset } = this.#options
+    const endOffset = flushedOffset()
+    let batch = tail.passInFile(endOffset)
+    if (batch === null) return
+    while (batch !== null) {
+      batch.segment.writtenBytes = batch.position + batch.bytes.length
+      batch.segment.writtenOffset = batch.nextOffset
+      batch = tail.passInFile(endOffset)
+    }
+    memory.use(this, 0)
+  }
+
   #run<Result>(work: () => Promise<Result>): Promise<Result> {
     const result = this.#last.then(work)
     this.#last = result.catch(() => {})
@@ -160,6 +241,7 @@ export class SegmentWriter implements MemoryHolder {
     this.#isWriteQueued = false
     let wrote = false
     for (;;) {
+      this.#passInFile()
       const write = tail.nextWrite(flushedOffset())
       if (write === null) break
       if (!(await this.#attempt(() => this.#writeChunks(write)))) {
@@ -215,12 +297,17 @@ export class SegmentWriter implements MemoryHolder {
     this.#hasFolder = true
   }
 
+  /**
+   * Before the first write: looks whether the file has what is known of it, and cuts what it has beyond. A recovery cuts
+   * nothing, for what it has not come to yet may be there: batches that the journal only refers to.
+   */
   async #settle(segment: Segment): Promise<void> {
     if (!segment.mayHaveGarbage) return
     const known = segment.writtenBytes
     const size = await sizeOf(segment)
     if (size === null && known > 0) await segment.recreate()
-    if (size !== null && size > known) await segment.file.truncate(known)
+    const kept = Math.max(known, segment.redoneBytes)
+    if (size !== null && size > kept && this.#isLive) await segment.file.truncate(kept)
     if ((size ?? 0) < known)
       this.#options.onDamage(segment, {
         position: size ?? 0,
@@ -229,13 +316,14 @@ export class SegmentWriter implements MemoryHolder {
             ? `the file is missing, ${known} bytes were durable`
             : `the file ends at ${size}, ${known} bytes were durable`,
       })
-    segment.mayHaveGarbage = false
+    segment.mayHaveGarbage = !this.#isLive
   }
 
   async #syncSegment(segment: Segment): Promise<void> {
     const wasDirty = segment.isDirty
-    if (wasDirty) await this.#finally(() => segment.file.sync())
+    // Before the sync: what the journal writes beside it is not covered.
     segment.isDirty = false
+    if (wasDirty) await this.#finally(() => segment.sync())
     if (!wasDirty && !segment.hasUnwrittenIndexes) return
     if (!(await this.#attempt(() => segment.writeIndexes())))
       this.#options.logger.log('warn', 'the disk is full: an index was not written', {

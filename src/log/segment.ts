@@ -12,13 +12,15 @@
  * Who writes, syncs and removes when is decided by `segment-writer.ts`.
  */
 
-import { assertInvariant, EMPTY_BYTES } from '../core/index.ts'
+import { assertInvariant, byteLengthOf, EMPTY_BYTES } from '../core/index.ts'
 import type { FileCache } from './file-cache.ts'
 import type { FileStore, StoredFile } from './file-store.ts'
+import type { DirectSegment } from './journal-port.ts'
 import type { LogMemory, MemoryHolder } from './log-memory.ts'
 import type { PartitionLogConfig } from './log.ts'
 import type { SegmentCheckpoint } from './partition-checkpoint.ts'
 import { emptyIndexes, SegmentIndexes } from './segment-indexes.ts'
+import { isOutOfFiles, writeOrNothing } from './space-reserve.ts'
 import type { SparseIndex } from './sparse-index.ts'
 
 export interface SegmentContext {
@@ -40,7 +42,7 @@ const INDEX_SUFFIXES = { offset: 'index', time: 'timeindex' } as const
 /** Positions and relative offsets are int32 in the index files. */
 const MAX_INT32 = 2 ** 31 - 1
 
-export class Segment implements MemoryHolder {
+export class Segment implements MemoryHolder, DirectSegment {
   readonly baseOffset: number
   readonly createdMs: number
   readonly indexes: SegmentIndexes
@@ -52,6 +54,16 @@ export class Segment implements MemoryHolder {
   isDirty = false
   /** Bytes of a crashed process may follow what is known of the file. */
   mayHaveGarbage: boolean
+  /** Up to here recovery found batches that only the file has, whatever is written before them. */
+  redoneBytes = 0
+  /** The journal may write beyond `writtenBytes`: the file is there, its name is durable, it has no garbage. */
+  takesDirect = false
+  /** The journal had much that it could have written directly. */
+  wantsDirect = false
+  isClosed = false
+  /** Direct writes and syncs that are under way. */
+  #direct: Promise<unknown> = Promise.resolve()
+  #lastSync: Promise<void> = Promise.resolve()
   #nextOffset: number
   #size: number
   #firstTimestampMs: number
@@ -176,6 +188,43 @@ export class Segment implements MemoryHolder {
     }
   }
 
+  wantDirect(): void {
+    this.wantsDirect = true
+  }
+
+  async writeDirect(position: number, chunks: readonly Uint8Array[]): Promise<boolean> {
+    if (!this.takesDirect) return false
+    this.isDirty = true
+    try {
+      const written = await this.#note(writeOrNothing(this.file, position, chunks))
+      return written === byteLengthOf(chunks)
+    } catch (error) {
+      if (isOutOfFiles(error)) return false
+      throw error
+    }
+  }
+
+  async syncDirect(): Promise<void> {
+    // One that was closed meanwhile belongs to a deleted partition.
+    if (this.takesDirect) await this.#note(this.sync())
+  }
+
+  /**
+   * Makes the file durable. One sync at a time, and none after one that failed: the system tells a loss to one of them
+   * alone, which may be another than the one that waits for the bytes.
+   */
+  sync(): Promise<void> {
+    const done = this.#lastSync.then(() => this.file.sync())
+    done.catch(() => {})
+    this.#lastSync = done
+    return done
+  }
+
+  #note<Result>(operation: Promise<Result>): Promise<Result> {
+    this.#direct = Promise.allSettled([this.#direct, operation])
+    return operation
+  }
+
   /** Writes the index entries that the files do not have. Answers whether all went in (a full disk takes some). */
   async writeIndexes(): Promise<boolean> {
     const offsetWritten = await this.#writeIndex('offset')
@@ -236,6 +285,9 @@ export class Segment implements MemoryHolder {
   async close(): Promise<void> {
     this.#context.memory.leave(this, this.#heldBytes)
     this.#heldBytes = 0
+    this.isClosed = true
+    this.takesDirect = false
+    await this.#direct
     await this.#file?.close()
     this.#file = null
   }

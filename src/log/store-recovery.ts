@@ -46,6 +46,7 @@ export async function recoverStore(
     storeId,
     durable,
     from: checkpoint.cut,
+    isKnown: (partition) => options.table.get(partition) !== undefined,
     replay: (entry, durableSoFar) => replay.replay(entry, durableSoFar),
   })
   await removeOrphans(options)
@@ -77,6 +78,10 @@ class StoreReplay {
       case 'batch':
         return this.#withLog(entry.partition, (log) =>
           log.redoBatch(entry.segmentBaseOffset, entry.position, entry.bytes),
+        )
+      case 'direct-batch':
+        return this.#withLog(entry.partition, (log) =>
+          log.redoDirect(entry.segmentBaseOffset, entry.position, entry.header),
         )
       case 'partition-event':
         return this.#withLog(entry.partition, (log) => log.replayEvent(entry.event, durableSoFar))

@@ -9,7 +9,8 @@ import {
   setPartitionLeaderEpoch,
 } from '../protocol/index.ts'
 import type { ProducerBatch } from './producer-state.ts'
-import type { SegmentBatch } from './segment.ts'
+import type { Segment, SegmentBatch } from './segment.ts'
+import type { TailBatch } from './tail.ts'
 
 /** A short batch is copied when keeping the slice would keep a much larger receive buffer alive. */
 const COPY_BELOW_BYTES = 16 * 1024
@@ -37,6 +38,15 @@ export function placeBatch(
 export function segmentBatch(batch: RecordBatch): SegmentBatch {
   const { baseOffset, lastOffset, byteLength, maxTimestamp } = batch
   return { baseOffset, lastOffset, byteLength, maxTimestampMs: maxTimestamp }
+}
+
+/** @param position default: behind the segment's last batch */
+export function tailBatch(
+  { baseOffset, lastOffset, bytes }: RecordBatch,
+  segment: Segment,
+  position: number = segment.size,
+): TailBatch<Segment> {
+  return { baseOffset, nextOffset: lastOffset + 1, segment, position, bytes, isInFile: false }
 }
 
 export function producerBatch(batch: RecordBatch): ProducerBatch {

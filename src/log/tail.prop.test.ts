@@ -19,6 +19,7 @@ const step = fc.oneof(
       records: fc.integer({ min: 1, max: 5 }),
       bytes: fc.integer({ min: 1, max: 9 }),
       rolls: fc.boolean(),
+      isInFile: fc.boolean(),
     }),
   },
   {
@@ -32,7 +33,7 @@ const step = fc.oneof(
   },
 )
 
-test('a tail keeps batches in order, writes each once and drops only what is written', () => {
+test('a tail keeps batches in order, writes or passes each once and drops only what is written', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), fc.nat(1_000), (steps, probe) => {
       const tail = new Tail<{ baseOffset: number }>()
@@ -49,6 +50,7 @@ test('a tail keeps batches in order, writes each once and drops only what is wri
             segment,
             position,
             bytes: new Uint8Array(each.bytes),
+            isInFile: each.isInFile,
           }
           tail.push(batch)
           model.batches.push(batch)
@@ -72,12 +74,19 @@ test('a tail keeps batches in order, writes each once and drops only what is wri
 })
 
 function writeOne(tail: Tail<{ baseOffset: number }>, model: Model, endOffset: number): void {
+  for (;;) {
+    const next = model.batches[model.written]
+    const isDue = next?.isInFile === true && next.nextOffset <= endOffset
+    assert.equal(tail.passInFile(endOffset), isDue ? next : null)
+    if (!isDue) break
+    model.written++
+  }
   const write = tail.nextWrite(endOffset)
   const waiting = model.batches.slice(model.written)
   const [head] = waiting
   if (head === undefined || head.nextOffset > endOffset) return assert.equal(write, null)
   const other = waiting.findIndex(
-    (batch) => batch.segment !== head.segment || batch.nextOffset > endOffset,
+    (batch) => batch.segment !== head.segment || batch.nextOffset > endOffset || batch.isInFile,
   )
   const due = other === -1 ? waiting : waiting.slice(0, other)
   assert.ok(write !== null)

@@ -4,6 +4,7 @@
  *   dropped ─▶ │ written │ flushed, to be written │ appended, not yet flushed │ ◀─ push
  *              first      ▲ unwritten              ▲ high watermark
  *
+ * Some of those to be written may be in their file already (`isInFile`); they are passed in their turn.
  * Invariant: the batches follow each other without a gap, so whatever is at or above `firstOffset` is here, and what is
  * below it is in the files. Batches are the slices that came from the socket: they go to consumers without a copy.
  * Pure: budget and files are its owner's.
@@ -21,6 +22,8 @@ export interface TailBatch<Segment extends TailSegment> {
   readonly segment: Segment
   readonly position: number
   readonly bytes: Uint8Array
+  /** Whoever made it durable has written it to its file too. */
+  isInFile: boolean
 }
 
 export interface TailWrite<Segment extends TailSegment> {
@@ -93,10 +96,18 @@ export class Tail<Segment extends TailSegment> {
     return { chunks, byteLength }
   }
 
+  /** Passes the batches that need no write and come next, one at a time: the batch, or null when there is none below `endOffset`. */
+  passInFile(endOffset: number): TailBatch<Segment> | null {
+    const head = this.#batches[this.#unwritten]
+    if (head === undefined || !head.isInFile || head.nextOffset > endOffset) return null
+    this.written(1)
+    return head
+  }
+
   /** The next write: unwritten batches of one segment below `endOffset`; null when there is none. */
   nextWrite(endOffset: number): TailWrite<Segment> | null {
     const head = this.#batches[this.#unwritten]
-    if (head === undefined || head.nextOffset > endOffset) return null
+    if (head === undefined || head.isInFile || head.nextOffset > endOffset) return null
     const chunks: Uint8Array[] = []
     let byteLength = 0
     let { nextOffset } = head
@@ -104,6 +115,7 @@ export class Tail<Segment extends TailSegment> {
       const batch = this.#batches[index]
       if (batch === undefined || batch.segment !== head.segment || batch.nextOffset > endOffset)
         break
+      if (batch.isInFile) break
       if (chunks.length >= MAX_WRITE_CHUNKS || byteLength >= MAX_WRITE_BYTES) break
       chunks.push(batch.bytes)
       byteLength += batch.bytes.length

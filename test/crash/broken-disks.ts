@@ -40,6 +40,36 @@ export const brokenDisks: readonly BrokenDisk[] = [
       broken(disk, {}, (_, path) => (ofSegments(path) ? { sync: async () => {} } : {})),
   },
   {
+    name: 'segments are not synced with the flush that wrote them directly',
+    workload: 'large batches of one partition',
+    wrap: (disk) =>
+      broken(disk, {}, (_, path) => (ofSegments(path) ? { sync: async () => {} } : {})),
+  },
+  {
+    name: 'segments are written directly before their names are durable',
+    workload: 'large batches of one partition',
+    wrap: (disk) =>
+      broken(disk, {
+        syncFolder: async (path) =>
+          path.startsWith('topics/') ? undefined : disk.syncFolder(path),
+      }),
+  },
+  {
+    name: 'the count of a short direct write is not looked at',
+    workload: 'large batches on a disk that is full for a while',
+    wrap: (disk) =>
+      broken(disk, {}, (file, path) =>
+        ofSegments(path)
+          ? {
+              write: async (position, chunks) => {
+                await file.write(position, chunks).catch(() => 0)
+                return chunks.reduce((sum, { length }) => sum + length, 0)
+              },
+            }
+          : {},
+      ),
+  },
+  {
     name: 'checkpoints are not synced before they get their name',
     workload: 'rolls and checkpoints',
     wrap: (disk) =>

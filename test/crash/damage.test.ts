@@ -24,21 +24,31 @@ function demandEveryKind(outcomes: ReadonlyMap<string, number>): void {
 }
 
 const folders = [
-  { place: 'in a folder that a killed process left', closed: false },
-  { place: 'in a folder that was closed', closed: true },
+  { place: 'in a folder that a killed process left', closed: false, direct: false },
+  { place: 'in a folder that was closed', closed: true, direct: false },
+  {
+    place: "in a killed process's folder with batches past the journal",
+    closed: false,
+    direct: true,
+  },
 ]
 
-for (const { place, closed } of folders)
+for (const { place, closed, direct } of folders)
   describe(place, { concurrency: THREADS }, () => {
     test('a flipped bit is found or harmless, and nothing else is lost', async (t) => {
-      const outcomes = await inThread('damage', { count: FLIPS, kind: 'a flipped bit', closed })
+      const outcomes = await inThread('damage', {
+        count: FLIPS,
+        kind: 'a flipped bit',
+        closed,
+        direct,
+      })
       demandEveryKind(outcomes)
       t.diagnostic(JSON.stringify([...outcomes]))
     })
 
     test('a file that was cut, zeroed or removed is rebuilt or told', async (t) => {
       const kind = 'a cut, zeroed or removed file'
-      const outcomes = await inThread('damage', { count: CUTS, kind, closed })
+      const outcomes = await inThread('damage', { count: CUTS, kind, closed, direct })
       demandEveryKind(outcomes)
       t.diagnostic(JSON.stringify([...outcomes]))
     })

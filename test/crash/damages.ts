@@ -15,20 +15,28 @@ const steps: readonly Step[] = Array.from({ length: 7 }, (): Step[] => [
 ]).flat()
 
 const workload: Workload = { name: 'damage', checkpointBytes: 2_000, steps }
+/** The larger batches go straight to their segments. */
+const directWorkload: Workload = {
+  ...workload,
+  directWriteBytes: 200,
+  config: { segmentBytes: 1_500 },
+}
 
 export interface DamageRun {
   readonly count: number
   readonly kind: keyof typeof kinds
   /** The folder was closed in order; else its process was killed. */
   readonly closed: boolean
+  /** Some batches were written past the journal. */
+  readonly direct: boolean
 }
 
 type Outcome = 'refused' | 'corrupt' | 'harmless'
 
 /** A folder in which everything is acknowledged: segments, a checkpoint and a journal behind it. */
-async function folder({ closed }: { readonly closed: boolean }) {
+async function folder({ closed, direct }: Omit<DamageRun, 'count' | 'kind'>) {
   const disk = new SimDisk()
-  const life = new Life(workload, new Ledger())
+  const life = new Life(direct ? directWorkload : workload, new Ledger())
   await life.open(disk)
   for (const step of steps)
     if (step.kind === 'append' || step.kind === 'record') await life.step(step)
@@ -91,9 +99,10 @@ export async function damageOften({
   count,
   kind,
   closed,
+  direct,
 }: DamageRun): Promise<ReadonlyMap<string, number>> {
   const { damage, mostRefused } = kinds[kind]
-  const { disk, ledger } = await folder({ closed })
+  const { disk, ledger } = await folder({ closed, direct })
   const outcomes = new Map<string, number>()
   const paths = disk.paths()
   for (let number = 0; number < count; number++) {

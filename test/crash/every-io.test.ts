@@ -8,13 +8,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Judgement } from './crash-points.ts'
 import { inThread, THREADS } from './thread.ts'
-import { workloads } from './workload.ts'
+import { allWorkloads } from './workload.ts'
 
 const name = 'a crash at any change of the disk loses nothing that was told'
 const judgements: Promise<Judgement>[] = []
 
 describe(name, { concurrency: THREADS }, () => {
-  for (const workload of workloads)
+  for (const workload of allWorkloads)
     test(workload.name, async (t) => {
       const judged = inThread('every-io', workload.name)
       judgements.push(judged)
@@ -26,7 +26,7 @@ describe(name, { concurrency: THREADS }, () => {
 
   test('in all', async (t) => {
     const all = await Promise.all(judgements)
-    assert.equal(all.length, workloads.length)
+    assert.equal(all.length, allWorkloads.length)
     const sum = (count: (judged: Judgement) => number) =>
       all.reduce((total, judged) => total + count(judged), 0)
     const violations = sum((judged) => judged.violations.length)

@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { inThread, THREADS } from './thread.ts'
-import { workloads } from './workload.ts'
+import { allWorkloads } from './workload.ts'
 
 describe('a sync that fails is the last thing that a store does', { concurrency: THREADS }, () => {
-  for (const { name } of workloads)
+  for (const { name } of allWorkloads)
     test(name, async (t) => {
       const { syncs, violations } = await inThread('failed-syncs', name)
       assert.deepEqual(violations, [])

@@ -154,6 +154,11 @@ export class Ledger {
 
   /** What was found is visible now, so it stays for good; a deleted partition has begun anew. */
   #goOnWith(found: Recovered): void {
+    // A deletion that is not there explains nothing any more.
+    const happened = this.notes.filter(
+      (note) => note.kind !== 'deletion' || this.#presence(note, found, 0) === true,
+    )
+    this.notes.splice(0, this.notes.length, ...happened)
     let recordIndex = 0
     const isNew = (partition: number) =>
       this.#deletionOf(partition) !== undefined && found.logs.get(partition)?.logEndOffset === 0

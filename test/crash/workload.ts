@@ -43,6 +43,9 @@ export interface Workload {
   readonly checkpointBytes?: number
   readonly journalFileBytes?: number
   readonly capacityBytes?: number
+  /** Bytes that a segment must get in one flush to get them past the journal; without it nothing is that large. */
+  readonly directWriteBytes?: number
+  readonly maxDirectSegments?: number
   readonly steps: readonly Step[]
 }
 
@@ -109,6 +112,8 @@ export class Life {
       checkpointBytes: this.workload.checkpointBytes ?? 2_500,
       journalFileBytes: this.workload.journalFileBytes ?? 1_200,
       reserveBytes: 512,
+      directWriteBytes: this.workload.directWriteBytes ?? 1_000_000,
+      maxDirectSegments: this.workload.maxDirectSegments ?? 16,
       machines: [this.#list],
       fail: (error) => this.failures.push(error),
     })
@@ -331,8 +336,91 @@ export const workloads: readonly Workload[] = [
   },
 ]
 
+/** Batches of 250 bytes and more go straight to their segments, unless one is new or its share of the flush is too small. */
+const direct = { directWriteBytes: 250, config: { segmentBytes: 2_500 } } as const
+
+export const directWorkloads: readonly Workload[] = [
+  {
+    name: 'large batches of one partition',
+    ...direct,
+    checkpointBytes: 1_000_000,
+    steps: repeat(9, [append([0], 300)]),
+  },
+  {
+    name: 'large batches among small ones, in several partitions',
+    ...direct,
+    checkpointBytes: 4_000,
+    steps: repeat(5, [
+      queue([0, 1], 300),
+      queue([0], 20),
+      record(1),
+      append([1], 20),
+      queue([0], 20),
+      append([0, 2], 400),
+    ]),
+  },
+  {
+    name: 'segments that roll under large batches, and checkpoints between',
+    ...direct,
+    config: { segmentBytes: 1_200 },
+    steps: repeat(7, [append([0, 1], 330), queue([0], 30), append([0], 330), record(1)]),
+  },
+  {
+    name: 'more large shares in a flush than it may write directly',
+    ...direct,
+    maxDirectSegments: 1,
+    checkpointBytes: 5_000,
+    steps: repeat(6, [queue([0, 1], 260), queue([2], 400), record(1), append([0, 1, 2], 300)]),
+  },
+  {
+    name: 'many small batches that are large together',
+    ...direct,
+    steps: repeat(5, [...repeat(6, [queue([0], 30), queue([1], 12)]), append([0], 30), record(1)]),
+  },
+  {
+    name: 'large batches, retention and records deleted on request',
+    ...direct,
+    config: { segmentBytes: 900, retentionBytes: 1_800 },
+    steps: repeat(4, [
+      append([0, 1], 330),
+      append([0], 330),
+      { kind: 'retention' },
+      append([0], 330),
+      { kind: 'delete-records', of: 1, before: 5 },
+    ]),
+  },
+  {
+    name: 'large batches of a partition that is deleted',
+    ...direct,
+    steps: [
+      ...repeat(3, [append([0, 1], 330)]),
+      queue([1], 330),
+      { kind: 'delete-partition', of: 1 },
+      ...repeat(3, [append([0, 2], 330), record(1)]),
+    ],
+  },
+  {
+    name: 'large batches, closed and opened again',
+    ...direct,
+    steps: repeat(3, [append([0, 1], 330), append([0], 20), { kind: 'reopen' }, append([1], 330)]),
+  },
+  {
+    name: 'large batches on a disk that is full for a while',
+    ...direct,
+    capacityBytes: 8_000,
+    steps: [
+      ...repeat(7, [queue([0, 1], 400), queue([0], 20), { kind: 'advance', ms: 10 }]),
+      { kind: 'capacity', bytes: 60_000 },
+      { kind: 'advance', ms: 5_000 },
+      ...repeat(3, [append([0, 1], 330), record(1)]),
+    ],
+  },
+]
+
+export const allWorkloads: readonly Workload[] = [...workloads, ...directWorkloads]
+
 export function workloadNamed(name: string): Workload {
-  const found = workloads.find((workload) => workload.name === name)
+  const found = allWorkloads.find((workload) => workload.name === name)
   if (found === undefined) throw new Error(`there is no workload ${name}`)
   return found
 }
