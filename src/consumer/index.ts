@@ -3,6 +3,7 @@
  */
 
 export { consumer } from './consumer.ts'
+export { deadLetterOf } from './failure/dead-letter.ts'
 export { parseDuration, type Duration } from './duration.ts'
 export { MemoryBroker } from './memory-broker/memory-broker.ts'
 export type * from './memory-broker/memory-broker.ts'

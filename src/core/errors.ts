@@ -87,6 +87,11 @@ export const errorTable = {
     retriable: false,
     sentence: 'another member with the same instance id took this ones place',
   },
+  SHOAL_PARTITION_LOST: {
+    retriable: false,
+    sentence:
+      'the partition is with another member now; what it had not settled is delivered there again',
+  },
   SHOAL_HANDLER_FAILED: {
     retriable: false,
     sentence: 'a handler failed for good and the policy is to stop',
