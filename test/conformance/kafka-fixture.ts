@@ -32,6 +32,8 @@ export const promptly = {
 
 export interface KafkaServer {
   readonly bootstrap: string
+  /** Of the topics that tests make; default 1. */
+  readonly replicationFactor?: number
   stop(): Promise<void>
 }
 
@@ -46,7 +48,11 @@ export async function kafkaFixture(
     client,
     createTopic: async (partitionCount) => {
       const name = `conformance-${topicCount++}`
-      await createTopic(client, name, partitionCount)
+      await createTopic(client, {
+        name,
+        partitionCount,
+        replicationFactor: server.replicationFactor ?? 1,
+      })
       return name
     },
     produce: async (records) => {
@@ -98,10 +104,18 @@ export async function kafkaFixture(
 /** Over all fixtures of the process: some share a cluster. */
 let topicCount = 0
 
+export interface TestTopic {
+  readonly name: string
+  readonly partitionCount: number
+  readonly replicationFactor: number
+  /** The brokers of each partition, its preferred leader first. */
+  readonly replicas?: readonly (readonly number[])[]
+  readonly configs?: Readonly<Record<string, string>>
+}
+
 export async function createTopic(
   client: KafkaClient,
-  name: string,
-  partitionCount: number,
+  { name, partitionCount, replicationFactor, replicas, configs = {} }: TestTopic,
 ): Promise<void> {
   const { response } = await client.request(
     createTopics,
@@ -109,10 +123,13 @@ export async function createTopic(
       topics: [
         {
           name,
-          numPartitions: partitionCount,
-          replicationFactor: 1,
-          assignments: [],
-          configs: [],
+          numPartitions: replicas === undefined ? partitionCount : -1,
+          replicationFactor: replicas === undefined ? replicationFactor : -1,
+          assignments: (replicas ?? []).map((brokerIds, partitionIndex) => ({
+            partitionIndex,
+            brokerIds,
+          })),
+          configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
         },
       ],
       timeoutMs: 30_000,

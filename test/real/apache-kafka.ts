@@ -24,8 +24,12 @@ export interface ApacheKafkaOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Flags of the Java machine; default `fast`, or what SHOAL_KAFKA_JVM says. */
   readonly jvm?: 'fast' | 'benchmark'
+  /** The most that the heap may grow to, as Java's flag; default `-Xmx256m` with the fast flags. */
+  readonly heap?: string
   /** Adds a listener with TLS and SASL for this user, who logs in by PLAIN and, where added by kafka-configs, by SCRAM. */
   readonly secure?: Login
+  /** A further broker of the cluster whose controller is `of`. */
+  readonly joins?: { readonly of: ApacheKafka; readonly nodeId: number }
 }
 
 /** The listener that `secure` asks for. */
@@ -45,46 +49,50 @@ export class ApacheKafka implements AsyncDisposable {
   readonly #flags: readonly string[]
   readonly #properties: string
   readonly port: number
+  readonly nodeId: number
+  /** Of the node that is the cluster's controller. */
+  readonly controllerPort: number
   /** Null without the option `secure`. */
   readonly secure: SecureListener | null
   #program: Program
 
   private constructor(
     folder: string,
-    port: number,
+    { nodeId, port, controllerPort }: NodePlace,
     flags: readonly string[],
     properties: string,
-    program: Program,
     secure: SecureListener | null,
   ) {
     this.#folder = folder
     this.port = port
+    this.nodeId = nodeId
+    this.controllerPort = controllerPort
     this.secure = secure
     this.#flags = flags
     this.#properties = properties
-    this.#program = program
+    this.#program = startProgram(flags, properties)
   }
 
   static async start(options: ApacheKafkaOptions = {}): Promise<ApacheKafka> {
     const jvm = options.jvm ?? process.env['SHOAL_KAFKA_JVM'] ?? 'fast'
-    const flags = jvm === 'benchmark' ? BENCHMARK : ['-Xmx256m', ...FAST]
+    const flags = jvm === 'benchmark' ? BENCHMARK : [options.heap ?? '-Xmx256m', ...FAST]
     const folder = await mkdtemp(join(tmpdir(), 'shoal-apache-kafka-'))
-    const [port = 0, controllerPort = 0, securePort = 0] = await freePorts(3)
-    const ports = { plain: port, controller: controllerPort, secure: securePort }
+    const [port = 0, freePort = 0, securePort = 0] = await freePorts(3)
+    const { joins } = options
+    const place: NodePlace = {
+      nodeId: joins?.nodeId ?? 1,
+      port,
+      controllerPort: joins?.of.controllerPort ?? freePort,
+      isController: joins === undefined,
+    }
+    const ports = { plain: port, controller: place.controllerPort, secure: securePort }
     const properties = join(folder, 'server.properties')
     await mkdir(join(folder, 'data'))
     const { secure, extra } = await security(folder, ports, options.secure)
     const overrides = { ...extra, ...options.properties }
-    await writeFile(properties, propertiesText(folder, port, controllerPort, overrides))
-    const formatted = await java(
-      FAST,
-      ['kafka.tools.StorageTool', 'format', '--standalone', '-t', CLUSTER_ID, '-c', properties],
-      {},
-    )
-    if (formatted.exitCode !== 0)
-      throw new Error(`kafka-storage format failed:\n${formatted.stdout}\n${formatted.stderr}`)
-    const program = startProgram(flags, properties)
-    const node = new ApacheKafka(folder, port, flags, properties, program, secure)
+    await writeFile(properties, propertiesText(folder, place, overrides))
+    await format(properties, place)
+    const node = new ApacheKafka(folder, place, flags, properties, secure)
     await node.#ready()
     return node
   }
@@ -103,7 +111,7 @@ export class ApacheKafka implements AsyncDisposable {
     await this.#program.finished()
   }
 
-  /** Stops the process and starts it anew on the same port with the same data. */
+  /** Stops the process (if it is still there) and starts it anew on the same port with the same data. */
   async restart(): Promise<void> {
     await this.#program.stop()
     this.#program = startProgram(this.#flags, this.#properties)
@@ -127,9 +135,9 @@ export class ApacheKafka implements AsyncDisposable {
       () => (ended = true),
       () => (ended = true),
     )
-    while (!(await listsItself(this.port))) {
+    while ((await brokerCount(this.port)) === 0) {
       if (ended || performance.now() > deadline)
-        throw new Error(`Apache Kafka did not start:\n${this.#program.stdout.slice(-8_000)}`)
+        throw new Error(`Apache Kafka did not start:\n${outputOf(this.#program)}`)
       await Promise.race([exit, new Promise((resolve) => setTimeout(resolve, 100))])
     }
   }
@@ -156,6 +164,21 @@ export function startKafkaTool(
 ): Program {
   const flags = [...FAST, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
   return new Program('java', [...flags, className, ...args], withClasspath(options))
+}
+
+/** Where a node is in its cluster. */
+interface NodePlace {
+  readonly nodeId: number
+  readonly port: number
+  readonly controllerPort: number
+  readonly isController: boolean
+}
+
+async function format(properties: string, { isController }: NodePlace): Promise<void> {
+  const role = isController ? ['--standalone'] : []
+  const args = ['kafka.tools.StorageTool', 'format', ...role, '-t', CLUSTER_ID, '-c', properties]
+  const { exitCode, stdout, stderr } = await java(FAST, args, {})
+  if (exitCode !== 0) throw new Error(`kafka-storage format failed:\n${stdout}\n${stderr}`)
 }
 
 async function security(
@@ -188,15 +211,15 @@ function withClasspath(options: ProgramOptions): ProgramOptions {
 
 function propertiesText(
   folder: string,
-  port: number,
-  controllerPort: number,
+  { nodeId, port, controllerPort, isController }: NodePlace,
   extra: Readonly<Record<string, string>> = {},
 ): string {
+  const plain = `PLAINTEXT://127.0.0.1:${port}`
   const properties: Record<string, string> = {
-    'process.roles': 'broker,controller',
-    'node.id': '1',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    'process.roles': isController ? 'broker,controller' : 'broker',
+    'node.id': String(nodeId),
+    listeners: isController ? `${plain},CONTROLLER://127.0.0.1:${controllerPort}` : plain,
+    'advertised.listeners': plain,
     'controller.listener.names': 'CONTROLLER',
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
     'log.dirs': join(folder, 'data'),
@@ -217,8 +240,8 @@ function propertiesText(
     .join('')
 }
 
-/** Whether the node answers a Metadata request (version 1, no topics) with at least one broker. */
-async function listsItself(port: number): Promise<boolean> {
+/** How many brokers the node's answer to a Metadata request (version 1, no topics) lists; 0 while it does not answer. */
+export async function brokerCount(port: number): Promise<number> {
   // length 14, then key 3, version 1, correlation id 1, no client id, no topics
   const request = Buffer.from(
     ['0000000e', '0003', '0001', '00000001', 'ffff', '00000000'].join(''),
@@ -227,17 +250,21 @@ async function listsItself(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')
     let received = Buffer.alloc(0)
-    const finish = (answer: boolean) => {
+    const finish = (answer: number) => {
       socket.destroy()
       resolve(answer)
     }
     socket.once('connect', () => socket.write(request))
-    socket.once('error', () => finish(false))
-    socket.once('close', () => finish(false))
-    socket.setTimeout(5_000, () => finish(false))
+    socket.once('error', () => finish(0))
+    socket.once('close', () => finish(0))
+    socket.setTimeout(5_000, () => finish(0))
     socket.on('data', (chunk) => {
       received = Buffer.concat([received, chunk])
-      if (received.length >= 12) finish(received.readInt32BE(8) > 0)
+      if (received.length >= 12) finish(received.readInt32BE(8))
     })
   })
+}
+
+function outputOf({ stdout, stderr }: Program): string {
+  return `${stdout.slice(-8_000)}\n${stderr.slice(-8_000)}`
 }

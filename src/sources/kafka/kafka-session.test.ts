@@ -157,6 +157,27 @@ describe('an assignment', () => {
   })
 })
 
+test('a partition that has no leader holds up no other', async () => {
+  const world = await openSession({
+    before: ({ script }) => {
+      script.leaders.set('t', [1, -1])
+      script.partition('t', 1).logEndOffset = 4
+    },
+  })
+  await world.clock.advance(5_000)
+  assert.deepEqual(
+    world.assigned.map(({ partition }) => partition),
+    [0],
+  )
+  world.script.leaders.set('t', [1, 2])
+  await world.clock.advance(5_000)
+  assert.deepEqual(
+    world.assigned.map(({ partition }) => partition),
+    [0, 1],
+  )
+  await world.session.close()
+})
+
 describe('a topic that is missing', () => {
   test('is told and waited for, and read from its beginning when it appears, under latest too', async () => {
     const world = await openSession({

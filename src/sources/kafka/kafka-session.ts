@@ -173,8 +173,9 @@ export class KafkaSession implements SourceSession {
     }
     const stillPending = () => partitions.filter((one) => this.#isPending(one))
     try {
-      const starts = await this.#starts.find(stillPending, generation)
-      this.#announce(starts.filter(({ assignment }) => this.#isPending(assignment)))
+      await this.#starts.find(stillPending, generation, (starts) =>
+        this.#announce(starts.filter(({ assignment }) => this.#isPending(assignment))),
+      )
     } catch (error) {
       if (stillPending().length > 0) this.#failed(error)
     }

@@ -10,6 +10,7 @@ import type {
   SourceSession,
 } from '../../consumer/index.ts'
 import {
+  consumerGroupHeartbeat,
   encodeAssignment,
   heartbeat,
   joinGroup,
@@ -17,7 +18,7 @@ import {
   syncGroup,
 } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { clusterScript } from './cluster-script.ts'
+import { clusterScript, topicIdOf } from './cluster-script.ts'
 import { kafka } from './kafka-source.ts'
 import { partitionKey } from './topic-partition.ts'
 import type { KafkaSourceOptions } from './options.ts'
@@ -34,6 +35,15 @@ interface ScriptedGroup {
   expel(): void
 }
 
+/** The coordinator of a KIP-848 group that our member has to itself. */
+export interface ScriptedConsumerGroup {
+  memberEpoch: number
+  /** By topic: what the next heartbeat is told to own; null: as before. */
+  assignment: Readonly<Record<string, readonly number[]>> | null
+  /** What the next heartbeat is answered with instead, once. */
+  error: KafkaErrorCode
+}
+
 export async function openSession({
   options = {},
   generation = 1,
@@ -48,11 +58,13 @@ export async function openSession({
   const clock = new VirtualClock()
   const script = clusterScript({ timers: clock, brokers: ['b1', 'b2'], topics: { t: [1, 1] } })
   const group = scriptGroup(script, generation)
+  const consumerGroup = scriptConsumerGroup(script)
   before({ script })
   const world = {
     clock,
     script,
     group,
+    consumerGroup,
     assigned: [] as Assignment[],
     revoked: [] as OwnedPartition[],
     limitsMs: [] as (number | undefined)[],
@@ -75,7 +87,13 @@ export async function openSession({
     },
   }
   const source = kafka(
-    { brokers: 'b1:9092', topics: ['t'], heartbeatIntervalMs: 1_000, ...options },
+    {
+      brokers: 'b1:9092',
+      ...(options.topicPattern === undefined ? { topics: ['t'] } : {}),
+      // Said by a member, it makes it a classic one.
+      ...(options.groupProtocol === undefined ? { heartbeatIntervalMs: 1_000 } : {}),
+      ...options,
+    },
     { transport: script.transport, clock, timers: clock, random: seededRandom(1) },
   )
   const opening = source.open({
@@ -158,6 +176,40 @@ function scriptGroup(
       errorCode: NO_ERROR,
     })),
   }))
+  return group
+}
+
+function scriptConsumerGroup(script: ReturnType<typeof clusterScript>): ScriptedConsumerGroup {
+  const group: ScriptedConsumerGroup = {
+    memberEpoch: 1,
+    assignment: { t: [0, 1] },
+    error: NO_ERROR,
+  }
+  script.transport.on(consumerGroupHeartbeat, ({ memberEpoch, memberId }) => {
+    const { assignment, error } = group
+    group.error = NO_ERROR
+    if (error === NO_ERROR && memberEpoch >= 0) group.assignment = null
+    const topics = Object.entries(
+      memberEpoch === 0 && assignment === null ? { t: [0, 1] } : (assignment ?? {}),
+    )
+    const isTold = error === NO_ERROR && (memberEpoch === 0 || assignment !== null)
+    return {
+      throttleTimeMs: 0,
+      errorCode: error,
+      errorMessage: null,
+      memberId,
+      memberEpoch: memberEpoch < 0 ? memberEpoch : group.memberEpoch,
+      heartbeatIntervalMs: 1_000,
+      assignment: isTold
+        ? {
+            topicPartitions: topics.map(([topic, partitions]) => ({
+              topicId: topicIdOf(topic, script.remakes.get(topic)),
+              partitions,
+            })),
+          }
+        : null,
+    }
+  })
   return group
 }
 

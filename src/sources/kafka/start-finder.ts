@@ -9,6 +9,7 @@ import { ShoalError } from '../../core/index.ts'
 import type { Assignment, OwnedPartition, SourceNotice } from '../../consumer/index.ts'
 import { retry } from './backoff.ts'
 import { refusal } from './broker-link.ts'
+import { leaderOf } from './cluster-view.ts'
 import { UNKNOWN_EPOCH } from './epoch-trail.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
@@ -18,7 +19,7 @@ import { OffsetMoment, committedOffsets, endOfEpoch, offsetsAt } from './offsets
 import type { CommittedOffset } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { decideStart } from './start-offset.ts'
-import type { StartDecision, StartProblem } from './start-offset.ts'
+import { settle } from './start-telling.ts'
 
 export interface StartFinderOptions {
   readonly client: KafkaClient
@@ -48,6 +49,16 @@ interface Bounds {
   readonly latest: ReadonlyMap<string, number>
 }
 
+/** What a start is decided by. */
+interface StartKnowledge {
+  readonly stored: CommittedOffset | null
+  readonly bounds: Bounds
+  /** Topics that the group has committed for. */
+  readonly known: ReadonlySet<string>
+  readonly generation: number
+  readonly isRemade: boolean
+}
+
 /** A group counts its rebalances from here: in the first one nobody has committed anything yet. */
 const FIRST_GENERATION = 1
 
@@ -59,67 +70,100 @@ export class StartFinder {
   }
 
   /**
-   * Assignments for what `wanted` still answers, tried until the broker answers or nothing is wanted any more.
+   * Tells the starts of what `wanted` still answers, tried until the broker answers or nothing is wanted any more. Each
+   * leader's partitions for themselves: one that cannot be reached, or is not there, holds up no others.
    * @throws ShoalError SHOAL_NO_OFFSET, SHOAL_OFFSET_OUT_OF_RANGE when the policy says stop; what the broker refuses for good
    */
   async find(
     wanted: () => readonly OwnedPartition[],
     generation: number,
-  ): Promise<readonly Start[]> {
+    found: (starts: readonly Start[]) => void,
+  ): Promise<void> {
+    const { client, group, settings } = this.#options
+    const isLatest = settings.offsetReset === 'latest'
+    const committed = await this.#retrying(wanted, (partitions) =>
+      committedOffsets(client, group, isLatest ? this.#wholeSubscription(partitions) : partitions),
+    )
+    if (committed === null) return
+    const byLeader = Map.groupBy(wanted(), ({ topic, partition }) =>
+      leaderOf(client.cluster, topic, partition),
+    )
+    await Promise.all(
+      [...byLeader.values()].map(async (led) => {
+        const keys = new Set(led.map(partitionKey))
+        const stillWanted = () => wanted().filter((one) => keys.has(partitionKey(one)))
+        const starts = await this.#retrying(stillWanted, (partitions) =>
+          this.#starts(partitions, committed, generation),
+        )
+        if (starts !== null) found(starts)
+      }),
+    )
+  }
+
+  /** Null when nothing is wanted any more. */
+  async #retrying<Value>(
+    wanted: () => readonly OwnedPartition[],
+    attempt: (partitions: readonly OwnedPartition[]) => Promise<Value>,
+  ): Promise<Value | null> {
     const { client } = this.#options
-    const { reconnectBackoffMs, reconnectBackoffMaxMs } = client.settings
+    const { reconnectBackoffMs: firstMs, reconnectBackoffMaxMs: longestMs } = client.settings
     return retry(
       client.ports,
       {
         timeoutMs: Number.MAX_SAFE_INTEGER,
-        limits: { firstMs: reconnectBackoffMs, longestMs: reconnectBackoffMaxMs },
+        limits: { firstMs, longestMs },
         retriable: (error) => isPassing(error) && wanted().length > 0,
       },
       async () => {
         const partitions = wanted()
-        return partitions.length === 0 ? [] : this.#attempt(partitions, generation)
+        return partitions.length === 0 ? null : attempt(partitions)
       },
     )
   }
 
-  async #attempt(
+  async #starts(
     partitions: readonly OwnedPartition[],
+    committed: ReadonlyMap<string, CommittedOffset>,
     generation: number,
   ): Promise<readonly Start[]> {
-    const { client, group, settings, notice } = this.#options
+    const { client, settings } = this.#options
     const isLatest = settings.offsetReset === 'latest'
-    const [committed, bounds] = await Promise.all([
-      committedOffsets(client, group, isLatest ? this.#wholeSubscription(partitions) : partitions),
-      boundsOf(client, settings, partitions),
-    ])
+    const bounds = await boundsOf(client, settings, partitions)
     const known = new Set([...committed.keys()].map(topicOfKey))
-    const starts: Start[] = []
     const decided: (OwnedPartition & { readonly offset: number })[] = []
-    for (const one of partitions) {
-      const key = partitionKey(one)
+    const starts = partitions.map((one) => {
       const isRemade = this.#options.isRemade(one)
-      const stored = isRemade ? null : (committed.get(key) ?? null)
-      const decision = decideStart({
-        committed: stored?.offset ?? null,
-        earliest: offsetOf(bounds.earliest, one),
-        latest: offsetOf(bounds.latest, one),
-        policy: settings.offsetReset,
-        isFirstStart:
-          !this.#options.hasAppeared(one.topic) &&
-          (!this.#isKnown(one.topic, known) || generation === FIRST_GENERATION),
-        isRemade,
-      })
-      const at = { offset: stored?.offset ?? -1, divergedAt: null }
-      const startOffset = settle(decision, one, at, settings, notice)
-      starts.push({
-        assignment: { ...one, committed: withoutEpoch(stored), startOffset, generation },
-        leaderEpoch: stored?.offset === startOffset ? stored.leaderEpoch : UNKNOWN_EPOCH,
-      })
-      if (stored === null && (isLatest || isRemade)) decided.push({ ...one, offset: startOffset })
-    }
+      const stored = isRemade ? null : (committed.get(partitionKey(one)) ?? null)
+      const start = this.#start(one, { stored, bounds, known, generation, isRemade })
+      if (stored === null && (isLatest || isRemade))
+        decided.push({ ...one, offset: start.assignment.startOffset })
+      return start
+    })
     if (decided.length > 0 && !(await this.#options.commit(decided)))
       throw new ShoalError('SHOAL_REQUEST_TIMEOUT', 'the start offsets could not be committed yet')
     return starts
+  }
+
+  #start(
+    one: OwnedPartition,
+    { stored, bounds, known, generation, isRemade }: StartKnowledge,
+  ): Start {
+    const { settings, notice } = this.#options
+    const isMet = this.#isKnown(one.topic, known) && generation !== FIRST_GENERATION
+    const decision = decideStart({
+      committed: stored?.offset ?? null,
+      earliest: offsetOf(bounds.earliest, one),
+      latest: offsetOf(bounds.latest, one),
+      policy: settings.offsetReset,
+      isFirstStart: !this.#options.hasAppeared(one.topic) && !isMet,
+      isRemade,
+    })
+    const at = { offset: stored?.offset ?? -1, divergedAt: null }
+    const startOffset = settle(decision, one, at, settings, notice)
+    return {
+      assignment: { ...one, committed: withoutEpoch(stored), startOffset, generation },
+      leaderEpoch: stored?.offset === startOffset ? stored.leaderEpoch : UNKNOWN_EPOCH,
+    }
   }
 
   /** A pattern is one subscription: who has committed for one of its topics has met them all. */
@@ -182,74 +226,6 @@ async function boundsOf(
     offsetsAt(client, partitions, OffsetMoment.latest, { readCommitted: false }),
   ])
   return { earliest, latest }
-}
-
-function settle(
-  decision: StartDecision,
-  { topic, partition }: TopicPartition,
-  at: { readonly offset: number; readonly divergedAt: number | null },
-  { offsetReset }: SourceSettings,
-  notice: (notice: SourceNotice) => void,
-): number {
-  switch (decision.kind) {
-    case 'start':
-      if (decision.reason !== 'committed') {
-        const reason =
-          decision.reason === 'remade'
-            ? 'the topic was deleted and made anew'
-            : `nothing was committed and offsetReset is ${offsetReset}`
-        notice({ kind: 'offset-reset', topic, partition, from: null, to: decision.offset, reason })
-      }
-      return decision.offset
-    case 'skip': {
-      const reason = 'retention deleted them before they were read'
-      notice({ kind: 'records-skipped', topic, partition, count: decision.count, reason })
-      return decision.offset
-    }
-    case 'stop':
-      throw stopped(decision.problem, { topic, partition }, at)
-  }
-}
-
-function stopped(
-  problem: StartProblem,
-  { topic, partition }: TopicPartition,
-  { offset, divergedAt }: { readonly offset: number; readonly divergedAt: number | null },
-): ShoalError {
-  const where = `partition ${partition} of topic ${topic}`
-  const details = { topic, partition, offset }
-  switch (problem) {
-    case 'no-offset':
-      return new ShoalError(
-        'SHOAL_NO_OFFSET',
-        `the group has committed nothing for ${where} and offsetReset is none; set an offset or choose earliest or latest`,
-        { details },
-      )
-    case 'gone':
-      return new ShoalError(
-        'SHOAL_OFFSET_OUT_OF_RANGE',
-        `retention deleted offset ${offset} of ${where} before it was read and offsetReset is none; reset the group's offset`,
-        { details },
-      )
-    case 'remade':
-      return new ShoalError(
-        'SHOAL_OFFSET_OUT_OF_RANGE',
-        `${where} is of a topic that was deleted and made anew, and offsetReset is none; set an offset or choose earliest or latest`,
-        { details },
-      )
-    case 'beyond-end':
-      return new ShoalError(
-        'SHOAL_OFFSET_OUT_OF_RANGE',
-        `offset ${offset} of ${where} lies beyond its end: the topic was truncated or made anew, or this is another cluster; reset the group's offset`,
-        { details },
-      )
-    case 'truncated':
-      return new ShoalError(
-        'SHOAL_OFFSET_OUT_OF_RANGE',
-        `${where} lost what it held from offset ${divergedAt} on and has other records there now, and the group has read to offset ${offset}; reset the group's offset to ${divergedAt} to read them, or leave them out by starting it at ${offset}`,
-        { details: { ...details, divergedAt: divergedAt ?? -1 } },
-      )
-  }
 }
 
 function offsetOf(offsets: ReadonlyMap<string, number>, one: TopicPartition): number {

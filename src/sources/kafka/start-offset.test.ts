@@ -66,6 +66,21 @@ const table: readonly {
     expected: { kind: 'stop', problem: 'truncated' },
   },
   {
+    name: 'a truncation is told as one while the log is still shorter than what was read',
+    facts: { committed: 60, divergedAt: 45, policy: 'latest', isFirstStart: false },
+    expected: { kind: 'stop', problem: 'truncated' },
+  },
+  {
+    name: 'a topic that was made anew begins at its beginning, whatever was committed under its name',
+    facts: { committed: 30, isRemade: true, policy: 'latest', isFirstStart: true },
+    expected: { kind: 'start', offset: 10, reason: 'remade' },
+  },
+  {
+    name: 'none stops where a topic was made anew',
+    facts: { committed: 30, isRemade: true, policy: 'none', isFirstStart: false },
+    expected: { kind: 'stop', problem: 'remade' },
+  },
+  {
     name: 'a log that agrees up to the position is the one that was read',
     facts: { committed: 30, divergedAt: 30, policy: 'none', isFirstStart: false },
     expected: { kind: 'start', offset: 30, reason: 'committed' },

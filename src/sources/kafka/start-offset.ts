@@ -48,9 +48,9 @@ export function decideStart({
       ? { kind: 'stop', problem: 'remade' }
       : { kind: 'start', offset: earliest, reason: 'remade' }
   if (committed !== null) {
-    if (committed > latest) return { kind: 'stop', problem: 'beyond-end' }
     if (divergedAt !== null && divergedAt >= earliest && divergedAt < committed)
       return { kind: 'stop', problem: 'truncated' }
+    if (committed > latest) return { kind: 'stop', problem: 'beyond-end' }
     if (committed >= earliest) return { kind: 'start', offset: committed, reason: 'committed' }
     if (policy === 'none') return { kind: 'stop', problem: 'gone' }
     return { kind: 'skip', offset: earliest, count: earliest - committed }
