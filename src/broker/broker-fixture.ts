@@ -33,6 +33,8 @@ import { kafkaHandlers } from './kafka/handlers/index.ts'
 export interface FixtureOptions {
   readonly settings?: BrokerSettingsInput
   readonly files?: FileStore
+  /** To go on with after a restart; default: a new one. */
+  readonly clock?: VirtualClock
 }
 
 export interface FixtureConnection extends ClientConnection {
@@ -52,8 +54,11 @@ export class BrokerFixture {
     this.clock = clock
   }
 
-  static async open({ settings = {}, files }: FixtureOptions = {}): Promise<BrokerFixture> {
-    const clock = new VirtualClock()
+  static async open({
+    settings = {},
+    files,
+    clock = new VirtualClock(),
+  }: FixtureOptions = {}): Promise<BrokerFixture> {
     const timers: Timers = {
       schedule: (delayMs, fire) => clock.schedule(delayMs, fire),
       soon: (fire) => systemTimers.soon(fire),
@@ -112,6 +117,7 @@ export class BrokerFixture {
   async [Symbol.asyncDispose](): Promise<void> {
     this.parts.context.deliveries.close()
     this.parts.context.groups.close()
+    await this.parts.context.delayed.close()
     await this.parts.context.logs.close()
   }
 }

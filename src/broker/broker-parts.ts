@@ -22,6 +22,8 @@ import type { BrokerOptions, CheckedOptions } from './broker-options.ts'
 import type { BrokerContext } from './context.ts'
 import { DeliveryService } from './delivery/delivery-service.ts'
 import { ensureReceiptKey, receiptMachine, ReceiptKey } from './delivery/receipt-handle.ts'
+import { type DelayedLimits, delayedMachine, DelayedService } from './delayed/delayed-service.ts'
+import { DelayedTable } from './delayed/delayed-table.ts'
 import { FetchSessions } from './fetch/fetch-session.ts'
 import { groupMachine, GroupService } from './group-service.ts'
 import { MemoryFileStore } from './memory-file-store.ts'
@@ -96,6 +98,7 @@ export async function openParts(
   })
   const coordinator = newCoordinator(settings, table, (prefix) => `${prefix}-${uuidText(random)}`)
   const producers = new ProducerIdTable()
+  const delayedTable = new DelayedTable()
   const receipts = new ReceiptKey()
   const logs = await openLogs(options, settings, {
     clock,
@@ -107,11 +110,16 @@ export async function openParts(
       groupMachine(coordinator),
       producerIdMachine(producers),
       receiptMachine(receipts),
+      delayedMachine(delayedTable),
     ],
     fail,
   })
+  let delayed: DelayedService | null = null
   const groups = new GroupService({ coordinator, logs, clock, timers, fail })
-  const onDeleted = (topic: Topic) => groups.topicDeleted(topic)
+  const onDeleted = (topic: Topic) => {
+    groups.topicDeleted(topic)
+    delayed?.topicDeleted(topic)
+  }
   const topics = new TopicService({ table, logs, random, given, onDeleted, fail })
   topics.nameCluster()
   await topics.removeOrphans()
@@ -128,13 +136,26 @@ export async function openParts(
     fail,
   })
   deliveries.start()
+  const producerIds = new ProducerIdService(producers, logs)
+  delayed = await DelayedService.open({
+    table: delayedTable,
+    logs,
+    topics,
+    producerIds,
+    clock,
+    timers,
+    logger,
+    limits: delayedLimits(settings),
+    fail,
+  })
   const { advertised, data } = options
   const context: BrokerContext = {
     settings,
     topics,
     groups,
     deliveries,
-    producerIds: new ProducerIdService(producers, logs),
+    producerIds,
+    delayed,
     fetchSessions: new FetchSessions({
       slots: settings.maxIncrementalFetchSessionCacheSlots,
       newId: () => 1 + randomBelow(random, 2 ** 31 - 2),
@@ -148,6 +169,16 @@ export async function openParts(
     advertised: (listenerAddress) => advertised ?? listenerAddress,
   }
   return { context, failure }
+}
+
+function delayedLimits(settings: BrokerSettings): DelayedLimits {
+  return {
+    maxDelayMs: settings.shoalDelayedMaxMs,
+    maxRecords: settings.shoalDelayedMaxRecords,
+    maxBytes: settings.shoalDelayedMaxBytes,
+    // A record is never larger than the request that brought it, but for its header.
+    maxMessageBytes: settings.socketRequestMaxBytes + 4_096,
+  }
 }
 
 function newCoordinator(

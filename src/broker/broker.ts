@@ -68,6 +68,7 @@ export class Broker {
       await listener?.close()
       parts.context.deliveries.close()
       parts.context.groups.close()
+      await parts.context.delayed.close()
       await parts.context.logs.close()
       throw error
     }
@@ -113,13 +114,13 @@ export class Broker {
   }
 
   async #close(): Promise<void> {
-    const { deliveries, groups, logs, logger } = this.#parts.context
+    const { deliveries, delayed, groups, logs, logger } = this.#parts.context
     this.#stop.abort()
     this.#retentionTimer?.cancel()
     const listenersClosed = [this.#listener.close(), this.#http?.close()]
     deliveries.close()
     groups.close()
-    await Promise.all([...listenersClosed, this.#retention])
+    await Promise.all([...listenersClosed, delayed.close(), this.#retention])
     try {
       await logs.close()
     } catch (error) {

@@ -6,6 +6,7 @@
 
 import type { Address, Clock, Logger, Random, Timers } from '../core/index.ts'
 import type { LogStore } from '../log/index.ts'
+import type { DelayedService } from './delayed/delayed-service.ts'
 import type { FetchSessions } from './fetch/fetch-session.ts'
 import type { DeliveryService } from './delivery/delivery-service.ts'
 import type { GroupService } from './group-service.ts'
@@ -23,6 +24,7 @@ export interface BrokerContext {
   /** Per-record delivery to members of groups. */
   readonly deliveries: DeliveryService
   readonly producerIds: ProducerIdService
+  readonly delayed: DelayedService
   readonly fetchSessions: FetchSessions
   readonly logs: LogStore
   readonly clock: Clock

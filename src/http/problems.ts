@@ -52,6 +52,11 @@ export const problemTable = {
     title: 'The server works on as many requests as it may',
     retryAfterSeconds: 1,
   },
+  TOO_MANY_DELAYED: {
+    status: 429,
+    title: 'As many delayed messages wait as may wait',
+    retryAfterSeconds: 10,
+  },
   INTERNAL: { status: 500, title: 'The server failed; its log says why' },
   STORAGE_FULL: { status: 507, title: 'The disk is full; nothing was kept' },
   CLOSING: { status: 503, title: 'The server is closing', retryAfterSeconds: 1 },

@@ -6,7 +6,7 @@
  */
 
 import { z } from 'zod'
-import { int64, offset, partitionIndex, timestamp, topicName } from './fields.ts'
+import { duration, int64, offset, partitionIndex, timestamp, topicName } from './fields.ts'
 import { route } from './route.ts'
 
 /** Most messages of one publish. */
@@ -40,13 +40,17 @@ export const message = z
   })
   .meta({ id: 'Message' })
 
+/** A time of day. */
+const moment = z.union([timestamp, z.int().min(0)])
+
 /** What a message says of itself. */
 const sentFields = {
   key: z.string().nullable().optional().meta({ description: 'chooses the partition' }),
   key_encoding: z.enum(['utf8', 'base64']).optional().meta({ description: 'default utf8' }),
   value: z
     .unknown()
-    .refine((value) => value !== undefined, 'is missing')
+    // Aborts: else a list whose messages are wrong would be told that it is no single message.
+    .refine((value) => value !== undefined, { message: 'is missing', abort: true })
     .meta({ description: 'text, any JSON, or null' }),
   encoding: z
     .enum(['utf8', 'json', 'base64'])
@@ -63,6 +67,12 @@ const sentFields = {
     .union([timestamp, z.int().min(0)])
     .optional()
     .meta({ description: 'RFC 3339, or milliseconds since 1970; default now' }),
+  delay: z
+    .union([duration, z.int().min(0)])
+    .optional()
+    .meta({ description: 'seen by nobody for so long: `30s`, or milliseconds' }),
+  deliver_at: moment.optional().meta({ description: 'seen by nobody before this time' }),
+  deliverAt: moment.optional().meta({ description: 'the same' }),
 }
 
 /** One message to publish. */
@@ -82,7 +92,9 @@ const single = z.strictObject({ ...sentFields, partitioner }).meta({ id: 'Publis
 const result = z
   .strictObject({
     partition: z.int(),
-    offset: offset.optional().meta({ description: 'missing where it was refused' }),
+    offset: offset.optional().meta({ description: 'missing where it was refused, or is delayed' }),
+    id: z.string().optional().meta({ description: 'of a delayed message' }),
+    deliver_at: timestamp.optional().meta({ description: 'of a delayed message: when it is due' }),
     error: z.string().optional().meta({ description: 'why this message was refused' }),
     code: z.string().optional().meta({ description: 'the same as a code' }),
   })
@@ -98,12 +110,20 @@ export const messageRoutes = {
       'The answer leaves when a crash can no longer take the messages away, in their order, one result each. All that one ' +
       'request sends to a partition is appended together. Messages without a key go to one partition a request, the next ' +
       'one the next time. The topic is made if it is not there and auto.create.topics.enable allows it. A request that has ' +
-      'an invalid message is refused whole.',
+      'an invalid message is refused whole. A message with `delay` or `deliver_at` is kept apart, over restarts, until it is ' +
+      'due; then it goes to the end of its partition, once, in the order of due times. It goes with its topic when that is ' +
+      'deleted.',
     params: z.strictObject({ topic: topicName }),
     // The shape with a list is looked at first: its errors are told where a list was sent.
     body: z.union([batch, single]),
     response: z.strictObject({ results: z.array(result) }).meta({ id: 'PublishResponse' }),
-    problems: ['UNKNOWN_TOPIC', 'MESSAGE_TOO_LARGE', 'TOO_MANY_PARTITIONS', 'STORAGE_DAMAGED'],
+    problems: [
+      'UNKNOWN_TOPIC',
+      'MESSAGE_TOO_LARGE',
+      'TOO_MANY_PARTITIONS',
+      'TOO_MANY_DELAYED',
+      'STORAGE_DAMAGED',
+    ],
     examples: [
       {
         name: 'many',

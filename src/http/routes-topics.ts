@@ -12,6 +12,7 @@ export const topic = z
     partitions: z.int().meta({ description: 'how many' }),
     total_messages: int64.meta({ description: 'offsets between the ends of the logs' }),
     total_size_bytes: int64,
+    delayed: int64.meta({ description: 'messages that are not due yet; not in total_messages' }),
     retention: z.string().meta({ description: 'such as `7d`; `forever`' }),
     cleanup_policy: z.string().meta({ description: '`delete`, `compact` or both' }),
     partition_offsets: z
@@ -54,6 +55,7 @@ const orders = {
   partitions: 2,
   total_messages: 0,
   total_size_bytes: 0,
+  delayed: 0,
   retention: '7d',
   cleanup_policy: 'delete',
   partition_offsets: { '0': { earliest: 0, latest: 0 }, '1': { earliest: 0, latest: 0 } },

@@ -4,6 +4,7 @@
  *
  * Everything is checked before anything is appended, so a refusal of the request has changed nothing. What a log itself
  * refuses then (a time too far ahead, damage on the disk) is told message by message. Answers leave after the flush.
+ * Delayed messages go to a log of their own (`../delayed/`) until they are due.
  */
 
 import type { AppendResult, PartitionLog } from '../../log/index.ts'
@@ -11,6 +12,7 @@ import { encodeRecordBatch, partitionForKey, type RecordInput } from '../../prot
 import { type FieldProblem, Problem, problem } from '../../http/index.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Topic } from '../topics/topic-table.ts'
+import { type Due, dueOf } from './delay.ts'
 import { recordOf, type SentMessage } from './message-json.ts'
 
 export interface PublishOptions {
@@ -23,7 +25,10 @@ export interface PublishOptions {
 
 export interface PublishResult {
   readonly partition: number
+  /** Missing where the message was refused, or is delayed. */
   readonly offset?: number
+  readonly id?: string
+  readonly deliver_at?: string
   readonly error?: string
   readonly code?: string
 }
@@ -31,6 +36,18 @@ export interface PublishResult {
 interface Placed {
   readonly index: number
   readonly record: RecordInput
+}
+
+interface PlacedLater extends Placed {
+  readonly partition: number
+  readonly due: Due
+  readonly hasTimestamp: boolean
+}
+
+interface Placement {
+  /** By partition. */
+  readonly batches: ReadonlyMap<number, readonly Placed[][]>
+  readonly delayed: readonly PlacedLater[]
 }
 
 /** A batch header, and the most that lengths, deltas and counts of a record and of each of its headers take. */
@@ -47,11 +64,14 @@ export async function publishMessages(
   const placed = place(options, context.clock.wallMs(), {
     needsKeys: config.cleanupPolicy !== 'delete',
     maxBytes: config.maxMessageBytes,
+    maxDelayMs: context.delayed.limits.maxDelayMs,
   })
   if (placed instanceof Problem) return placed
+  const full = placed.delayed.length === 0 ? null : context.delayed.refusalOf(placed.delayed.length)
+  if (full !== null) return problem('TOO_MANY_DELAYED', full)
   const results: PublishResult[] = Array.from({ length: messages.length })
-  const flushes: Promise<unknown>[] = []
-  for (const [partition, batches] of placed) {
+  const flushes: Promise<unknown>[] = [keepForLater(context, topic, placed.delayed, results)]
+  for (const [partition, batches] of placed.batches) {
     const append = (log: PartitionLog | null) =>
       log === null ? [] : batches.map((batch) => appendBatch(log, batch, results))
     // In the turn of the request where the log is open: requests that follow each other keep their order.
@@ -64,6 +84,34 @@ export async function publishMessages(
   }
   await Promise.all(flushes)
   return answered(results, messages.length, topic)
+}
+
+/** Delayed messages, in their order, into the log that keeps them until they are due. */
+async function keepForLater(
+  { delayed }: BrokerContext,
+  { topicId }: Topic,
+  placed: readonly PlacedLater[],
+  results: PublishResult[],
+): Promise<void> {
+  if (placed.length === 0) return
+  const stored = await delayed.publish(
+    placed.map(({ partition, record, due, hasTimestamp }) => ({
+      topicId,
+      partition,
+      ...due,
+      record,
+      hasTimestamp,
+    })),
+  )
+  for (const [at, { index, partition, due }] of placed.entries()) {
+    const outcome = stored[at]
+    if (outcome === undefined || outcome.id === null)
+      results[index] = { partition, error: outcome?.error ?? '', code: outcome?.code ?? '' }
+    else {
+      const deliverAt = new Date(due.dueMs).toISOString()
+      results[index] = { partition, id: outcome.id, deliver_at: deliverAt }
+    }
+  }
 }
 
 /** One flush promise; the results of the batch are filled in. */
@@ -96,7 +144,7 @@ function answered(
   count: number,
   { name }: Topic,
 ): readonly PublishResult[] | Problem {
-  const refused = results.filter(({ offset }) => offset === undefined)
+  const refused = results.filter(({ offset, id }) => offset === undefined && id === undefined)
   const [first] = refused
   if (first === undefined || refused.length < count) return results
   if (first.code === undefined)
@@ -111,10 +159,15 @@ function answered(
 function place(
   { topic, messages, partitioner, keylessPartition }: PublishOptions,
   nowMs: number,
-  limits: { readonly needsKeys: boolean; readonly maxBytes: number },
-): ReadonlyMap<number, readonly Placed[][]> | Problem {
+  limits: {
+    readonly needsKeys: boolean
+    readonly maxBytes: number
+    readonly maxDelayMs: number
+  },
+): Placement | Problem {
   const { partitionCount } = topic
   const batches = new Map<number, { readonly all: Placed[][]; byteLength: number }>()
+  const delayed: PlacedLater[] = []
   const errors: FieldProblem[] = []
   let isTooLarge = false
   for (const [index, message] of messages.entries()) {
@@ -122,6 +175,11 @@ function place(
     const path = `body.messages.${index}`
     if ('path' in record) {
       errors.push({ path: `${path}.${record.path}`, message: record.message })
+      continue
+    }
+    const due = dueOf(message, nowMs, limits.maxDelayMs)
+    if (due !== null && 'path' in due) {
+      errors.push({ path: `${path}.${due.path}`, message: due.message })
       continue
     }
     const { key = null } = record
@@ -139,10 +197,16 @@ function place(
     else if (BATCH_BYTES + byteLength > limits.maxBytes) {
       isTooLarge = true
       errors.push({ path, message: `has more than ${limits.maxBytes} bytes (max.message.bytes)` })
+    } else if (due !== null) {
+      const hasTimestamp = message.timestamp !== undefined
+      delayed.push({ index, record, partition, due, hasTimestamp })
     } else putInto(batches, partition, { index, record }, byteLength, limits.maxBytes)
   }
   if (errors.length === 0)
-    return new Map(Array.from(batches, ([partition, { all }]) => [partition, all]))
+    return {
+      batches: new Map(Array.from(batches, ([partition, { all }]) => [partition, all])),
+      delayed,
+    }
   const detail = errors.map(({ path, message }) => `${path}: ${message}`).join('; ')
   return problem(isTooLarge ? 'MESSAGE_TOO_LARGE' : 'INVALID_REQUEST', detail, { errors })
 }

@@ -7,6 +7,7 @@ const orders = {
   partitions: 2,
   total_messages: 0,
   total_size_bytes: 0,
+  delayed: 0,
   retention: '7d',
   cleanup_policy: 'delete',
   partition_offsets: { '0': { earliest: 0, latest: 0 }, '1': { earliest: 0, latest: 0 } },

@@ -71,7 +71,10 @@ export function topicHandlers({ context }: HttpContext): TopicHandlers {
   }
 }
 
-async function topicJson({ topics, logs }: BrokerContext, topic: Topic): Promise<JsonTopic> {
+async function topicJson(
+  { topics, logs, delayed }: BrokerContext,
+  topic: Topic,
+): Promise<JsonTopic> {
   const { name, topicId, partitionCount } = topic
   const { retentionMs, cleanupPolicy } = topics.configOf(topic)
   const offsets: [string, { earliest: number; latest: number }][] = []
@@ -91,6 +94,7 @@ async function topicJson({ topics, logs }: BrokerContext, topic: Topic): Promise
     partitions: partitionCount,
     total_messages: messageCount,
     total_size_bytes: byteLength,
+    delayed: delayed.countOf(topic),
     retention: retentionText(retentionMs),
     cleanup_policy: cleanupPolicy,
     partition_offsets: Object.fromEntries(offsets),

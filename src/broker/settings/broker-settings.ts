@@ -80,6 +80,13 @@ export const brokerSettingTable = {
     'rows of all timelines: a rebalance counts one, each move that it names another',
     100,
   ),
+  'shoal.delayed.max.ms': long(604_800_000, 'longest time that a message may be delayed', 1),
+  'shoal.delayed.max.records': int(1_000_000, 'most delayed messages that wait at a time', 0),
+  'shoal.delayed.max.bytes': long(
+    8_589_934_592,
+    'most bytes that the log of delayed messages may take on the disk',
+    0,
+  ),
   'shoal.max.partitions': int(100_000, 'most partitions of all topics together', 1),
 } as const satisfies Readonly<Record<string, SettingDefinition>>
 

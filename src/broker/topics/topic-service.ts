@@ -8,6 +8,7 @@
 import type { Random } from '../../core/index.ts'
 import { uuidBytes } from '../../core/index.ts'
 import type { LogStore, PartitionLog, PartitionLogConfig, StateMachine } from '../../log/index.ts'
+import { DELAYED_LOG } from '../delayed/delayed-log.ts'
 import type { BrokerSettingName } from '../settings/broker-settings.ts'
 import type { BrokerConfigTexts } from '../settings/describe.ts'
 import { partitionLogConfig } from '../settings/topic-configs.ts'
@@ -99,7 +100,8 @@ export class TopicService {
   async removeOrphans(): Promise<void> {
     const { logs } = this.#options
     for (const { topicId, partition } of logs.partitions())
-      if (!this.#has(topicId, partition)) await logs.deletePartition({ topicId, partition })
+      if (topicId !== DELAYED_LOG.topicId && !this.#has(topicId, partition))
+        await logs.deletePartition({ topicId, partition })
   }
 
   create(topic: NewTopic, validateOnly: boolean): TopicDecision {
