@@ -37,13 +37,18 @@ describe(`the runtime under the crash ledger (seed ${SEED})`, () => {
       needs(missing),
       async (context) => {
         await using broker = await start()
-        const killed = await run(broker.bootstrap, 'ledger-worker.ts', { kills: 3 })
+        const killed = await run(broker.bootstrap, 'ledger-worker-uneven.ts', {})
         context.diagnostic(`3 SIGKILLs: ${told(killed)}`)
-        assert.deepEqual([killed.lost, killed.outOfOrder, killed.done], [[], [], 4_000])
-        assert.ok(killed.passed)
+        clean(killed, 4_000)
+        assert.ok(killed.repeated <= killed.explainedByCompletion, told(killed))
+
+        const forgetful = await run(broker.bootstrap, 'ledger-worker-forgetful.ts', {})
+        context.diagnostic(`the same without completion memory: ${told(forgetful)}`)
+        clean(forgetful, 4_000)
+        assert.ok(forgetful.repeated <= forgetful.explainedByPosition, told(forgetful))
         assert.ok(
-          killed.repeated <= killed.explainedByPosition,
-          `${killed.repeated} repeated, explained ${killed.explainedByPosition}`,
+          killed.repeated <= forgetful.repeated / 4,
+          `${killed.repeated} repeated with memory, ${forgetful.repeated} without`,
         )
 
         const stopped = await run(broker.bootstrap, 'ledger-worker.ts', {
@@ -92,6 +97,11 @@ function run(
     seed: SEED,
     ...options,
   })
+}
+
+function clean({ lost, outOfOrder, done, passed }: CrashReport, records: number): void {
+  assert.deepEqual({ lost, outOfOrder, done }, { lost: [], outOfOrder: [], done: records })
+  assert.ok(passed)
 }
 
 function told({ done, lost, outOfOrder, repeated, inFlight, ...report }: CrashReport): string {
