@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { errorsPage, protocolPage } from '../scripts/generate-docs.ts'
+import { configurationPage, errorsPage, protocolPage } from '../scripts/generate-docs.ts'
 
 const page = (name: string) => readFileSync(join(import.meta.dirname, '../docs', name), 'utf8')
 
@@ -16,4 +16,8 @@ test('docs/errors.md is the error table, neither more nor less (npm run docs)', 
 
 test('docs/protocol-support.md is the table of served APIs (npm run docs)', () => {
   assert.equal(page('protocol-support.md'), protocolPage())
+})
+
+test('docs/configuration.md is the schema of a service’s settings (npm run docs)', () => {
+  assert.equal(page('configuration.md'), configurationPage())
 })

@@ -18,7 +18,7 @@ export const exitCodes = {
     code: 78,
     meaning: 'the configuration is invalid, or the data folder or the address cannot be used',
   },
-  interrupted: { code: 130, meaning: 'interrupted' },
+  interrupted: { code: 130, meaning: 'interrupted: a second signal ends a command at once' },
 } as const
 
 export type ExitName = keyof typeof exitCodes

@@ -56,7 +56,7 @@ function endingWithItsReader(stream: NodeJS.WriteStream): NodeJS.WriteStream {
 function stopOnSignals(): AbortSignal {
   const stopping = new AbortController()
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+    if (stopping.signal.aborted) process.exit(130)
     stopping.abort(signal)
   }
   process.on('SIGINT', onSignal)

@@ -4,6 +4,7 @@
 
 import { Command, CommanderError } from 'commander'
 import { messageOf, VERSION } from '../core/index.ts'
+import { addConfig } from './commands/config.ts'
 import { addConsume } from './commands/consume.ts'
 import { addDemo } from './commands/demo.ts'
 import { addGroups } from './commands/groups.ts'
@@ -24,7 +25,9 @@ export async function runCommandLine(io: Io, args: readonly string[]): Promise<v
       if (error.exitCode !== 0) io.setExitCode(exitCodes.usage.code)
       return
     }
-    io.err(`shoal: ${messageOf(error)}\n`)
+    const words = messageOf(error)
+    // A list of problems has a head of its own.
+    io.err(words.startsWith('✖') ? `${words}\n` : `shoal: ${words}\n`)
     if (error instanceof Error && io.env['SHOAL_DEBUG'] !== undefined)
       io.err(`${error.stack ?? ''}\n`)
     io.setExitCode(exitCodeOf(error))
@@ -52,6 +55,7 @@ function commandTree(io: Io): Command {
   addServe(program, io)
   addRun(program, io)
   addLedger(program, io)
+  addConfig(program, io)
   addTopics(program, io)
   addProduce(program, io)
   addConsume(program, io)

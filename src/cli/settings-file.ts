@@ -61,6 +61,11 @@ async function checkServeFile(name: string, text: string): Promise<ServeFile> {
       })
       .optional(),
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+    // The service's sections, when one file serves both; `config/schema.ts` knows them.
+    consumer: z.unknown(),
+    metrics: z.unknown(),
+    log: z.unknown(),
+    lag: z.unknown(),
   })
   const outcome = schema.safeParse((await parseYaml(name, text)) ?? {})
   if (outcome.success) return outcome.data
@@ -76,7 +81,7 @@ export function configurationError(problems: readonly string[]): ShoalError {
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
   return new ShoalError(
     'SHOAL_CONFIG_INVALID',
-    `${count} in configuration\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+    `✖ ${count} in configuration\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
   )
 }
 

@@ -224,11 +224,11 @@ describe('telemetry', () => {
     await world.drain(running)
   })
 
-  test('commits, rebalances, retries, dead letters and partition ends are told', async () => {
+  test('commits, rebalances, retries, dead letters, and ends are told', async () => {
     const world = new World()
     world.broker.append({ topic: TOPIC, partition: 0, key: bytes('a'), value: null })
     const told: string[] = []
-    const channels = ['commit', 'rebalance', 'retry', 'deadLetter', 'partitionEnd'] as const
+    const channels = ['commit', 'rebalance', 'retry', 'deadLetter', 'partitionEnd', 'end'] as const
     const listeners = channels.map((name) => [name, () => void told.push(name)] as const)
     for (const [name, listener] of listeners) telemetry[name].subscribe(listener)
     const running = await world.start({

@@ -37,7 +37,7 @@ import type {
   SourceSession,
 } from './source.ts'
 import { telemetry } from './telemetry.ts'
-import type { RebalanceEvent } from './telemetry.ts'
+import type { EndEvent, RebalanceEvent } from './telemetry.ts'
 import { Watch } from './watch.ts'
 
 /** Of the time a revoke may take, this much is kept for the commit, at most a fifth of it. */
@@ -193,6 +193,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
 
   notice(notice: SourceNotice): void {
     const { kind, ...facts } = notice
+    telemetry.notice.publish({ group: this.#settings.group, notice })
     this.#settings.logger.log(levelOf(notice), `source: ${kind}`, {
       group: this.#settings.group,
       ...facts,
@@ -214,6 +215,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     const { chunk } = item
     work.tracker.finish(item.ordinal)
     this.#counts[how]++
+    if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
     work.progressMs = this.#dispatcher.momentMs
     this.#progressMs = work.progressMs
     chunk.remaining--
@@ -426,6 +428,13 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
 
   nowMs(): number {
     return this.#settings.clock.monotonicMs()
+  }
+
+  #tellEnd({ partition, record }: WorkItem, how: EndEvent['how']): void {
+    const { group } = this.#settings
+    const { topic, partition: index } = partition
+    const { offset, timestampMs } = record
+    telemetry.end.publish({ group, how, topic, partition: index, offset, timestampMs })
   }
 
   #tell(kind: RebalanceEvent['kind'], partitions: readonly OwnedPartition[]): void {

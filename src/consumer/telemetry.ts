@@ -9,11 +9,22 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel'
 import type { TracingChannel } from 'node:diagnostics_channel'
 import type { Ctx } from './options.ts'
-import type { CommitPosition, OwnedPartition } from './source.ts'
+import type { CommitPosition, OwnedPartition, SourceNotice } from './source.ts'
 
 export interface HandleEvent {
   readonly group: string
   readonly ctx: Ctx
+}
+
+/** A record is over and done with: it counts for the committed position. Told once for each record. */
+export interface EndEvent {
+  readonly group: string
+  readonly how: 'handled' | 'skipped' | 'deadLettered'
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** When the record was written, milliseconds since the epoch. */
+  readonly timestampMs: number
 }
 
 export interface CommitEvent {
@@ -63,6 +74,12 @@ export interface StuckEvent {
   readonly reasons: readonly string[]
 }
 
+/** What the source tells its operator: joined, a reset, records that retention took, a slow broker. */
+export interface NoticeEvent {
+  readonly group: string
+  readonly notice: SourceNotice
+}
+
 export interface PartitionEndEvent {
   readonly group: string
   readonly partition: OwnedPartition
@@ -80,6 +97,7 @@ export interface EventChannel<T> {
 
 export interface Telemetry {
   readonly handle: TracingChannel<unknown, HandleEvent>
+  readonly end: EventChannel<EndEvent>
   readonly commit: EventChannel<CommitEvent>
   readonly rebalance: EventChannel<RebalanceEvent>
   readonly pause: EventChannel<PauseEvent>
@@ -87,11 +105,13 @@ export interface Telemetry {
   readonly deadLetter: EventChannel<DeadLetterEvent>
   readonly stuck: EventChannel<StuckEvent>
   readonly partitionEnd: EventChannel<PartitionEndEvent>
+  readonly notice: EventChannel<NoticeEvent>
 }
 
 /** The channels by their role; their names are `shoal:` and the role in kebab-case. */
 export const telemetry: Telemetry = {
   handle: tracingChannel('shoal:handle'),
+  end: events('shoal:end'),
   commit: events('shoal:commit'),
   rebalance: events('shoal:rebalance'),
   pause: events('shoal:pause'),
@@ -99,6 +119,7 @@ export const telemetry: Telemetry = {
   deadLetter: events('shoal:dead-letter'),
   stuck: events('shoal:stuck'),
   partitionEnd: events('shoal:partition-end'),
+  notice: events('shoal:notice'),
 }
 
 /** The channel of Node knows nothing of what it carries; each is published to with its own event only. */

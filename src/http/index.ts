@@ -35,4 +35,5 @@ export type {
   Route,
   RouteTable,
 } from './route.ts'
+export { route } from './route.ts'
 export { type BrokerRoutes, brokerRoutes } from './routes.ts'

@@ -91,7 +91,7 @@ describe('the service of the examples', () => {
     const nothing = await shoal(['run', EXAMPLE], { cwd: empty })
     assert.deepEqual([nothing.exitCode, nothing.stdout], [78, ''])
     for (const name of ['KAFKA_BOOTSTRAP_SERVERS', 'KAFKA_GROUP_ID', 'KAFKA_TOPIC'])
-      assert.match(nothing.stderr, new RegExp(`${name} is missing`))
+      assert.match(nothing.stderr, new RegExp(`^  ${name} +required: `, 'm'))
 
     await writeFile(join(folder, 'no-handle.mjs'), 'export function handler() {}\n')
     await writeFile(join(folder, 'broken.ts'), '\nexport function handle() { 1 +* 2 }\n')

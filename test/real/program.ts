@@ -47,7 +47,7 @@ export class Program implements AsyncDisposable {
     const [first = command, ...rest] = [...DIES_WITH_PARENT, command, ...args]
     this.#child = spawn(first, rest, {
       cwd: options.cwd,
-      env: { ...process.env, ...options.env },
+      env: { ...ownEnvironment(), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -153,6 +153,12 @@ export class Program implements AsyncDisposable {
   #told(what: string): string {
     return `${this.#name} ${what}\nstdout:\n${this.#stdout.slice(-4_000)}\nstderr:\n${this.#stderr.slice(-4_000)}`
   }
+}
+
+/** Without the variables that are for the tests themselves: Shoal refuses settings that it does not know. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const ours = /^SHOAL_(?:\w*SEEDS?(?:_BROKER)?|SUBJECT|KAFKA_JVM|KILLS|BENCH_\w+)$/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 
 /** Runs a program to its end. */

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import type { Broker } from '../../broker/index.ts'
-import { messageOf, ShoalError } from '../../core/index.ts'
+import { messageOf, ShoalError, VERSION } from '../../core/index.ts'
 import type { Io } from '../io.ts'
 import { wholeNumber } from '../flags.ts'
 import { createLogger, runtimeLogger } from '../log.ts'
@@ -39,6 +39,7 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
   const logger = createLogger(io, { format: 'text' })
   const { KafkaProducer } = await import('../../sources/kafka/index.ts')
   const { runService } = await import('../service/run-service.ts')
+  const { serviceSchema } = await import('../config/schema.ts')
   const { loadServiceModule } = await import('../../consumer/index.ts')
   const module = await loadServiceModule(pathToFileURL(WORKER), WORKER)
   await using broker = await openBroker(io, flags)
@@ -56,10 +57,14 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
     value: new TextEncoder().encode(SAMPLE),
     headers: [],
   })
-  const settings = { brokers, groupId: GROUP, topics: [TOPIC] }
+  const config = serviceSchema.parse({ consumer: { brokers, group: GROUP, topics: [TOPIC] } })
   const running = runService({
-    settings,
+    config,
     module,
+    cwd: io.cwd,
+    version: VERSION,
+    clock: io.clock,
+    timers: io.timers,
     logger,
     runtimeLogger: runtimeLogger(io, 'text', logger),
     stop: io.stop,

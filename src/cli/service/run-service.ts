@@ -1,70 +1,60 @@
 /**
- * A service from start to end: joins the group, handles records, leaves when asked, and says what it did.
+ * A service from start to end: joins the group, handles records, answers probes, watches its lag, leaves when asked, and
+ * says what it did.
+ *
+ *   SIGTERM ─▶ /readyz 503 ─▶ what runs finishes ─▶ commit ─▶ the group is left ─▶ the port closes
  */
 
 import { availableParallelism } from 'node:os'
-import { serviceConsumer, type Report, type ServiceModule } from '../../consumer/index.ts'
-import type { Logger } from '../../core/index.ts'
+import type { Health, NoticeEvent, Report, Running, ServiceModule } from '../../consumer/index.ts'
+import { serviceConsumer, telemetry } from '../../consumer/index.ts'
+import type { Clock, LogFields, Logger, Timers } from '../../core/index.ts'
+import type { KafkaClusterOptions } from '../../sources/kafka/index.ts'
 import { kafka } from '../../sources/kafka/index.ts'
-import type { ServiceSettings } from './service-settings.ts'
-
-/** As the classic service asks for: a minute without a heartbeat before its partitions go to others. */
-const SESSION_TIMEOUT_MS = 60_000
+import { ServiceMetrics } from '../metrics/service-metrics.ts'
+import type { ServiceConfig } from '../config/schema.ts'
+import { type AlertFunction, tellHooks } from './alert-hooks.ts'
+import { LagWatch } from './lag-watch.ts'
+import { openMonitor } from './monitor.ts'
+import { assessReadiness } from './readiness.ts'
+import { clusterOptions, runtimeOverrides, sourceOptions } from './service-options.ts'
 
 const STOPPING = 'Stopping: what has started is finished first. A second signal leaves at once.'
+const NOT_STARTED: Health = { status: 'ok', reasons: [], oldestInFlightMs: 0, blockedKeys: 0 }
 
 export interface ServiceRun {
-  readonly settings: ServiceSettings
+  readonly config: ServiceConfig
   readonly module: ServiceModule
+  /** Called when an alert on lag fires or is over. */
+  readonly onAlert?: AlertFunction | undefined
+  /** Where relative file names of the configuration begin. */
+  readonly cwd: string
+  readonly version: string
   /** Where the lines of the service go. */
   readonly logger: Logger
   /** Where those of the runtime below it go; default `logger`. */
   readonly runtimeLogger?: Logger
+  readonly clock: Clock
+  readonly timers: Timers
   /** How long to try to reach a broker, milliseconds; default the source's own. */
   readonly bootstrapTimeoutMs?: number
   /** Ends the service: what has started is finished and committed, then the group is left. */
   readonly stop: AbortSignal
-  /** Overrides what the module says; default there: the cores of the machine. */
-  readonly concurrency?: number
 }
 
 /** Resolves with the report once the service was stopped; rejects when it could not go on. */
-export async function runService({
-  settings,
-  module,
-  logger,
-  runtimeLogger = logger,
-  bootstrapTimeoutMs,
-  stop,
-  concurrency,
-}: ServiceRun): Promise<Report> {
-  const { brokers, groupId, topics } = settings
-  const workers = concurrency ?? module.options?.concurrency ?? availableParallelism()
-  const log = (message: string, fields?: Record<string, unknown>) =>
-    logger.log('info', message, fields)
-  const definition = serviceConsumer(module, {
-    group: groupId,
-    source: kafka({
-      brokers,
-      topics: [...topics],
-      sessionTimeoutMs: SESSION_TIMEOUT_MS,
-      offsetReset: 'earliest',
-      ...(bootstrapTimeoutMs === undefined ? {} : { bootstrapTimeoutMs }),
-    }),
-    deadLetter: `${topics[0]}.dlq`,
-    concurrency: workers,
-    overrides: { concurrency: workers },
-    logger: runtimeLogger,
-    tools: { log },
-  })
-  log(`Consumer created with group.id: ${groupId}`)
+export async function runService(run: ServiceRun): Promise<Report> {
+  const { config, logger, stop } = run
+  const cluster = await clusterOptions(config.consumer, run.cwd)
+  const log = (message: string, fields?: LogFields) => logger.log('info', message, fields)
+  const state: State = { running: null, hasJoined: false }
+  await using _watching = await watchOver(run, cluster, state)
+  const definition = define(run, cluster, log)
+  log(`Consumer created with group.id: ${config.consumer.group}`)
   const running = await definition.start({ signal: stop })
-  log(
-    topics.length === 1
-      ? 'Connected to Kafka and listening to the topic...'
-      : `Connected to Kafka and listening to ${topics.length} topics...`,
-  )
-  log(`Using ${describeWorkers(workers)} for concurrent processing.`)
+  state.running = running
+  log(listening(config.consumer.topics))
+  log(`Using ${workersText(definition.describe().concurrency)} for concurrent processing.`)
   stop.addEventListener('abort', () => log(STOPPING), { once: true })
   const report = await running.finished
   log('Consumer closed.', {
@@ -76,7 +66,109 @@ export async function runService({
   return report
 }
 
-function describeWorkers(workers: unknown): string {
+/** What the probes know of the service. */
+interface State {
+  running: Running | null
+  /** The broker has taken it into the group, with or without partitions. */
+  hasJoined: boolean
+}
+
+function define(
+  { config, module, logger, runtimeLogger = logger, bootstrapTimeoutMs }: ServiceRun,
+  cluster: KafkaClusterOptions,
+  log: (message: string, fields?: LogFields) => void,
+) {
+  const { consumer } = config
+  const source = kafka({
+    ...sourceOptions(consumer, cluster),
+    ...(bootstrapTimeoutMs === undefined ? {} : { bootstrapTimeoutMs }),
+  })
+  return serviceConsumer(module, {
+    group: consumer.group,
+    source,
+    deadLetter: `${consumer.topics[0]}.dlq`,
+    concurrency: availableParallelism(),
+    overrides: runtimeOverrides(consumer, module.options),
+    logger: runtimeLogger,
+    tools: { log },
+  })
+}
+
+/** Metrics, probes and the lag watch, where the configuration asks for them; disposed of when the service has ended. */
+async function watchOver(
+  run: ServiceRun,
+  cluster: KafkaClusterOptions,
+  state: State,
+): Promise<AsyncDisposable> {
+  const { config, clock, timers, logger, stop } = run
+  const { metrics, consumer } = config
+  const watching = new AsyncDisposableStack()
+  if (metrics.port === undefined && config.lag.alerts.length === 0) return watching
+  const lag = watching.use(lagWatch(run, cluster))
+  if (metrics.port === undefined) return watching
+  const onNotice = ({ group, notice }: NoticeEvent) => {
+    if (group === consumer.group && notice.kind === 'joined') state.hasJoined = true
+  }
+  telemetry.notice.subscribe(onNotice)
+  watching.defer(() => void telemetry.notice.unsubscribe(onNotice))
+  const health = () => state.running?.health() ?? NOT_STARTED
+  const library = await import('@prometheus-io/client')
+  const series = watching.use(
+    new ServiceMetrics({
+      library,
+      group: consumer.group,
+      clock,
+      version: run.version,
+      partitionSeries: metrics.partitionSeries,
+      health,
+      lag: () => lag.lag,
+    }),
+  )
+  const monitor = await openMonitor({
+    address: { host: metrics.host, port: metrics.port },
+    clock,
+    timers,
+    logger,
+    metrics: () => series.text(),
+    readiness: () =>
+      assessReadiness({
+        hasJoined: state.hasJoined,
+        isStopping: stop.aborted,
+        health: health(),
+        firing: lag.firing,
+      }),
+  })
+  watching.defer(() => monitor.close())
+  const { host, port } = monitor.address
+  logger.log('info', `Metrics and probes on http://${host}:${port}`)
+  return watching
+}
+
+function lagWatch(run: ServiceRun, cluster: KafkaClusterOptions): LagWatch {
+  const { config, clock, timers, runtimeLogger = run.logger, onAlert = null } = run
+  const { group, topics } = config.consumer
+  return new LagWatch({
+    group,
+    intervalMs: config.lag.interval,
+    rules: config.lag.alerts,
+    clock,
+    timers,
+    logger: runtimeLogger,
+    open: async () => {
+      const { GroupLagReader } = await import('../../sources/kafka/admin/index.ts')
+      return GroupLagReader.open({ ...cluster, group, topics })
+    },
+    tell: (alert) => tellHooks(alert, { group, logger: runtimeLogger, timers, onAlert, fetch }),
+  })
+}
+
+function listening(topics: readonly string[]): string {
+  return topics.length === 1
+    ? 'Connected to Kafka and listening to the topic...'
+    : `Connected to Kafka and listening to ${topics.length} topics...`
+}
+
+function workersText(workers: unknown): string {
   return typeof workers === 'number'
     ? `${workers} ${workers === 1 ? 'worker' : 'workers'}`
     : 'an adaptive number of workers'

@@ -137,21 +137,18 @@ interface FetchPosition {
   readonly partition: number
   readonly from: number
   readonly waitMs: number
+  /** Most bytes of the answer, unless the first batch alone is larger; default 1 MiB. */
+  readonly maxBytes?: number
 }
 
-async function fetchOnce(
-  client: KafkaClient,
-  { topic, topicId, partition, from, waitMs }: FetchPosition,
-) {
-  const { response } = await client.request(
-    fetch,
-    fetchRequest({ topic, topicId, partition, from, waitMs }),
-    {
-      to: { topic, partition },
-      channel: 'fetch',
-      timeoutMs: client.settings.requestTimeoutMs + waitMs,
-    },
-  )
+/** One Fetch of one partition, its records decoded. */
+export async function fetchOnce(client: KafkaClient, position: FetchPosition) {
+  const { topic, partition, from, waitMs } = position
+  const { response } = await client.request(fetch, fetchRequest(position), {
+    to: { topic, partition },
+    channel: 'fetch',
+    timeoutMs: client.settings.requestTimeoutMs + waitMs,
+  })
   const answer = response.responses[0]?.partitions[0]
   throwIfRefused(
     fetch.name,
@@ -171,12 +168,13 @@ async function fetchOnce(
   return { records, next: nextOffset }
 }
 
-function fetchRequest({ topic, topicId, partition, from, waitMs }: FetchPosition) {
+function fetchRequest(position: FetchPosition) {
+  const { topic, topicId, partition, from, waitMs, maxBytes = FETCH_BYTES } = position
   const partitions = [
     {
       partition,
       fetchOffset: from,
-      partitionMaxBytes: FETCH_BYTES,
+      partitionMaxBytes: maxBytes,
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
       logStartOffset: -1,
@@ -189,7 +187,7 @@ function fetchRequest({ topic, topicId, partition, from, waitMs }: FetchPosition
     replicaState: { replicaId: -1, replicaEpoch: -1 },
     maxWaitMs: waitMs,
     minBytes: 1,
-    maxBytes: FETCH_BYTES,
+    maxBytes,
     isolationLevel: 0,
     sessionId: 0,
     sessionEpoch: -1,
