@@ -120,6 +120,11 @@ export class GroupService {
     return answer
   }
 
+  /** What is known in this turn, flushed or not: for a decision that goes on in it. Answers that leave wait for `ask`. */
+  peek<Answer>(question: (coordinator: GroupCoordinator) => Answer): Answer {
+    return question(this.#options.coordinator)
+  }
+
   /** The topic's committed offsets and deliveries go with it. */
   topicDeleted({ name, topicId }: { readonly name: string; readonly topicId: string }): void {
     if (this.#closed === null) this.#handle({ kind: 'topic-deleted', topic: name, topicId })

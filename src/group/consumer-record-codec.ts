@@ -22,9 +22,11 @@ import type {
   MemberProfile,
   MemberProgress,
   ReconciliationState,
+  StartPolicy,
   TargetAssignmentRecord,
 } from './consumer-records.ts'
 
+const STARTS: readonly StartPolicy[] = ['earliest', 'latest', 'none']
 const STATES: readonly ReconciliationState[] = ['stable', 'unrevoked', 'unreleased']
 
 export function consumerRecordToJson(
@@ -145,6 +147,7 @@ function profileToJson(profile: MemberProfile): object {
 
 function profileFromJson(fields: Fields): MemberProfile {
   const classic = fields.objectOrNull('classic')
+  const http = fields.objectOrNull('http')
   return {
     memberId: fields.text('memberId'),
     groupInstanceId: fields.textOrNull('groupInstanceId'),
@@ -160,6 +163,10 @@ function profileFromJson(fields: Fields): MemberProfile {
     classic: classic && {
       sessionTimeoutMs: classic.integer('sessionTimeoutMs'),
       protocols: protocolsFromJson(classic),
+    },
+    http: http && {
+      sessionTimeoutMs: http.integer('sessionTimeoutMs'),
+      start: STARTS.find((known) => known === http.text('start')) ?? http.fail('start', 'a policy'),
     },
   }
 }

@@ -40,6 +40,15 @@ export interface ClassicSide {
   readonly protocols: readonly { readonly name: string; readonly metadata: Uint8Array }[]
 }
 
+/** Where a member begins in partitions in which its group has committed nothing. */
+export type StartPolicy = 'earliest' | 'latest' | 'none'
+
+/** Of a member that came over HTTP: it has a session timeout of its own. */
+export interface HttpSide {
+  readonly sessionTimeoutMs: number
+  readonly start: StartPolicy
+}
+
 /** What a member says of itself. */
 export interface MemberProfile {
   readonly memberId: string
@@ -53,6 +62,7 @@ export interface MemberProfile {
   readonly subscribedTopicRegex: string | null
   readonly serverAssignor: string | null
   readonly classic: ClassicSide | null
+  readonly http: HttpSide | null
 }
 
 /** Where a member stands. */

@@ -215,6 +215,12 @@ export class GroupCoordinator {
     return group.type === 'classic' ? classicOwners(group) : consumerOwners(group)
   }
 
+  /** The hard state of a KIP-848 group, a value that never changes; undefined for another, or none. */
+  consumerGroup(groupId: string): ConsumerGroup | undefined {
+    const group = this.#table.groups.get(groupId)
+    return group?.type === 'consumer' ? group : undefined
+  }
+
   timeline(groupId: string): GroupTimeline | undefined {
     const group = this.#table.groups.get(groupId)
     if (group === undefined) return undefined

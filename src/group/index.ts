@@ -1,5 +1,14 @@
 export * from './assignor/index.ts'
 export type { ConsumerGroupConfig, MigrationPolicy } from './consumer/turn.ts'
+export type { ConsumerGroup, ConsumerMember } from './consumer/consumer-group.ts'
+export { hasMoved, httpBeat, idleMembers, isBehind } from './consumer/http-members.ts'
+export {
+  type AnyPartitions,
+  listOf as partitionListOf,
+  samePartitions,
+  setOf as partitionSetOf,
+} from './consumer/partitions.ts'
+export { stateOfConsumer } from './consumer/consumer-group.ts'
 export { GroupCoordinator, type GroupDecision } from './coordinator.ts'
 export type { GroupCoordinatorOptions } from './limits.ts'
 export type * from './messages.ts'

@@ -6,7 +6,7 @@
  * Requests of timers are made by the coordinator itself and come back from the shell when they are due.
  */
 
-import type { TopicIdPartitions } from './consumer-records.ts'
+import type { HttpSide, TopicIdPartitions } from './consumer-records.ts'
 
 /** Kafka's names for everything that the coordinator refuses with. */
 export type GroupError =
@@ -121,6 +121,8 @@ export interface ConsumerHeartbeatRequest {
   readonly serverAssignor: string | null
   /** What the member owns. */
   readonly topicPartitions: readonly TopicIdPartitions[] | null
+  /** Of a member that comes over HTTP; left out by one that joins it comes from a Kafka client. */
+  readonly http?: HttpSide | undefined
 }
 
 export interface OffsetCommitRequest {

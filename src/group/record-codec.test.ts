@@ -101,6 +101,12 @@ const profile: fc.Arbitrary<MemberProfile> = fc.record({
   subscribedTopicRegex: textOrNull,
   serverAssignor: textOrNull,
   classic: fc.option(classic),
+  http: fc.option(
+    fc.record({
+      sessionTimeoutMs: integer,
+      start: fc.constantFrom('earliest', 'latest', 'none'),
+    }),
+  ),
 })
 const assigned = fc.array(
   fc.record({

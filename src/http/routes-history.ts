@@ -50,7 +50,7 @@ const rebalance = z
   })
   .meta({ id: 'Rebalance' })
 
-const partitionLag = z
+export const partitionLag = z
   .strictObject({
     topic: z.string(),
     partition: z.int(),

@@ -5,7 +5,10 @@
 
 import { deliveryRoutes } from './routes-delivery.ts'
 import { historyRoutes } from './routes-history.ts'
+import { groupRoutes } from './routes-groups.ts'
+import { memberRoutes } from './routes-members.ts'
 import { messageRoutes } from './routes-messages.ts'
+import { offsetRoutes } from './routes-offsets.ts'
 import { opsRoutes } from './routes-ops.ts'
 import { topicRoutes } from './routes-topics.ts'
 
@@ -15,6 +18,9 @@ export const brokerRoutes = {
   ...topicRoutes,
   ...messageRoutes,
   ...deliveryRoutes,
+  ...memberRoutes,
+  ...groupRoutes,
+  ...offsetRoutes,
 }
 
 export type BrokerRoutes = typeof brokerRoutes

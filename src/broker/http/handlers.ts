@@ -6,10 +6,14 @@
 
 import type { BrokerRoutes, Handlers } from '../../http/index.ts'
 import { deliveryHandlers } from './delivery-handlers.ts'
+import { groupHandlers } from './group-handlers.ts'
 import { historyHandlers } from './history-handlers.ts'
 import type { HttpContext } from './http-context.ts'
+import { memberHandlers } from './member-handlers.ts'
 import { messageHandlers } from './message-handlers.ts'
+import { offsetHandlers } from './offset-handlers.ts'
 import { opsHandlers } from './ops-handlers.ts'
+import { pollHandlers } from './poll-handler.ts'
 import { topicHandlers } from './topic-handlers.ts'
 
 export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
@@ -19,5 +23,9 @@ export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
     ...topicHandlers(http),
     ...messageHandlers(http),
     ...deliveryHandlers(http),
+    ...memberHandlers(http),
+    ...pollHandlers(http),
+    ...groupHandlers(http),
+    ...offsetHandlers(http),
   }
 }

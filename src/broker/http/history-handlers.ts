@@ -4,7 +4,7 @@ import type { GroupTimeline, RebalanceEntry, RebalanceStart } from '../../group/
 import { rebalanceFigures } from '../../group/index.ts'
 import type { brokerRoutes, Handlers } from '../../http/index.ts'
 import { problem } from '../../http/index.ts'
-import { LagReader } from '../lag/group-lag.ts'
+import { LagReader, type PartitionLag } from '../lag/group-lag.ts'
 import type { HttpContext } from './http-context.ts'
 
 type HistoryHandlers = Pick<Handlers<typeof brokerRoutes>, 'rebalances' | 'groupLag'>
@@ -53,20 +53,25 @@ export function historyHandlers({ context }: HttpContext): HistoryHandlers {
         at: timeText(lag.atMs),
         lag: lag.lag,
         max_lag_seconds: lag.maxLagSeconds,
-        partitions: rows.map((row) => ({
-          topic: row.topic,
-          partition: row.partition,
-          committed_offset: row.committedOffset,
-          log_start_offset: row.logStartOffset,
-          log_end_offset: row.logEndOffset,
-          lag: row.lag,
-          lag_seconds: row.lagSeconds,
-          lost: row.lost,
-          member_id: row.memberId,
-          client_id: row.clientId,
-        })),
+        partitions: rows.map(lagRow),
       }
     },
+  }
+}
+
+/** One partition's lag as the API spells it. */
+export function lagRow(row: PartitionLag) {
+  return {
+    topic: row.topic,
+    partition: row.partition,
+    committed_offset: row.committedOffset,
+    log_start_offset: row.logStartOffset,
+    log_end_offset: row.logEndOffset,
+    lag: row.lag,
+    lag_seconds: row.lagSeconds,
+    lost: row.lost,
+    member_id: row.memberId,
+    client_id: row.clientId,
   }
 }
 

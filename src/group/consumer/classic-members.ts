@@ -66,6 +66,7 @@ export function joinAsClassic(turn: ConsumerTurn, request: JoinRequest): void {
       sessionTimeoutMs: request.sessionTimeoutMs,
       protocols: copied(request.protocols),
     },
+    http: null,
   }
   const subscriptionChanged = enrol(turn, { profile, before })
   renewTarget(turn)

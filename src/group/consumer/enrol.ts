@@ -20,8 +20,9 @@ export function enrol(
   const { groupId, group } = turn
   const { memberId } = profile
   const changed = !sameSubscription(profile, before?.profile ?? null)
-  // A group begins at epoch 1, and its first subscription is a change already.
-  const by = (group.groupEpoch === 0 ? 1 : 0) + (changed ? 1 : 0)
+  // A group begins at epoch 1, and its first subscription is a change already. Over HTTP the first generation is 1.
+  const begins = group.groupEpoch === 0 && profile.http === null
+  const by = (begins ? 1 : 0) + (changed ? 1 : 0)
   if (by > 0) turn.raiseEpoch(causeOf(profile, before?.profile ?? null), by)
   else if (topicsChanged(turn)) turn.raiseEpoch(causedByNobody('topic_changed', whatChanged(turn)))
 

@@ -43,6 +43,7 @@ describe('a join', () => {
           subscribedTopicRegex: null,
           serverAssignor: null,
           classic: null,
+          http: null,
         },
       },
       {

@@ -25,7 +25,7 @@ import { advance, renewTarget } from './rebalance.ts'
 import { fencedInstance, type Refusal, unknownMember } from './refusal.ts'
 import { isServerAssignor } from './target.ts'
 import { topicPattern } from './topic-pattern.ts'
-import type { ConsumerTurn } from './turn.ts'
+import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
 
 /** A request in which `requestProblem` found nothing. */
 export function consumerHeartbeat(turn: ConsumerTurn, request: ConsumerHeartbeatRequest): void {
@@ -61,7 +61,7 @@ function refuse(turn: ConsumerTurn, request: ConsumerHeartbeatRequest, refusal: 
 }
 
 function beat(turn: ConsumerTurn, received: ConsumerHeartbeatRequest): void {
-  const { limits, config } = turn
+  const { limits } = turn
   const isJoin = received.memberEpoch === 0
   const owned = received.topicPartitions === null ? null : setOf(received.topicPartitions)
   const known = identify(turn, received, owned)
@@ -78,7 +78,7 @@ function beat(turn: ConsumerTurn, received: ConsumerHeartbeatRequest): void {
   renewTarget(turn)
   const enrolled = turn.member(memberId) ?? null
   const member = advance(turn, memberId, { owned, subscriptionChanged: changed })
-  touchSession(turn, memberId, config.sessionTimeoutMs)
+  touchSession(turn, memberId, sessionTimeoutOf(turn, profile))
   const isFull =
     received.rebalanceTimeoutMs !== -1 &&
     (received.subscribedTopicNames !== null || received.subscribedTopicRegex !== null) &&

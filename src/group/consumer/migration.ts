@@ -134,6 +134,7 @@ function upgradedMember(
       subscribedTopicRegex: null,
       serverAssignor: null,
       classic: { sessionTimeoutMs: member.sessionTimeoutMs, protocols: member.protocols },
+      http: null,
     },
     memberEpoch: generation,
     previousMemberEpoch: generation,

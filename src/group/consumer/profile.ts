@@ -30,6 +30,7 @@ export function profileOf(
       regex === null ? (before?.subscribedTopicRegex ?? null) : regex === '' ? null : regex,
     serverAssignor: request.serverAssignor ?? before?.serverAssignor ?? null,
     classic: null,
+    http: request.http ?? before?.http ?? null,
   }
 }
 
@@ -64,7 +65,9 @@ export function sameProfile(left: MemberProfile, right: MemberProfile): boolean 
     left.clientHost === right.clientHost &&
     left.rebalanceTimeoutMs === right.rebalanceTimeoutMs &&
     left.serverAssignor === right.serverAssignor &&
-    sameClassicSide(left.classic, right.classic)
+    sameClassicSide(left.classic, right.classic) &&
+    left.http?.sessionTimeoutMs === right.http?.sessionTimeoutMs &&
+    left.http?.start === right.http?.start
   )
 }
 

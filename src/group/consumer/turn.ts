@@ -105,6 +105,6 @@ export class ConsumerTurn
   }
 }
 
-export function sessionTimeoutOf(turn: ConsumerTurn, { classic }: MemberProfile): number {
-  return classic?.sessionTimeoutMs ?? turn.config.sessionTimeoutMs
+export function sessionTimeoutOf(turn: ConsumerTurn, { classic, http }: MemberProfile): number {
+  return classic?.sessionTimeoutMs ?? http?.sessionTimeoutMs ?? turn.config.sessionTimeoutMs
 }
