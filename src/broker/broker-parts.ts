@@ -30,8 +30,13 @@ import { MemoryFileStore } from './memory-file-store.ts'
 import { producerIdMachine, ProducerIdService, ProducerIdTable } from './producer-ids.ts'
 import type { BrokerSettings } from './settings/broker-settings.ts'
 import { brokerConfigRules, topicDefaultRules } from './settings/config-rules.ts'
-import { consumerGroupConfig, groupConfigRules } from './settings/group-configs.ts'
+import {
+  consumerGroupConfig,
+  groupConfigRules,
+  shareGroupConfig,
+} from './settings/group-configs.ts'
 import { topicMachine, TopicService } from './topics/topic-service.ts'
+import { ShareService } from './share/share-service.ts'
 import { type Topic, TopicTable } from './topics/topic-table.ts'
 
 /** Journal bytes before a checkpoint when the journal lives in memory. */
@@ -130,6 +135,7 @@ export async function openParts(
     topics,
     receipts,
     logs,
+    settings,
     clock,
     timers,
     logger,
@@ -156,6 +162,12 @@ export async function openParts(
     deliveries,
     producerIds,
     delayed,
+    shares: new ShareService({
+      deliveries,
+      topics,
+      maxSessions: settings.groupShareMaxShareSessions,
+      fail,
+    }),
     fetchSessions: new FetchSessions({
       slots: settings.maxIncrementalFetchSessionCacheSlots,
       newId: () => 1 + randomBelow(random, 2 ** 31 - 2),
@@ -196,6 +208,8 @@ function newCoordinator(
     groupConsumerMaxSize: settings.groupConsumerMaxSize,
     groupConsumerMigrationPolicy: settings.groupConsumerMigrationPolicy as MigrationPolicy,
     consumerGroupConfig: (groupId) => consumerGroupConfig(table.groupConfigs(groupId), settings),
+    groupShareMaxSize: settings.groupShareMaxSize,
+    shareGroupConfig: (groupId) => shareGroupConfig(table.groupConfigs(groupId), settings),
     groupTimelineEntries: settings.shoalGroupTimelineEntries,
     groupTimelineRows: settings.shoalGroupTimelineRows,
     offsetMetadataMaxBytes: settings.offsetMetadataMaxBytes,

@@ -12,6 +12,7 @@ import type { DeliveryService } from './delivery/delivery-service.ts'
 import type { GroupService } from './group-service.ts'
 import type { ProducerIdService } from './producer-ids.ts'
 import type { BrokerSettings } from './settings/broker-settings.ts'
+import type { ShareService } from './share/share-service.ts'
 import type { TopicService } from './topics/topic-service.ts'
 
 /** The one node of the cluster: leader of everything, coordinator of everything, controller. */
@@ -23,6 +24,8 @@ export interface BrokerContext {
   readonly groups: GroupService
   /** Per-record delivery to members of groups. */
   readonly deliveries: DeliveryService
+  /** Share sessions, and acknowledgements by offsets. */
+  readonly shares: ShareService
   readonly producerIds: ProducerIdService
   readonly delayed: DelayedService
   readonly fetchSessions: FetchSessions

@@ -19,6 +19,7 @@ import type {
   GroupReply,
   GroupRequest,
   GroupResponse,
+  NamedTopicPartitions,
   Now,
   ReplyToken,
   SharePartition,
@@ -138,6 +139,21 @@ export class GroupService {
   /** What groups were delivered record by record. */
   get shares(): SharePartitions {
     return this.#options.coordinator.shares
+  }
+
+  isShareGroup(groupId: string): boolean {
+    return this.isEmptyShareGroup(groupId) !== undefined
+  }
+
+  /** Whether a share group has members; undefined for a group of another type, or none. */
+  isEmptyShareGroup(groupId: string): boolean | undefined {
+    return this.#options.coordinator.isEmptyShareGroup(groupId)
+  }
+
+  /** What members of a share group have. */
+  assignedOf(groupId: string): readonly NamedTopicPartitions[] {
+    const { members } = this.#options.coordinator.describeShare(groupId)
+    return members.flatMap(({ assignment }) => assignment.topicPartitions)
   }
 
   /** What a group committed in a partition; null when nothing. */

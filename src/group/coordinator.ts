@@ -32,6 +32,7 @@ import { downgraded, mayBecomeConsumer, mustDowngrade, upgraded } from './consum
 import { notConsumer, type Refusal } from './consumer/refusal.ts'
 import { type ConsumerSoftState, newConsumerSoftState } from './consumer/soft-state.ts'
 import { ConsumerTurn } from './consumer/turn.ts'
+import type { GroupDecision } from './decision.ts'
 import { describeGroup, listedClassic, matches } from './describe.ts'
 import { type Group, GroupTable } from './group-table.ts'
 import { type GroupCoordinatorOptions, type Limits, limitsOf } from './limits.ts'
@@ -39,7 +40,6 @@ import type {
   ConsumerHeartbeatRequest,
   DeleteGroupsRequest,
   GroupError,
-  GroupReply,
   GroupRequest,
   Now,
   TimerCommand,
@@ -51,6 +51,7 @@ import { fetchOffsets } from './offsets/fetch.ts'
 import type {
   DescribedConsumerGroup,
   DescribedGroup,
+  DescribedShareGroup,
   GroupTimeline,
   ListedGroup,
   ListGroupsFilter,
@@ -58,21 +59,12 @@ import type {
   OffsetFetchGroupResult,
 } from './queries.ts'
 import type { GroupRecord, OffsetsCommittedRecord, Ownership } from './records.ts'
-import {
-  applyShareRecord,
-  commitSharePartition,
-  type SharePartition,
-  type SharePartitions,
-} from './share/index.ts'
+import { deliveriesAfter } from './share/after-commit.ts'
+import { commitSharePartition, type SharePartition, type SharePartitions } from './share/index.ts'
 import { causedBy, causedByNobody } from './timeline/causes.ts'
 import { timelineOf } from './timeline/timeline.ts'
 
-/** What a request leads to. The shell replays the records at once, sets the timers, and holds the replies until the flush. */
-export interface GroupDecision {
-  readonly records: readonly GroupRecord[]
-  readonly replies: readonly GroupReply[]
-  readonly timers: readonly TimerCommand[]
-}
+export type { GroupDecision } from './decision.ts'
 
 const NOTHING: GroupDecision = { records: [], replies: [], timers: [] }
 
@@ -104,15 +96,15 @@ export class GroupCoordinator {
       if (group.members.size === 0) continue
       timers.push(...this.#resume(group, now).timers)
     }
+    timers.push(...this.#table.shareGroups.start((groupId) => this.#moment(groupId, now)))
     return timers
   }
 
   handle(request: GroupRequest, now: Now): GroupDecision {
     const decision = this.#route(request, now)
     const { records } = decision
-    return this.#table.shares.size === 0 || records.length === 0
-      ? decision
-      : { ...decision, records: [...records, ...this.#deliveriesAfter(records)] }
+    const further = deliveriesAfter(records, this.#table.shares, this.#limits.topics)
+    return further.length === 0 ? decision : { ...decision, records: [...records, ...further] }
   }
 
   #route(request: GroupRequest, now: Now): GroupDecision {
@@ -170,28 +162,29 @@ export class GroupCoordinator {
 
   fetchOffsets(group: OffsetFetchGroup): OffsetFetchGroupResult {
     const known = this.#table.groups.get(group.groupId)
-    const refusal = known?.type === 'consumer' ? fetchRefusal(known, group) : 'NONE'
+    const isShare = this.#table.shareGroups.has(group.groupId)
+    const refusal = isShare ? 'GROUP_ID_NOT_FOUND' : fetchRefusal(known, group)
     return fetchOffsets(group, this.#table.offsets.of(group.groupId), refusal)
   }
 
   list(filter: ListGroupsFilter): readonly ListedGroup[] {
     const groupIds = new Set([...this.#table.groups.keys(), ...this.#soft.keys()])
-    return Array.from(groupIds, (groupId) => {
+    const others = Array.from(groupIds, (groupId) => {
       const group = this.#table.groups.get(groupId) ?? this.#table.classic(groupId)
       return group.type === 'consumer'
         ? listedConsumer(group)
         : listedClassic(group, this.#soft.get(groupId))
-    }).filter((group) => matches(group, filter))
+    })
+    const listed = [...others, ...this.#table.shareGroups.list()]
+    return listed.filter((group) => matches(group, filter))
   }
 
   /** One group of a DescribeGroups request. */
   describe(groupId: string, apiVersion: number): DescribedGroup {
     const group = this.#table.groups.get(groupId)
-    const isConsumer = group?.type === 'consumer'
-    const exists = !isConsumer && this.#exists(groupId)
-    const why = isConsumer
-      ? `Group ${groupId} is not a classic group.`
-      : `Group ${groupId} not found.`
+    const isOther = group?.type === 'consumer' || this.#table.shareGroups.has(groupId)
+    const exists = !isOther && this.#exists(groupId)
+    const why = isOther ? `Group ${groupId} is not a classic group.` : `Group ${groupId} not found.`
     return describeGroup(
       exists ? this.#table.classic(groupId) : null,
       this.#soft.get(groupId),
@@ -206,6 +199,17 @@ export class GroupCoordinator {
     if (group?.type === 'consumer') return describeConsumer(group, this.#limits.topics)
     const problem = this.#exists(groupId) ? 'is not a consumer group' : 'not found'
     return noConsumerGroup(groupId, `Group ${groupId} ${problem}.`)
+  }
+
+  /** One group of a ShareGroupDescribe request. */
+  describeShare(groupId: string): DescribedShareGroup {
+    const why = this.#isOther(groupId) ? 'is not a share group' : 'not found'
+    return this.#table.shareGroups.describe(groupId, why)
+  }
+
+  /** Share groups, and whether each has members; undefined for a group of another type, or none. */
+  isEmptyShareGroup(groupId: string): boolean | undefined {
+    return this.#table.shareGroups.isEmpty(groupId)
   }
 
   /** Who has which partitions, as far as assignments can be read; undefined for a group that is not there. */
@@ -231,6 +235,10 @@ export class GroupCoordinator {
   #decide(request: OneGroupRequest, now: Now): GroupDecision {
     const { groupId } = request
     const group = this.#table.groups.get(groupId)
+    const { shareGroups } = this.#table
+    if (request.kind === 'share-heartbeat')
+      return shareGroups.heartbeat(request, this.#moment(groupId, now), this.#isOther(groupId))
+    if (shareGroups.has(groupId)) return shareGroups.decide(request, this.#moment(groupId, now))
     if (request.kind === 'consumer-heartbeat') return this.#consumerHeartbeat(request, now)
     const isOffsets = request.kind === 'offset-commit' || request.kind === 'offset-delete'
     if (group?.type === 'consumer' && (isOffsets || group.members.size > 0)) {
@@ -303,6 +311,7 @@ export class GroupCoordinator {
         // Only ids that were handed out and not used can be left: they mean nothing any more.
         for (const memberId of this.#soft.get(groupId)?.sessions.keys() ?? [])
           timers.push({ kind: 'cancel', key: timerKey.session(groupId, memberId) })
+        timers.push(...this.#table.shareGroups.timersOf(groupId))
         this.#soft.delete(groupId)
       }
       return { groupId, errorCode }
@@ -310,39 +319,12 @@ export class GroupCoordinator {
     return { records, timers, replies: [{ to: replyTo, response: { kind: 'delete', results } }] }
   }
 
-  /** What commits and deleted offsets mean to records that are in flight. */
-  #deliveriesAfter(records: readonly GroupRecord[]): readonly GroupRecord[] {
-    const { shares } = this.#table
-    const result: GroupRecord[] = []
-    // A request may name a partition twice: the second commit meets what the first one leaves.
-    const drafts = new Map<SharePartition, SharePartition | null>()
-    const moved = (groupId: string, topic: string, partition: number, offset: number) => {
-      const topicId = this.#limits.topics.byName(topic)?.topicId ?? ''
-      const share = shares.get({ groupId, topicId, partition })
-      const draft = share && (drafts.has(share) ? drafts.get(share) : share)
-      if (share === null || draft == null) return
-      const further = commitSharePartition(draft, offset)
-      drafts.set(share, further.reduce<SharePartition | null>(applyShareRecord, draft))
-      result.push(...further)
-    }
-    for (const record of records)
-      if (record.kind === 'share-deleted') {
-        const share = shares.get(record)
-        if (share !== null) drafts.set(share, null)
-      } else if (record.kind === 'offsets-committed')
-        for (const { topic, partitions } of record.topics)
-          for (const { partition, offset } of partitions)
-            moved(record.groupId, topic, partition, offset)
-      else if (record.kind === 'offsets-deleted')
-        for (const { topic, partitions } of record.topics)
-          for (const partition of partitions) moved(record.groupId, topic, partition, NO_OFFSET)
-    return result
-  }
-
   #deletionRefusal(groupId: string): GroupError {
     if (groupId === '') return 'INVALID_GROUP_ID'
     const soft = this.#soft.get(groupId)
     if (!this.#exists(groupId)) return 'GROUP_ID_NOT_FOUND'
+    const isEmptyShare = this.#table.shareGroups.isEmpty(groupId)
+    if (isEmptyShare !== undefined) return isEmptyShare ? 'NONE' : 'NON_EMPTY_GROUP'
     const group = this.#table.groups.get(groupId) ?? this.#table.classic(groupId)
     const isEmpty =
       group.type === 'consumer' ? group.members.size === 0 : stateOf(group, soft) === 'Empty'
@@ -397,7 +379,8 @@ export class GroupCoordinator {
 
   /** What a turn of either type has to know of the world. */
   #moment(groupId: string, now: Now) {
-    const groupCount = Math.max(this.#table.groups.size, this.#soft.size)
+    const { groups, shareGroups } = this.#table
+    const groupCount = Math.max(groups.size, this.#soft.size) + shareGroups.size
     return {
       exists: this.#exists(groupId),
       mayBegin: groupCount < this.#limits.maxGroups,
@@ -462,6 +445,11 @@ export class GroupCoordinator {
   }
 
   #exists(groupId: string): boolean {
+    return this.#isOther(groupId) || this.#table.shareGroups.has(groupId)
+  }
+
+  /** Of a type that is no share group. */
+  #isOther(groupId: string): boolean {
     return this.#table.groups.has(groupId) || this.#soft.has(groupId)
   }
 

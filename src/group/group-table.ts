@@ -21,6 +21,8 @@ import {
 import { OffsetTable } from './offsets/offset-table.ts'
 import type { GroupRecord } from './records.ts'
 import { ShareTable } from './share/index.ts'
+import { ShareGroups } from './share-group/share-groups.ts'
+import type { ShareGroupLimits } from './share-group/turn.ts'
 import { type TimelineLimits, TimelineTable } from './timeline/timeline-table.ts'
 
 export type Group = ClassicGroup | ConsumerGroup
@@ -29,11 +31,13 @@ export class GroupTable {
   readonly groups = new Map<string, Group>()
   readonly offsets = new OffsetTable()
   readonly shares = new ShareTable()
+  readonly shareGroups: ShareGroups
   readonly timelines: TimelineTable
   #observedMs = 0
 
-  constructor(limits: TimelineLimits) {
+  constructor(limits: TimelineLimits & ShareGroupLimits) {
     this.timelines = new TimelineTable(limits)
+    this.shareGroups = new ShareGroups(limits)
   }
 
   /** Time that the broker has seen pass, as far as records say. */
@@ -49,6 +53,7 @@ export class GroupTable {
         this.groups.delete(record.groupId)
         this.offsets.deleteGroup(record.groupId)
         this.shares.deleteGroup(record.groupId)
+        this.shareGroups.delete(record.groupId)
         this.timelines.delete(record.groupId)
         return
       case 'timeline':
@@ -94,6 +99,13 @@ export class GroupTable {
       case 'share-deleted':
       case 'share-partition':
         return this.shares.replay(record)
+      case 'share-group-member':
+      case 'share-group-member-left':
+      case 'share-group-epoch':
+      case 'share-group-target':
+      case 'share-group-member-epoch':
+      case 'share-group':
+        return this.shareGroups.replay(record)
       default:
         return unreachable(record)
     }
@@ -108,7 +120,7 @@ export class GroupTable {
       records.push(group.type === 'classic' ? snapshotOf(group) : consumerSnapshotOf(group))
       records.push(...this.timelines.snapshot(group.groupId))
     }
-    records.push(...this.shares.snapshot())
+    records.push(...this.shareGroups.snapshot(), ...this.shares.snapshot())
     return records
   }
 

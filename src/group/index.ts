@@ -10,6 +10,7 @@ export {
 } from './consumer/partitions.ts'
 export { stateOfConsumer } from './consumer/consumer-group.ts'
 export { GroupCoordinator, type GroupDecision } from './coordinator.ts'
+export type { ShareGroupConfig } from './share-group/turn.ts'
 export type { GroupCoordinatorOptions } from './limits.ts'
 export type * from './messages.ts'
 export type * from './queries.ts'

@@ -3,6 +3,7 @@
 import type { ClassicLimits } from './classic/turn.ts'
 import { Subscriptions } from './consumer/target.ts'
 import type { ConsumerGroupConfig, ConsumerLimits, MigrationPolicy } from './consumer/turn.ts'
+import type { ShareGroupConfig, ShareGroupLimits } from './share-group/turn.ts'
 import type { OffsetLimits } from './offsets/commit.ts'
 import type { TimelineLimits } from './timeline/timeline-table.ts'
 import type { GroupTopics } from './topics.ts'
@@ -29,6 +30,10 @@ export interface GroupCoordinatorOptions {
   readonly groupConsumerMigrationPolicy?: MigrationPolicy
   /** What holds for a KIP-848 group now; default: session 45,000, heartbeat 5,000, assignment interval 0 (Kafka: 1,000). */
   readonly consumerGroupConfig?: (groupId: string) => ConsumerGroupConfig
+  /** `group.share.max.size`, default 200. */
+  readonly groupShareMaxSize?: number
+  /** What holds for a share group now; default: session 45,000, heartbeat 5,000. */
+  readonly shareGroupConfig?: (groupId: string) => ShareGroupConfig
   /** Groups that there may be; who would begin a further one is answered COORDINATOR_NOT_AVAILABLE. Default 100,000. */
   readonly maxGroups?: number
   /** Completed rebalances that one group remembers; default 100. */
@@ -45,6 +50,7 @@ export interface GroupCoordinatorOptions {
 
 export type Limits = ClassicLimits &
   ConsumerLimits &
+  ShareGroupLimits &
   OffsetLimits &
   TimelineLimits & {
     readonly maxGroups: number
@@ -68,6 +74,8 @@ const DEFAULTS = {
   groupConsumerMaxSize: 10_000,
   groupConsumerMigrationPolicy: 'bidirectional',
   consumerGroupConfig: () => DEFAULT_CONFIG,
+  groupShareMaxSize: 200,
+  shareGroupConfig: () => DEFAULT_CONFIG,
   maxGroups: 100_000,
   groupTimelineEntries: 100,
   groupTimelineRows: 100_000,

@@ -125,6 +125,20 @@ export interface ConsumerHeartbeatRequest {
   readonly http?: HttpSide | undefined
 }
 
+/** ShareGroupHeartbeat v1. Null names mean: as in the last heartbeat. */
+export interface ShareHeartbeatRequest {
+  readonly kind: 'share-heartbeat'
+  readonly replyTo: ReplyToken
+  readonly clientId: string
+  readonly clientHost: string
+  readonly groupId: string
+  readonly memberId: string
+  /** 0 joins, -1 leaves. */
+  readonly memberEpoch: number
+  readonly rackId: string | null
+  readonly subscribedTopicNames: readonly string[] | null
+}
+
 export interface OffsetCommitRequest {
   readonly kind: 'offset-commit'
   readonly replyTo: ReplyToken
@@ -201,6 +215,7 @@ export type GroupRequest =
   | HeartbeatRequest
   | LeaveRequest
   | ConsumerHeartbeatRequest
+  | ShareHeartbeatRequest
   | OffsetCommitRequest
   | OffsetDeleteRequest
   | DeleteGroupsRequest
@@ -261,6 +276,10 @@ export interface ConsumerHeartbeatResponse {
   readonly assignment: { readonly topicPartitions: readonly TopicIdPartitions[] } | null
 }
 
+export interface ShareHeartbeatResponse extends Omit<ConsumerHeartbeatResponse, 'kind'> {
+  readonly kind: 'share-heartbeat'
+}
+
 export interface OffsetCommitResponse {
   readonly kind: 'offset-commit'
   readonly topics: readonly {
@@ -289,6 +308,7 @@ export type GroupResponse =
   | HeartbeatResponse
   | LeaveResponse
   | ConsumerHeartbeatResponse
+  | ShareHeartbeatResponse
   | OffsetCommitResponse
   | OffsetDeleteResponse
   | DeleteGroupsResponse

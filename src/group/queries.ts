@@ -48,7 +48,7 @@ export interface ListedGroup {
   readonly groupId: string
   readonly protocolType: string
   readonly groupState: GroupState | ConsumerGroupState
-  readonly groupType: 'classic' | 'consumer'
+  readonly groupType: 'classic' | 'consumer' | 'share'
 }
 
 export interface DescribedGroup {
@@ -98,6 +98,26 @@ export interface DescribedConsumerGroup {
     readonly targetAssignment: { readonly topicPartitions: readonly NamedTopicPartitions[] }
     /** 0 speaks the classic protocol, 1 KIP-848. */
     readonly memberType: 0 | 1
+  }[]
+}
+
+/** A share group, as ShareGroupDescribe tells it; one of another type, or none, is GROUP_ID_NOT_FOUND. */
+export interface DescribedShareGroup {
+  readonly groupId: string
+  readonly errorCode: GroupError
+  readonly errorMessage: string | null
+  readonly groupState: 'Empty' | 'Stable' | ''
+  readonly groupEpoch: number
+  readonly assignmentEpoch: number
+  readonly assignorName: string
+  readonly members: readonly {
+    readonly memberId: string
+    readonly rackId: string | null
+    readonly memberEpoch: number
+    readonly clientId: string
+    readonly clientHost: string
+    readonly subscribedTopicNames: readonly string[]
+    readonly assignment: { readonly topicPartitions: readonly NamedTopicPartitions[] }
   }[]
 }
 

@@ -23,6 +23,7 @@ import {
   startFromJson,
 } from './record-part-codec.ts'
 import type { GroupRecord, MemberRecord, OffsetRecord } from './records.ts'
+import { shareGroupRecordFromJson, shareGroupRecordToJson } from './share-group/record-codec.ts'
 import { shareRecordFromJson, shareRecordToJson } from './share/record-codec.ts'
 
 const VERSION = 1
@@ -110,6 +111,13 @@ function toJson(record: GroupRecord): object {
     case 'share-deleted':
     case 'share-partition':
       return shareRecordToJson(record)
+    case 'share-group-member':
+    case 'share-group-member-left':
+    case 'share-group-epoch':
+    case 'share-group-target':
+    case 'share-group-member-epoch':
+    case 'share-group':
+      return shareGroupRecordToJson(record)
     default:
       return unreachable(record)
   }
@@ -198,6 +206,7 @@ function fromJson(fields: Fields): GroupRecord {
         entries: fields.objects('entries').map(entryFromJson),
       }
     default:
+      if (kind.startsWith('share-group')) return shareGroupRecordFromJson(kind, groupId, fields)
       if (kind.startsWith('share-')) return shareRecordFromJson(kind, groupId, fields)
       return consumerRecordFromJson(kind, groupId, fields)
   }

@@ -9,11 +9,12 @@
  *   group        all of a group but its offsets; written by snapshots, and when a KIP-848 group becomes a classic one
  *   timeline     what a group remembers of its rebalances; written by snapshots
  *
- * KIP-848 groups have their own: `consumer-records.ts`. What was delivered record by record: `share/records.ts`.
+ * KIP-848 groups have their own: `consumer-records.ts`. Share groups: `share-group/records.ts`, and what was delivered record by record: `share/records.ts`.
  */
 
 import type { ConsumerGroupRecord } from './consumer-records.ts'
 import type { ShareRecord } from './share/index.ts'
+import type { ShareGroupRecord } from './share-group/records.ts'
 import type { BeforeRebalance, RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
 
 export type * from './consumer-records.ts'
@@ -136,6 +137,7 @@ export interface TimelineRecord {
 export type GroupRecord =
   | ConsumerGroupRecord
   | ShareRecord
+  | ShareGroupRecord
   | GenerationRecord
   | AssignedRecord
   | MemberRemovedRecord

@@ -254,7 +254,16 @@ test('records in flight are limited, and counted', async () => {
   await fixture.settle(held.slice(1, 2), { kind: 'release' })
   const { topicId } = fixture.topic()
   assert.deepEqual(fixture.context.deliveries.counts('g'), [
-    { topicId, partition: 0, available: 0, acquired: 2, delayed: 1, archiving: 0, startOffset: 0 },
+    {
+      topicId,
+      partition: 0,
+      available: 0,
+      acquired: 2,
+      delayed: 1,
+      archiving: 0,
+      done: 0,
+      startOffset: 0,
+    },
   ])
   await fixture.settle(held.slice(0, 1), ACK)
   assert.deepEqual(valuesOf(await fixture.poll()), ['v3 1'])

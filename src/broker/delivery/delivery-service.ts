@@ -10,17 +10,21 @@ import type { Clock, Logger, Timers } from '../../core/index.ts'
 import { ShoalError } from '../../core/index.ts'
 import {
   type AssignedPartitions,
-  DEFAULT_SHARE_CONFIG,
+  type AcknowledgementBatch,
+  acknowledgeRecords,
+  type AcknowledgeResponse,
+  commitSharePartition,
   deliveryCounts,
+  startSharePartition,
   type GroupRecord,
   heldBy,
   dueDeadLetters,
   releaseMember,
-  type ShareConfig,
   type SharePartitionId,
 } from '../../group/index.ts'
 import type { LogStore } from '../../log/index.ts'
 import type { GroupService } from '../group-service.ts'
+import type { BrokerSettings } from '../settings/broker-settings.ts'
 import { StallWatch } from '../stall-watch.ts'
 import type { TopicService } from '../topics/topic-service.ts'
 import { DeadLetterWriter } from './dead-letters.ts'
@@ -35,7 +39,7 @@ import type {
   Settlement,
   SettlementResult,
 } from './delivery.ts'
-import { isOrderedByKey, topicShareConfig } from './delivery-config.ts'
+import { DeliveryConfigs } from './delivery-config.ts'
 import { PartitionSlot, type SlotWorld } from './partition-slot.ts'
 import { type PolledPartition, pollPartitions, type PollRequest, type PollWorld } from './poll.ts'
 import { deliveredRecords } from './delivered.ts'
@@ -50,11 +54,13 @@ export interface DeliveryServiceOptions {
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
+  readonly settings: BrokerSettings
   /** Ends the instance: a decision broke an invariant. */
   readonly fail: (error: Error) => void
 }
 
 export class DeliveryService implements Deliveries {
+  readonly configs: DeliveryConfigs
   readonly #options: DeliveryServiceOptions
   /** Group → topic id and partition. */
   readonly #slots = new Map<string, Map<string, PartitionSlot>>()
@@ -62,13 +68,13 @@ export class DeliveryService implements Deliveries {
   readonly #letters: DeadLetterWriter
   readonly #world: PollWorld & SlotWorld
   readonly #gone = new AbortController()
-  /** What a topic's configs come to, as long as they are the same. */
-  readonly #configs = new WeakMap<object, ShareConfig>()
   #stalledMs = 0
 
   constructor(options: DeliveryServiceOptions) {
     this.#options = options
-    const { clock, timers, groups, topics, logger, fail } = options
+    const { clock, timers, groups, topics, logger, settings, fail } = options
+    const isShareGroup = (groupId: string) => groups.isShareGroup(groupId)
+    this.configs = new DeliveryConfigs({ topics, settings, isShareGroup })
     this.#stalls = new StallWatch({
       clock,
       timers,
@@ -85,11 +91,8 @@ export class DeliveryService implements Deliveries {
       timers,
       fail,
       nowMs: () => this.#nowMs(),
-      configOf: (id) => this.#configOf(id),
-      isOrderedByKey: ({ topicId }) => {
-        const topic = topics.table.byId(topicId)
-        return topic !== undefined && isOrderedByKey(topic.configs)
-      },
+      configOf: (id) => this.configs.of(id),
+      isOrderedByKey: (id) => this.configs.isOrderedByKey(id),
       committedOffset: ({ groupId, topicId, partition }) => {
         const topic = topics.table.byId(topicId)
         return topic === undefined ? null : groups.committedOffset(groupId, topic.name, partition)
@@ -192,10 +195,40 @@ export class DeliveryService implements Deliveries {
     for (const { topicId, partition, startOffset } of this.#options.groups.shares.of(groupId)) {
       const { state } = this.#slotOf({ groupId, topicId, partition })
       if (state === null) continue
-      const { available, acquired, delayed, archiving } = deliveryCounts(state, this.#nowMs())
-      result.push({ topicId, partition, available, acquired, delayed, archiving, startOffset })
+      const counts = deliveryCounts(state, this.#nowMs())
+      const { available, acquired, delayed, archiving, acknowledged, archived } = counts
+      const done = acknowledged + archived
+      const inFlight = { available, acquired, delayed, archiving, done }
+      result.push({ topicId, partition, ...inFlight, startOffset })
     }
     return result
+  }
+
+  /**
+   * Acknowledges, releases, rejects or renews by offsets, as Kafka's share consumers do; the caller waits for the flush.
+   * Null when the group was delivered nothing there.
+   */
+  acknowledge(
+    id: SharePartitionId,
+    memberId: string,
+    batches: readonly AcknowledgementBatch[],
+  ): AcknowledgeResponse | null {
+    return this.#slotOf(id).decide((state, nowMs) =>
+      acknowledgeRecords(state, { memberId, batches, nowMs }),
+    )
+  }
+
+  /** The group begins anew at this offset; what it was delivered is forgotten. */
+  beginAt(id: SharePartitionId, offset: number): void {
+    const { groups } = this.#options
+    groups.recordDeliveries(id, [startSharePartition(id, groups.shares.get(id), offset)])
+  }
+
+  /** The group has no state in the partition any more. */
+  forget(id: SharePartitionId): void {
+    const { groups } = this.#options
+    const partition = groups.shares.get(id)
+    if (partition !== null) groups.recordDeliveries(id, commitSharePartition(partition, -1))
   }
 
   /** Ends waits and timers. Idempotent. */
@@ -240,6 +273,7 @@ export class DeliveryService implements Deliveries {
           break
         case 'consumer-member-left':
         case 'consumer-member-replaced':
+        case 'share-group-member-left':
           this.#release(record.groupId, record.memberId, () => true)
           break
         case 'member-epoch': {
@@ -253,22 +287,13 @@ export class DeliveryService implements Deliveries {
 
   /** What a member held in these partitions is available again. */
   #release(groupId: string, memberId: string, isGone: (id: SharePartitionId) => boolean): void {
+    if (this.#gone.signal.aborted) return
     for (const slot of this.#slots.get(groupId)?.values() ?? []) {
       if (!slot.hasHolds || !isGone(slot.id)) continue
       const { state } = slot
       if (state === null || heldBy(state, memberId, this.#nowMs()).length === 0) continue
       slot.decide((current, nowMs) => releaseMember(current, memberId, nowMs))
     }
-  }
-
-  #configOf({ topicId }: SharePartitionId): ShareConfig {
-    const topic = this.#options.topics.table.byId(topicId)
-    if (topic === undefined) return DEFAULT_SHARE_CONFIG
-    const known = this.#configs.get(topic.configs)
-    if (known !== undefined) return known
-    const config = topicShareConfig(topic.configs)
-    this.#configs.set(topic.configs, config)
-    return config
   }
 
   #nowMs(): number {

@@ -110,6 +110,8 @@ export interface DeliveryCount extends DeliveryPartition {
   readonly acquired: number
   readonly delayed: number
   readonly archiving: number
+  /** Acknowledged or given up, behind one that is not. */
+  readonly done: number
   readonly startOffset: number
 }
 

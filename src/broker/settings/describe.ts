@@ -8,7 +8,7 @@
 import type { BrokerSettingName } from './broker-settings.ts'
 import { brokerSettingTable } from './broker-settings.ts'
 import type { SettingDefinition, SettingType } from './definition.ts'
-import { groupConfigTable } from './group-configs.ts'
+import { type GroupConfigDefinition, groupConfigTable } from './group-configs.ts'
 import type { TopicConfigDefinition, TopicConfigName, TopicConfigs } from './topic-configs.ts'
 import { topicConfigTable } from './topic-configs.ts'
 
@@ -95,12 +95,14 @@ export function describeGroupConfigs(
   own: ReadonlyMap<string, string>,
   { given }: BrokerConfigTexts,
 ): readonly DescribedConfig[] {
-  return Object.entries(groupConfigTable).map(([name, definition]) => {
+  return Object.entries<GroupConfigDefinition>(groupConfigTable).map(([name, definition]) => {
     const { broker } = definition
+    const inherited =
+      broker === undefined ? [] : synonym(broker, given.get(broker), ConfigSource.staticBroker)
     const synonyms = [
       ...synonym(name, own.get(name), ConfigSource.group),
-      ...synonym(broker, given.get(broker), ConfigSource.staticBroker),
-      ...synonym(broker, definition.default, ConfigSource.default),
+      ...inherited,
+      ...synonym(broker ?? name, definition.default, ConfigSource.default),
     ]
     return entry(name, definition, synonyms, false)
   })

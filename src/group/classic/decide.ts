@@ -28,7 +28,7 @@ import type { ClassicTurn } from './turn.ts'
 
 export type ClassicRequest = Exclude<
   Extract<GroupRequest, { readonly groupId: string }>,
-  { readonly kind: 'consumer-heartbeat' }
+  { readonly kind: 'consumer-heartbeat' | 'share-heartbeat' }
 >
 
 export function decideClassic(

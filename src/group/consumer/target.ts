@@ -162,7 +162,7 @@ function heldBy(target: PartitionSet, topics: GroupTopics): AssignorMember['owne
 }
 
 /** Two 32-bit FNV-1a hashes over ids and partition counts, in an order of their own. */
-function fingerprint(topics: readonly GroupTopic[]): string {
+export function fingerprint(topics: readonly GroupTopic[]): string {
   if (topics.length === 0) return ''
   const parts = topics.map(({ topicId, partitionCount }) => `${topicId}/${partitionCount}`).sort()
   let low = 0x811c9dc5

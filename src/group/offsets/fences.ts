@@ -96,9 +96,10 @@ export function consumerDeleteFence({ group, limits }: ConsumerTurn): DeleteFenc
 
 /** Who asks a KIP-848 group for its offsets: an administrator (no id), or a member at its epoch. */
 export function fetchRefusal(
-  group: ConsumerGroup,
+  group: ConsumerGroup | { readonly type: 'classic' } | undefined,
   { memberId, memberEpoch }: OffsetFetchGroup,
 ): GroupError {
+  if (group?.type !== 'consumer') return 'NONE'
   if (memberId === null && memberEpoch < 0) return 'NONE'
   const member = group.members.get(memberId ?? '')
   if (member === undefined) return 'UNKNOWN_MEMBER_ID'

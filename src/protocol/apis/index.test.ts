@@ -38,6 +38,13 @@ test('the versions are those that were decided on', () => {
     [60, 'DescribeCluster', 0, 2],
     [68, 'ConsumerGroupHeartbeat', 0, 1],
     [69, 'ConsumerGroupDescribe', 0, 1],
+    [76, 'ShareGroupHeartbeat', 1, 1],
+    [77, 'ShareGroupDescribe', 1, 1],
+    [78, 'ShareFetch', 1, 2],
+    [79, 'ShareAcknowledge', 1, 2],
+    [90, 'DescribeShareGroupOffsets', 0, 1],
+    [91, 'AlterShareGroupOffsets', 0, 0],
+    [92, 'DeleteShareGroupOffsets', 0, 0],
   ])
 })
 

@@ -37,6 +37,13 @@ import { offsetDelete } from './47-offset-delete.ts'
 import { describeCluster } from './60-describe-cluster.ts'
 import { consumerGroupHeartbeat } from './68-consumer-group-heartbeat.ts'
 import { consumerGroupDescribe } from './69-consumer-group-describe.ts'
+import { shareGroupHeartbeat } from './76-share-group-heartbeat.ts'
+import { shareGroupDescribe } from './77-share-group-describe.ts'
+import { shareFetch } from './78-share-fetch.ts'
+import { shareAcknowledge } from './79-share-acknowledge.ts'
+import { describeShareGroupOffsets } from './90-describe-share-group-offsets.ts'
+import { alterShareGroupOffsets } from './91-alter-share-group-offsets.ts'
+import { deleteShareGroupOffsets } from './92-delete-share-group-offsets.ts'
 
 export * from './00-produce.ts'
 export * from './01-fetch.ts'
@@ -70,6 +77,13 @@ export * from './47-offset-delete.ts'
 export * from './60-describe-cluster.ts'
 export * from './68-consumer-group-heartbeat.ts'
 export * from './69-consumer-group-describe.ts'
+export * from './76-share-group-heartbeat.ts'
+export * from './77-share-group-describe.ts'
+export * from './78-share-fetch.ts'
+export * from './79-share-acknowledge.ts'
+export * from './90-describe-share-group-offsets.ts'
+export * from './91-alter-share-group-offsets.ts'
+export * from './92-delete-share-group-offsets.ts'
 export { NO_OPERATIONS } from './no-operations.ts'
 export { ZERO_UUID } from './zero-uuid.ts'
 
@@ -107,6 +121,13 @@ export const allApis = [
   describeCluster,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
+  shareGroupHeartbeat,
+  shareGroupDescribe,
+  shareFetch,
+  shareAcknowledge,
+  describeShareGroupOffsets,
+  alterShareGroupOffsets,
+  deleteShareGroupOffsets,
 ] as const
 
 /** The APIs that a broker answers. `ApiVersions` advertises these, from their handlers. */
@@ -141,6 +162,13 @@ export const servedApis = [
   describeCluster,
   consumerGroupHeartbeat,
   consumerGroupDescribe,
+  shareGroupHeartbeat,
+  shareGroupDescribe,
+  shareFetch,
+  shareAcknowledge,
+  describeShareGroupOffsets,
+  alterShareGroupOffsets,
+  deleteShareGroupOffsets,
 ] as const
 
 /**

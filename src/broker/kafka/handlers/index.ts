@@ -31,6 +31,15 @@ import { handleOffsetDelete } from './offset-delete.ts'
 import { handleOffsetFetch } from './offset-fetch.ts'
 import { handleOffsetForLeaderEpoch } from './offset-for-leader-epoch.ts'
 import { handleProduce } from './produce.ts'
+import { handleShareAcknowledge } from './share-acknowledge.ts'
+import { handleShareFetch } from './share-fetch.ts'
+import { handleShareGroupDescribe } from './share-group-describe.ts'
+import { handleShareGroupHeartbeat } from './share-group-heartbeat.ts'
+import {
+  handleAlterShareGroupOffsets,
+  handleDeleteShareGroupOffsets,
+  handleDescribeShareGroupOffsets,
+} from './share-group-offsets.ts'
 import { handleSyncGroup } from './sync-group.ts'
 
 const served: readonly Handler<BrokerContext>[] = [
@@ -63,6 +72,13 @@ const served: readonly Handler<BrokerContext>[] = [
   handleDescribeCluster,
   handleConsumerGroupHeartbeat,
   handleConsumerGroupDescribe,
+  handleShareGroupHeartbeat,
+  handleShareGroupDescribe,
+  handleShareFetch,
+  handleShareAcknowledge,
+  handleDescribeShareGroupOffsets,
+  handleAlterShareGroupOffsets,
+  handleDeleteShareGroupOffsets,
 ]
 
 export const kafkaHandlers: readonly Handler<BrokerContext>[] = [
