@@ -63,6 +63,8 @@ export interface ConsumerConfig {
   readonly nackBackoff?: Duration
   /** Over Kafka: the longest such wait; default 30 s. */
   readonly nackBackoffMax?: Duration
+  /** Over HTTP: how long a message may be worked on before it is delivered again; default 5 minutes, from 1 s. */
+  readonly visibilityTimeout?: Duration
   /** Records of a partition that may be handed out and not done; then it is not read on until one is. Default 10,000. */
   readonly maxOpenRecords?: number
   /** Ends waiting polls when it aborts. Closing stays the owner's. */
@@ -96,6 +98,7 @@ export interface ConsumerSettings {
   readonly maxAttempts: number
   readonly nackBackoffMs: number
   readonly nackBackoffMaxMs: number
+  readonly visibilityTimeoutMs: number
   readonly maxOpenRecords: number
   readonly security: Pick<KafkaClusterOptions, 'tls' | 'sasl'>
   readonly token: string | null
@@ -131,6 +134,7 @@ export function resolveConfig(config: ConsumerConfig): ConsumerSettings {
     maxAttempts: check.count('maxAttempts', 3),
     nackBackoffMs: check.duration('nackBackoff', 100),
     nackBackoffMaxMs: check.duration('nackBackoffMax', 30_000),
+    visibilityTimeoutMs: check.duration('visibilityTimeout', 300_000),
     maxOpenRecords: check.count('maxOpenRecords', 10_000),
     security: config.kafka ?? {},
     token: config.token ?? null,

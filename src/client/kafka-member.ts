@@ -34,6 +34,7 @@ import type {
   SettlementResult,
 } from './member.ts'
 import { Redeliveries } from './redeliveries.ts'
+import { notStored } from './settling.ts'
 import { Signal } from './signal.ts'
 
 /** A partition with more records than this is paused, and goes on at half of it. */
@@ -119,11 +120,7 @@ export class KafkaMember implements Member, SourceEvents {
       left = left.filter((position) => again.has(idOf(position)))
       if (left.length === 0) return results
       if (this.#failure !== null) throw this.#failure
-      if (clock.monotonicMs() >= endMs)
-        throw new ShoalError(
-          'SHOAL_REQUEST_TIMEOUT',
-          `group ${settings.groupId}: a commit was not answered within ${settings.requestTimeoutMs} ms; what is done is kept and goes with the next one`,
-        )
+      if (clock.monotonicMs() >= endMs) throw notStored(settings)
       await sleep(timers, RETRY_MS)
     }
   }

@@ -56,6 +56,8 @@ export type NackOutcome =
   | { readonly kind: 'released'; readonly visibleAtMs: number }
   /** It was the last attempt, or a reject. */
   | { readonly kind: 'dead-lettered'; readonly topic: string }
+  /** The same, where the topic was set to have no dead letters. */
+  | { readonly kind: 'dropped' }
 
 export interface Member {
   readonly memberId: string

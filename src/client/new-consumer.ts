@@ -2,21 +2,29 @@
  * `newConsumer(…)`: from a configuration to a member of the group.
  */
 
-import { ShoalError, silentLogger, systemClock, systemTimers } from '../core/index.ts'
-import type { Clock, Timers } from '../core/index.ts'
+import { silentLogger, systemClock, systemRandom, systemTimers, uuidText } from '../core/index.ts'
+import type { Clock, Random, Timers } from '../core/index.ts'
 import type { Source } from '../consumer/index.ts'
+import { apiClient, brokerRoutes } from '../http/index.ts'
+import type { FetchPort } from '../http/index.ts'
 import { kafka } from '../sources/kafka/index.ts'
 import type { KafkaPorts } from '../sources/kafka/index.ts'
 import { resolveConfig } from './config.ts'
 import type { ConsumerConfig, ConsumerSettings } from './config.ts'
+import { isPassing, retryingWith } from './http-calls.ts'
+import { HttpMember } from './http-member.ts'
+import type { HttpMemberParts } from './http-membership.ts'
 import { KafkaMember } from './kafka-member.ts'
+import type { MemberEvents } from './member.ts'
 import { PollingConsumer } from './polling-consumer.ts'
 
 /** The world outside, replaceable; what is left out is real. */
 export interface ConsumerPorts {
   readonly clock?: Clock
   readonly timers?: Timers
+  readonly random?: Random
   readonly kafka?: KafkaPorts
+  readonly fetch?: FetchPort
   /** Instead of the broker that the configuration names: for tests. */
   readonly source?: Source
 }
@@ -40,15 +48,36 @@ export async function newConsumer(
   const settings = resolveConfig(config)
   const { clock = systemClock, timers = systemTimers } = ports
   const { logger = silentLogger, onRebalance = null, signal = null } = config
-  if (settings.transport === 'http')
-    throw new ShoalError(
-      'SHOAL_INVALID_ARGUMENT',
-      'consumer: brokers names an HTTP address; this version reads over kafka:// alone',
-    )
   return PollingConsumer.open({ settings, timers, logger, onRebalance, signal }, async (events) => {
+    if (settings.transport === 'http' && ports.source === undefined)
+      return openHttp({ settings, clock, timers, logger }, ports, events)
     const source = ports.source ?? kafkaSource(settings, { logger, ...ports.kafka })
     return KafkaMember.open({ source, settings, clock, timers, logger }, events)
   })
+}
+
+type Common = Pick<HttpMemberParts, 'settings' | 'clock' | 'timers' | 'logger'>
+
+/** Tries the addresses in turn until one lets the member in. */
+async function openHttp(
+  common: Common,
+  { fetch = globalThis.fetch, random = systemRandom }: ConsumerPorts,
+  events: MemberEvents,
+): Promise<HttpMember> {
+  const { settings, clock, timers } = common
+  const memberId = settings.memberId ?? `${settings.clientId}-${uuidText(random)}`
+  const retrying = retryingWith(clock, timers)
+  const { token } = settings
+  let unreachable: unknown
+  for (const baseUrl of settings.addresses)
+    try {
+      const api = apiClient(brokerRoutes, { baseUrl, fetch, ...(token === null ? {} : { token }) })
+      return await HttpMember.open({ ...common, api, retrying, memberId }, events, random)
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      unreachable = error
+    }
+  throw unreachable
 }
 
 function kafkaSource(settings: ConsumerSettings, ports: KafkaPorts): Source {

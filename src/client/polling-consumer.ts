@@ -275,7 +275,7 @@ export class PollingConsumer implements AsyncDisposable, MemberEvents {
     this.#patience.look()
     try {
       const outcome = await ask(delivery)
-      if (outcome.kind === 'dead-lettered') await this.#bury(book, delivery)
+      if (outcome.kind !== 'released') await this.#bury(book, delivery)
       return outcome
     } catch (error) {
       book.keep(delivery)

@@ -8,6 +8,7 @@
 
 import { ShoalError } from '../core/index.ts'
 import type { OwnedPartition } from '../consumer/index.ts'
+import type { ConsumerSettings } from './config.ts'
 import type { Settlement, SettlementResult } from './member.ts'
 import type { PartitionBook } from './partition-book.ts'
 
@@ -24,11 +25,14 @@ export class Settling {
     this.#settle = settle
   }
 
-  /** Durable when it resolves. @throws ShoalError SHOAL_PARTITION_LOST when one of these is not ours any more */
+  /** Durable when it resolves. @throws ShoalError SHOAL_PARTITION_LOST when one of these is not ours any more, SHOAL_LOCK_EXPIRED, SHOAL_REQUEST_TIMEOUT */
   async flush(books: readonly PartitionBook[]): Promise<void> {
     const outcomes = await this.#join()
-    const bad = books.find((book) => (outcomes.get(book) ?? 'settled') !== 'settled')
-    if (bad !== undefined) throw partitionLost(bad.owned, 'it was not stored')
+    for (const book of books) {
+      const outcome = outcomes.get(book)
+      if (outcome === 'stale') throw partitionLost(book.owned, 'it was not stored')
+      if (outcome === 'expired') throw lockExpired(book.owned)
+    }
   }
 
   #join(): Promise<ReadonlyMap<PartitionBook, SettlementResult['outcome']>> {
@@ -72,6 +76,26 @@ export function partitionLost(
     'SHOAL_PARTITION_LOST',
     `${topic}/${partition} is not this consumer's any more: ${consequence}, and its new owner gets the record again`,
     { details: { topic, partition } },
+  )
+}
+
+function lockExpired({ topic, partition }: OwnedPartition): ShoalError {
+  return new ShoalError(
+    'SHOAL_LOCK_EXPIRED',
+    `${topic}/${partition}: a record was held longer than its lock lasts and is delivered again; raise visibilityTimeout`,
+    { details: { topic, partition } },
+  )
+}
+
+/** What a request could not bring to the broker in time goes with the next one. */
+export function notStored(
+  { groupId, requestTimeoutMs }: ConsumerSettings,
+  cause?: unknown,
+): ShoalError {
+  return new ShoalError(
+    'SHOAL_REQUEST_TIMEOUT',
+    `group ${groupId}: a commit was not answered within ${requestTimeoutMs} ms; what is done is kept and goes with the next one`,
+    { cause },
   )
 }
 

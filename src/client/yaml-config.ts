@@ -40,6 +40,7 @@ const consumerFields = z.strictObject({
   maxAttempts: z.int().min(1),
   nackBackoff: duration,
   nackBackoffMax: duration,
+  visibilityTimeout: duration,
   maxOpenRecords: z.int().min(1),
 })
 

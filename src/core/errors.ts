@@ -92,6 +92,10 @@ export const errorTable = {
     sentence:
       'the partition is with another member now; what it had not settled is delivered there again',
   },
+  SHOAL_LOCK_EXPIRED: {
+    retriable: false,
+    sentence: 'a record was held longer than its lock lasts; it is delivered again',
+  },
   SHOAL_HANDLER_FAILED: {
     retriable: false,
     sentence: 'a handler failed for good and the policy is to stop',

@@ -12,6 +12,8 @@ import { eventually } from '../seeds/waiting.ts'
 export interface ClientFixture {
   /** As a user names it in `brokers`. */
   readonly brokers: string
+  /** The same for an address where nobody listens. */
+  readonly nowhere: string
   createTopic(partitionCount: number): Promise<string>
   produce(topic: string, values: readonly string[], partition?: number): Promise<void>
   /** The committed offset, -1 when there is none. */
@@ -300,6 +302,13 @@ const cases: readonly Case[] = [
         LIMIT_MS,
       )
       assert.deepEqual(await second.poll({ timeout: 300 }), [])
+    },
+  },
+  {
+    name: 'a broker that is not there is told within the connect timeout',
+    async run({ fixture, join }) {
+      const config = { brokers: fixture.nowhere, connectTimeout: 300 }
+      await assert.rejects(join(config), { code: 'SHOAL_BROKER_UNREACHABLE', retriable: true })
     },
   },
   {

@@ -8,12 +8,14 @@ import { promptly } from './kafka-fixture.ts'
 
 let topicCount = 0
 
-clientConformance('over Kafka', () => open((bootstrap) => `kafka://${bootstrap}`))
+clientConformance('over Kafka', () => open('kafka'))
+clientConformance('over HTTP', () => open('http'))
 
-async function open(brokersOf: (bootstrap: string) => string): Promise<ClientFixture> {
+async function open(transport: 'kafka' | 'http'): Promise<ClientFixture> {
   const broker = await Broker.open({
     data: null,
     kafka: { host: '127.0.0.1', port: 0 },
+    http: { port: 0 },
     settings: promptly,
   })
   const { host, port } = broker.kafkaAddress
@@ -23,7 +25,11 @@ async function open(brokersOf: (bootstrap: string) => string): Promise<ClientFix
   const admin = await openKafkaAdmin({ brokers: bootstrap })
   const utf8 = new TextEncoder()
   return {
-    brokers: brokersOf(bootstrap),
+    nowhere: transport === 'kafka' ? 'kafka://127.0.0.1:1' : '127.0.0.1:1',
+    brokers:
+      transport === 'kafka'
+        ? `kafka://${bootstrap}`
+        : `http://127.0.0.1:${broker.httpAddress?.port}`,
     async createTopic(partitionCount) {
       const name = `client-${topicCount++}`
       for (const topic of [name, `${name}-dlq`])
