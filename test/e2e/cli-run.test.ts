@@ -23,7 +23,7 @@ import {
   record,
 } from './raw-requests.ts'
 
-const EXAMPLE = join(ROOT, 'examples/04-consumer-service/worker.ts')
+const EXAMPLE = join(ROOT, 'examples/seed-004/worker.ts')
 
 /** A handler that neither ends nor hears that it should. */
 const ENDLESS = `export function handle(message, ctx, { log }) {

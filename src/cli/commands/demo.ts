@@ -17,7 +17,7 @@ const GROUP = 'your-consumer-group'
 const PREFERRED_PORT = 9092
 const SAMPLE =
   '{"scenario": "run-analysis", "parameters": {"analysisType": "quick", "threshold": 10}, "timestamp": 1673456734}'
-const WORKER = resolve(import.meta.dirname, '../../../examples/04-consumer-service/worker.ts')
+const WORKER = resolve(import.meta.dirname, '../../../examples/seed-004/worker.ts')
 
 interface DemoFlags {
   readonly kafkaPort?: string

@@ -1,7 +1,7 @@
 /**
  * A service that takes five-second tasks from a topic, as many at a time as the machine has cores.
  *
- * Run it with `shoal run examples/04-consumer-service/worker.ts`; `.env.example` has what it needs to know.
+ * Run it with `shoal run examples/seed-004/worker.ts`; `.env.example` has what it needs to know.
  */
 
 import { setTimeout } from 'node:timers/promises'
