@@ -6,6 +6,7 @@
 
 import type { Logger } from '../core/index.ts'
 import {
+  BufferPool,
   messageOf,
   randomBelow,
   silentLogger,
@@ -105,7 +106,9 @@ export async function openParts(
   const producers = new ProducerIdTable()
   const delayedTable = new DelayedTable()
   const receipts = new ReceiptKey()
+  const buffers = new BufferPool()
   const logs = await openLogs(options, settings, {
+    buffers,
     clock,
     timers,
     random,
@@ -173,6 +176,7 @@ export async function openParts(
       newId: () => 1 + randomBelow(random, 2 ** 31 - 2),
     }),
     logs,
+    buffers,
     clock,
     timers,
     random,

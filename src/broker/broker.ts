@@ -172,6 +172,7 @@ function openListener(
     address,
     handlers: kafkaHandlers,
     context,
+    buffers: context.buffers,
     limits: {
       maxRequestBytes: settings.socketRequestMaxBytes,
       maxConnections: settings.maxConnections,

@@ -4,7 +4,7 @@
  * A handler decides nothing that a service could decide; it translates between the wire and these.
  */
 
-import type { Address, Clock, Logger, Random, Timers } from '../core/index.ts'
+import type { Address, BufferPool, Clock, Logger, Random, Timers } from '../core/index.ts'
 import type { LogStore } from '../log/index.ts'
 import type { DelayedService } from './delayed/delayed-service.ts'
 import type { FetchSessions } from './fetch/fetch-session.ts'
@@ -30,6 +30,8 @@ export interface BrokerContext {
   readonly delayed: DelayedService
   readonly fetchSessions: FetchSessions
   readonly logs: LogStore
+  /** Where large requests are read to; the logs say when they are done with them. */
+  readonly buffers: BufferPool
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random

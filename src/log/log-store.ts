@@ -259,7 +259,7 @@ class JournaledLogStore implements LogStore {
   }
 
   #openLog(slot: PartitionSlot): Promise<SegmentedPartitionLog> {
-    const { files, clock, logger, producerIdExpirationMs } = this.#settings
+    const { files, clock, logger, buffers, producerIdExpirationMs } = this.#settings
     return SegmentedPartitionLog.open({
       files: this.#cache,
       store: files,
@@ -270,6 +270,7 @@ class JournaledLogStore implements LogStore {
       logger,
       journal: this.#journal,
       memory: this.#memory,
+      buffers,
       limits: producerIdExpirationMs === undefined ? {} : { producerIdExpirationMs },
       checkpoint: slot.state,
     })

@@ -11,7 +11,7 @@
  * - A failed write or sync that leaves the disk in doubt is final: `fail` is called once and every later call rejects.
  */
 
-import type { Clock, Logger, Random, Timers } from '../core/index.ts'
+import type { BufferPool, Clock, Logger, Random, Timers } from '../core/index.ts'
 import type { FileStore } from './file-store.ts'
 
 export type FlushPolicy = 'group' | 'os' | 'none'
@@ -45,6 +45,8 @@ export interface LogStoreOptions {
   readonly maxOpenFiles?: number
   /** Memory for the newest batches and indexes of all partitions, bytes; default 64 MiB. */
   readonly memoryBytes?: number
+  /** Where appended bytes may come from: they are retained while the log needs them. */
+  readonly buffers?: BufferPool
   /** `producer.id.expiration.ms`: how long an idle producer is remembered, milliseconds; default 1 day. */
   readonly producerIdExpirationMs?: number
   /** State machines whose records and snapshots live in the journal; replayed in full before `open` resolves. */

@@ -70,7 +70,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
   #config: PartitionLogConfig
   readonly #producers: ProducerStates
   readonly #epochs: LeaderEpochs
-  readonly #tail = new Tail<Segment>()
+  readonly #tail: Tail<Segment>
   readonly #rounds: FlushRounds
   readonly #waiters = new ReadableWaiters()
   readonly #writer: SegmentWriter
@@ -100,6 +100,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     const state = checkpoint ?? NEW_LOG
     this.id = id
     this.#options = options
+    this.#tail = new Tail((bytes) => options.buffers?.release(bytes))
     this.#config = config
     this.#limits = { ...defaultPartitionLimits, ...options.limits }
     this.#producers = new ProducerStates(this.#limits)
@@ -385,6 +386,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
 
   /** Keeps its bytes in memory. */
   #hold(placed: TailBatch<Segment>): void {
+    this.#options.buffers?.retain(placed.bytes)
     this.#tail.push(placed)
     this.#options.memory.use(this.#writer, placed.bytes.length)
   }

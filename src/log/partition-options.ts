@@ -2,7 +2,7 @@
  * What a partition log is made with, and how much memory and time it may take, each limit with its name and default.
  */
 
-import type { Clock, Logger } from '../core/index.ts'
+import type { BufferPool, Clock, Logger } from '../core/index.ts'
 import type { FileCache } from './file-cache.ts'
 import type { FileStore } from './file-store.ts'
 import type { JournalPort } from './journal-port.ts'
@@ -22,6 +22,8 @@ export interface PartitionLogOptions {
   readonly journal: JournalPort
   /** Shared by all partitions of the store. */
   readonly memory: LogMemory
+  /** Told while appended bytes are needed. */
+  readonly buffers?: BufferPool | undefined
   readonly limits?: Partial<PartitionLimits>
   /** Null for a partition that no checkpoint knows. */
   readonly checkpoint: PartitionCheckpoint | null

@@ -46,7 +46,15 @@ export function tailBatch(
   segment: Segment,
   position: number = segment.size,
 ): TailBatch<Segment> {
-  return { baseOffset, nextOffset: lastOffset + 1, segment, position, bytes, isInFile: false }
+  return {
+    baseOffset,
+    nextOffset: lastOffset + 1,
+    segment,
+    position,
+    bytes,
+    isInFile: false,
+    isLent: false,
+  }
 }
 
 export function producerBatch(batch: RecordBatch): ProducerBatch {

@@ -51,6 +51,7 @@ test('a tail keeps batches in order, writes or passes each once and drops only w
             position,
             bytes: new Uint8Array(each.bytes),
             isInFile: each.isInFile,
+            isLent: false,
           }
           tail.push(batch)
           model.batches.push(batch)

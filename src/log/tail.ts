@@ -6,7 +6,8 @@
  *
  * Some of those to be written may be in their file already (`isInFile`); they are passed in their turn.
  * Invariant: the batches follow each other without a gap, so whatever is at or above `firstOffset` is here, and what is
- * below it is in the files. Batches are the slices that came from the socket: they go to consumers without a copy.
+ * below it is in the files. Batches are the slices that came from the socket: they go to consumers without a copy. Of one
+ * that was dropped and never lent to anybody, `release` is told: its memory may be used again.
  * Pure: budget and files are its owner's.
  */
 
@@ -24,6 +25,8 @@ export interface TailBatch<Segment extends TailSegment> {
   readonly bytes: Uint8Array
   /** Whoever made it durable has written it to its file too. */
   isInFile: boolean
+  /** Somebody outside has seen its bytes and may still look at them. */
+  isLent: boolean
 }
 
 export interface TailWrite<Segment extends TailSegment> {
@@ -45,10 +48,15 @@ const COMPACT_AFTER = 256
 export class Tail<Segment extends TailSegment> {
   /** `#batches[#first]` is the oldest; the slots before it are empty. */
   readonly #batches: (TailBatch<Segment> | undefined)[] = []
+  readonly #release: (bytes: Uint8Array) => void
   #first = 0
   #unwritten = 0
   #byteLength = 0
   #unwrittenBytes = 0
+
+  constructor(release: (bytes: Uint8Array) => void = () => {}) {
+    this.#release = release
+  }
 
   /** The lowest offset that is here; `Infinity` when nothing is. */
   get firstOffset(): number {
@@ -71,7 +79,7 @@ export class Tail<Segment extends TailSegment> {
 
   /** The batch that holds the offset; undefined when it is not here. */
   find(offset: number): TailBatch<Segment> | undefined {
-    return offset < this.firstOffset ? undefined : this.#batches[this.#indexOf(offset)]
+    return offset < this.firstOffset ? undefined : lent(this.#batches[this.#indexOf(offset)])
   }
 
   /**
@@ -90,6 +98,7 @@ export class Tail<Segment extends TailSegment> {
       if (batch === undefined || batch.nextOffset > endOffset) break
       const fits = byteLength + batch.bytes.length <= maxBytes
       if (!fits && !(atLeastOneBatch && chunks.length === 0)) break
+      batch.isLent = true
       chunks.push(batch.bytes)
       byteLength += batch.bytes.length
     }
@@ -126,7 +135,10 @@ export class Tail<Segment extends TailSegment> {
 
   /** The batches that no file has yet. */
   unwritten(): readonly TailBatch<Segment>[] {
-    return this.#batches.slice(this.#unwritten).filter((batch) => batch !== undefined)
+    return this.#batches
+      .slice(this.#unwritten)
+      .map(lent)
+      .filter((batch) => batch !== undefined)
   }
 
   /** The first `count` unwritten batches are in their file. */
@@ -139,8 +151,10 @@ export class Tail<Segment extends TailSegment> {
   drop(bytes: number): number {
     let dropped = 0
     while (dropped < bytes && this.#first < this.#unwritten) {
-      dropped += this.#batches[this.#first]?.bytes.length ?? 0
+      const batch = this.#batches[this.#first]
+      dropped += batch?.bytes.length ?? 0
       this.#batches[this.#first++] = undefined
+      if (batch?.isLent === false) this.#release(batch.bytes)
     }
     this.#byteLength -= dropped
     this.#compact()
@@ -179,4 +193,9 @@ export class Tail<Segment extends TailSegment> {
     this.#unwritten -= this.#first
     this.#first = 0
   }
+}
+
+function lent<Batch extends { isLent: boolean } | undefined>(batch: Batch): Batch {
+  if (batch !== undefined) batch.isLent = true
+  return batch
 }

@@ -86,9 +86,13 @@ describe('kafka-dump-log of Apache Kafka', needs(apacheKafkaMissing()), () => {
 async function fill(bootstrap: string): Promise<void> {
   const producer = new Kafka({ brokers: [bootstrap], logLevel: logLevel.ERROR }).producer()
   await producer.connect()
-  for (let sent = 0; sent < RECORDS; sent += 100) {
-    const messages = Array.from({ length: 100 }, (_, index) => ({
-      key: `key-${sent + index}`,
+  for (let sent = 0, sends = 0; sent < RECORDS; sends++) {
+    // Every fifth send is large enough to go straight to its segment.
+    const count = Math.min(RECORDS - sent, sends % 5 === 4 ? 1_000 : 100)
+    const first = sent
+    sent += count
+    const messages = Array.from({ length: count }, (_, index) => ({
+      key: `key-${first + index}`,
       value: 'x'.repeat(100),
       partition: 0,
       headers: { origin: 'test' },

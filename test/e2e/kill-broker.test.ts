@@ -3,7 +3,7 @@
  *
  * Four plain and two idempotent producers of a foreign client (kafkajs) send with acks=all, as fast as answers come. A
  * send has three outcomes: acknowledged (the record must be at its offset for ever), or unknown (it may be there or not).
- * After the kills everything is read back by a fresh consumer. SHOAL_KILLS sets the number, SHOAL_SEED the moments.
+ * Every fifth send is large enough to be written past the journal. After the kills everything is read back by a fresh consumer. SHOAL_KILLS sets the number, SHOAL_SEED the moments.
  */
 
 import assert from 'node:assert/strict'
@@ -18,6 +18,9 @@ const TOPIC = 'killed'
 const PARTITIONS = 4
 const RECORDS_A_SEND = 10
 const READ_BACK_EVERY = 25
+const LARGE_EVERY = 5
+/** Makes a send large: 10 of it are more than `directWriteBytes`. */
+const LARGE_KEY = Buffer.alloc(10_000, 'k')
 
 test(`${KILLS} SIGKILLs of the broker under load lose nothing that was acknowledged (seed ${SEED})`, async (context) => {
   const random = seededRandom(SEED)
@@ -174,7 +177,11 @@ class Load {
         const [answer] = await producer.send({
           topic: TOPIC,
           acks: -1,
-          messages: values.map((value) => ({ value, partition })),
+          messages: values.map((value) => ({
+            value,
+            partition,
+            key: batch % LARGE_EVERY === 0 ? LARGE_KEY : null,
+          })),
         })
         this.#history.acknowledge(partition, Number(answer?.baseOffset), values)
       } catch {

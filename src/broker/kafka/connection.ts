@@ -10,7 +10,7 @@
  * What cannot be served ends the connection: earlier answers are sent, then it closes, and one line says why.
  */
 
-import type { Address, Connection, LogLevel } from '../../core/index.ts'
+import type { Address, BufferPool, Connection, LogLevel } from '../../core/index.ts'
 import { messageOf, ShoalError } from '../../core/index.ts'
 import { FRAME_LENGTH_BYTES } from '../../protocol/index.ts'
 import type { Dispatcher } from './dispatch.ts'
@@ -25,6 +25,8 @@ export interface ConnectionHost {
   readonly dispatcher: Pick<Dispatcher<unknown>, 'start' | 'isPipelined' | 'refusalOf'>
   readonly limits: ListenerLimits
   readonly budget: InFlightBudget
+  /** Where the buffers of large requests come from. */
+  readonly buffers: BufferPool | undefined
   monotonicMs(): number
   /** Calls back after the I/O that is pending. */
   soon(fire: () => void): void
@@ -38,6 +40,8 @@ interface InFlight {
   readonly correlationId: number
   readonly bytes: number
   readonly pipelined: boolean
+  /** Released when it is answered, if nobody keeps a part of it without saying so: Produce; else null. */
+  readonly frame: Uint8Array | null
   /** Undefined while the handler runs, null when there is nothing to send. */
   answer: EncodeFrame | 'failed' | null | undefined
 }
@@ -87,6 +91,7 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     this.#assembler = new FrameAssembler({
       minFrameBytes: SMALLEST_REQUEST_BYTES,
       maxFrameBytes: host.limits.maxRequestBytes,
+      ...(host.buffers !== undefined && { buffers: host.buffers }),
     })
     this.#lastTrafficMs = host.monotonicMs()
     host.budget.join(this)
@@ -233,7 +238,15 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
     }
     if (dispatched.kind === 'refused') return this.#refuse(dispatched.reason)
     const { api, version, correlationId, pipelined, answer } = dispatched
-    const entry: InFlight = { api, version, correlationId, bytes, pipelined, answer: undefined }
+    const entry: InFlight = {
+      api,
+      version,
+      correlationId,
+      bytes,
+      pipelined,
+      frame: pipelined ? frame : null,
+      answer: undefined,
+    }
     this.#startedInTurn++
     this.#unclaimedBytes -= bytes
     this.#inFlight.push(entry)
@@ -253,6 +266,8 @@ export class KafkaConnection implements ClientConnection, BudgetMember {
       // Without this answer those after it cannot be told apart by a client that counts on their order.
       if (first.answer === 'failed') this.#end()
       else if (first.answer !== null) this.#send(first, first.answer)
+      if (first.answer !== 'failed' && first.frame !== null)
+        this.#host.buffers?.release(first.frame)
       this.#host.budget.release(first.bytes)
       this.#host.budget.handled(this)
     }

@@ -9,15 +9,17 @@
  * collect. Pulled, not pushed: `next` answers one frame at a time; bytes of frames that cannot be taken yet stay here.
  * A claimed size buys nothing: it is checked when its four bytes are there, and the buffer of a frame that comes in
  * pieces grows with what has arrived: quickly up to GENEROUS_BYTES, so that a usual batch is copied once and leaves one
- * buffer to collect, and twofold from there. Frames belong to whoever gets them.
+ * buffer to collect, and twofold from there. Frames belong to whoever gets them, who may release them to the pool that they came from.
  */
 
-import { EMPTY_BYTES } from '../../core/index.ts'
+import { type BufferPool, EMPTY_BYTES } from '../../core/index.ts'
 import { FRAME_LENGTH_BYTES } from '../../protocol/index.ts'
 
 export interface FrameLimits {
   readonly minFrameBytes: number
   readonly maxFrameBytes: number
+  /** Where buffers for frames that come in pieces are taken; default: made anew. */
+  readonly buffers?: BufferPool
 }
 
 const SMALLEST_BUFFER_BYTES = 4_096
@@ -135,12 +137,18 @@ export class FrameAssembler {
     if (this.#partial === null || this.#partial.length < needed) {
       const generous = Math.min(needed * GENEROUS_GROWTH, GENEROUS_BYTES)
       const capacity = Math.max(SMALLEST_BUFFER_BYTES, needed * GROWTH, generous)
-      const larger = Buffer.allocUnsafeSlow(Math.min(this.#size, capacity))
-      if (this.#partial !== null) larger.set(this.#partial.subarray(0, this.#partialBytes))
-      this.#partial = larger
+      this.#grow(Math.min(this.#size, capacity))
     }
-    this.#partial.set(piece, this.#partialBytes)
+    this.#partial?.set(piece, this.#partialBytes)
     this.#partialBytes = needed
+  }
+
+  #grow(capacity: number): void {
+    const { buffers } = this.#limits
+    const larger = buffers?.take(capacity) ?? Buffer.allocUnsafeSlow(capacity)
+    // The smaller one is not released: a read may be under way into it.
+    if (this.#partial !== null) larger.set(this.#partial.subarray(0, this.#partialBytes))
+    this.#partial = larger
   }
 
   #frame(bytes: Uint8Array): NextFrame {

@@ -3,7 +3,7 @@
  * client that speaks frames.
  */
 
-import type { Connection, LinkFaults } from '../../core/index.ts'
+import type { BufferPool, Connection, LinkFaults } from '../../core/index.ts'
 import {
   concatBytes,
   memoryLogger,
@@ -41,9 +41,10 @@ export interface StartedCall {
 export interface FixtureOptions {
   readonly limits?: Partial<ListenerLimits>
   readonly faults?: LinkFaults
+  readonly buffers?: BufferPool
 }
 
-export async function listenerFixture({ limits = {}, faults = {} }: FixtureOptions = {}) {
+export async function listenerFixture({ limits = {}, faults = {}, buffers }: FixtureOptions = {}) {
   const clock = new VirtualClock()
   const logger = memoryLogger()
   const network = new SimNetwork({ timers: clock, random: seededRandom(7), faults })
@@ -55,6 +56,7 @@ export async function listenerFixture({ limits = {}, faults = {} }: FixtureOptio
     handlers,
     context: null,
     limits,
+    ...(buffers !== undefined && { buffers }),
     clock,
     timers: clock,
     logger,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { ShoalError } from '../../core/index.ts'
+import { BufferPool, ShoalError } from '../../core/index.ts'
 import { heartbeat } from '../../protocol/index.ts'
 import {
   headerFrame,
@@ -47,6 +47,30 @@ describe('a connection', () => {
       ['Heartbeat', 'Produce'],
     )
     assert.deepEqual(client.correlationIds, [1, 2])
+  })
+
+  test('gives the buffer of a large Produce request back when it is answered, that of no other', async () => {
+    const buffers = new BufferPool()
+    const faults = { maxChunkBytes: 50_000 }
+    const { connect, settle, started } = await listenerFixture({ buffers, faults })
+    const client = await connect()
+
+    client.send(produceFrame(1, 300_000), heartbeatFrame(2, 'h'.repeat(30_000)))
+    await settle()
+    assert.deepEqual([started.length, buffers.freeBytes], [1, 0])
+    started[0]!.answer()
+    await settle()
+    const freeBytes = buffers.freeBytes
+    assert.ok(freeBytes >= 300_000 && freeBytes < 400_000, `${freeBytes}`)
+    started[1]!.answer()
+    await settle()
+
+    client.send(produceFrame(3, 300_000))
+    await settle()
+    assert.equal(buffers.freeBytes, 0)
+    started[2]!.fail(new Error('the disk failed'))
+    await settle()
+    assert.equal(buffers.freeBytes, 0)
   })
 
   test('runs one request at a time', async () => {

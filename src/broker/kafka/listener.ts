@@ -9,6 +9,7 @@
 
 import type {
   Address,
+  BufferPool,
   Clock,
   Connection,
   Listener,
@@ -35,6 +36,8 @@ export interface KafkaListenerOptions<Context> {
   /** What every handler gets. */
   readonly context: Context
   readonly limits?: Partial<ListenerLimits>
+  /** Where the buffers of large requests come from; whoever keeps a part of a Produce request has to retain it there. */
+  readonly buffers?: BufferPool
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
@@ -110,6 +113,7 @@ class ConnectionSet {
       dispatcher: new Dispatcher(options.handlers, options.context, limits.maxRequestElements),
       limits,
       budget: new InFlightBudget(limits.maxInFlightBytes),
+      buffers: options.buffers,
       monotonicMs: () => options.clock.monotonicMs(),
       soon: (fire) => options.timers.soon(fire),
       log: (level, message, fields) => log.log(level, message, fields),
