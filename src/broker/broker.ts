@@ -16,7 +16,6 @@ import type { BrokerParts } from './broker-parts.ts'
 import { openParts } from './broker-parts.ts'
 import type { BrokerContext } from './context.ts'
 import type { HttpListener } from '../http/index.ts'
-import { openHttp } from './http/http-api.ts'
 import { kafkaHandlers } from './kafka/handlers/index.ts'
 import type { ListenerSnapshot } from './kafka/listener.ts'
 import { KafkaListener } from './kafka/listener.ts'
@@ -155,6 +154,8 @@ async function openHttpListener(
   { context, failure }: BrokerParts,
 ): Promise<HttpListener | null> {
   if (http === null) return null
+  // Who embeds a broker without it does not load its libraries.
+  const { openHttp } = await import('./http/http-api.ts')
   return openHttp({ ...http, context, hasFailed: () => failure.happened })
 }
 

@@ -20,6 +20,14 @@ export interface ServeFile {
         readonly allowInsecure?: boolean | undefined
       }
     | undefined
+  readonly http?:
+    | {
+        readonly host?: string | undefined
+        readonly port?: number | undefined
+        readonly token?: string | undefined
+        readonly allowedHosts?: readonly string[] | undefined
+      }
+    | undefined
   /** Kafka broker settings by their own names. */
   readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined
 }
@@ -60,12 +68,20 @@ async function checkServeFile(name: string, text: string): Promise<ServeFile> {
         allowInsecure: z.boolean().optional(),
       })
       .optional(),
+    http: z
+      .strictObject({
+        host: z.string().min(1).optional(),
+        port: z.int().min(0).max(65_535).optional(),
+        token: z.string().min(8).optional(),
+        allowedHosts: z.array(z.string().min(1)).optional(),
+      })
+      .optional(),
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
     // The service's sections, when one file serves both; `config/schema.ts` knows them.
-    consumer: z.unknown(),
-    metrics: z.unknown(),
-    log: z.unknown(),
-    lag: z.unknown(),
+    consumer: z.unknown().optional(),
+    metrics: z.unknown().optional(),
+    log: z.unknown().optional(),
+    lag: z.unknown().optional(),
   })
   const outcome = schema.safeParse((await parseYaml(name, text)) ?? {})
   if (outcome.success) return outcome.data

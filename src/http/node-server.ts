@@ -110,7 +110,7 @@ function listen(server: Server, { host, port }: Address): Promise<void> {
       reject(
         new ShoalError(
           'SHOAL_ADDRESS_UNUSABLE',
-          `cannot listen on ${host}:${port}: ${messageOf(cause)}`,
+          `cannot listen on ${host}:${port}: ${reasonOf(cause)}`,
           { cause, details: { host, port } },
         ),
       )
@@ -120,6 +120,14 @@ function listen(server: Server, { host, port }: Address): Promise<void> {
       resolve()
     })
   })
+}
+
+function reasonOf(error: Error): string {
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return 'another program listens there'
+  if (code === 'EADDRNOTAVAIL') return 'the address is not one of this machine'
+  if (code === 'EACCES') return 'the port needs more rights'
+  return messageOf(error)
 }
 
 /** One request from its headers to its answer. */

@@ -16,7 +16,7 @@ import { freePort, ROOT } from '../real/services.ts'
 import { shoal, ShoalProcess, startShoal } from '../real/shoal.ts'
 
 const MAIN = join(ROOT, 'src/cli/main.ts')
-const READY = /^ready kafka=127\.0\.0\.1:(\d+) data=\S[^\n]*\n$/
+const READY = /^ready kafka=127\.0\.0\.1:(\d+) http=127\.0\.0\.1:\d+ data=\S[^\n]*\n$/
 
 let broker: ShoalProcess
 let folder: string

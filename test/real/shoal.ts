@@ -31,12 +31,13 @@ export class ShoalProcess implements AsyncDisposable {
   readonly folder: string
   #program: Program
   #port: number
+  #httpPort = 0
 
   private constructor(folder: string, options: ShoalProcessOptions) {
     this.folder = folder
     this.#options = options
     this.#port = options.port ?? 0
-    this.#program = startProgram(folder, this.#port, options)
+    this.#program = startProgram(folder, { kafka: this.#port, http: 0 }, options)
   }
 
   static async start(options: ShoalProcessOptions = {}): Promise<ShoalProcess> {
@@ -52,6 +53,11 @@ export class ShoalProcess implements AsyncDisposable {
 
   get bootstrap(): string {
     return `127.0.0.1:${this.#port}`
+  }
+
+  /** Where its HTTP API is. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#httpPort}`
   }
 
   get pid(): number {
@@ -71,7 +77,8 @@ export class ShoalProcess implements AsyncDisposable {
 
   /** Starts it again (after `kill` or `stop`) on the same folder and port. */
   async start(): Promise<void> {
-    this.#program = startProgram(this.folder, this.#port, this.#options)
+    const ports = { kafka: this.#port, http: this.#httpPort }
+    this.#program = startProgram(this.folder, ports, this.#options)
     await this.#ready()
   }
 
@@ -88,6 +95,7 @@ export class ShoalProcess implements AsyncDisposable {
   async #ready(): Promise<void> {
     await this.#program.until(({ stdout }) => stdout.includes('ready kafka='))
     this.#port = Number(/ready kafka=[^:]+:(\d+)/.exec(this.#program.stdout)?.[1])
+    this.#httpPort = Number(/ http=[^:]+:(\d+)/.exec(this.#program.stdout)?.[1])
   }
 }
 
@@ -106,12 +114,21 @@ export function startShoal(args: readonly string[], options: ProgramOptions = {}
 
 function startProgram(
   folder: string,
-  port: number,
+  ports: { readonly kafka: number; readonly http: number },
   { settings = {}, heapMiB }: ShoalProcessOptions,
 ): Program {
   const all = { 'group.initial.rebalance.delay.ms': '0', ...settings }
   const pairs = Object.entries(all).flatMap(([name, value]) => ['--set', `${name}=${value}`])
-  const args = ['serve', '--data', join(folder, 'data'), '--kafka-port', String(port), ...pairs]
+  const args = [
+    'serve',
+    '--data',
+    join(folder, 'data'),
+    '--kafka-port',
+    String(ports.kafka),
+    '--http-port',
+    String(ports.http),
+    ...pairs,
+  ]
   if (heapMiB === undefined) return startShoal(args)
   return startShoal(args, {
     env: { ...process.env, NODE_OPTIONS: `--max-old-space-size=${heapMiB}` },
