@@ -1,6 +1,6 @@
 /**
  * What only a real Kafka and its real clients can show of the Kafka source: transactions, other members in the group,
- * retention, growth, a broker that restarts or dies, a second member with the same instance id.
+ * retention, growth, a broker that restarts or dies.
  */
 
 import assert from 'node:assert/strict'
@@ -254,40 +254,6 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
     await producer.send({ topic, partition: null, key: null, value: text('first'), headers: [] })
     await member.until('the record', () => member.seen.length === 1)
     await member.session.close()
-  })
-
-  test('a static member that comes back finds its partitions, and the others notice nothing', async () => {
-    const topic = await fixture.createTopic(4)
-    const group = newGroup()
-    await using stays = await join(topic, group)
-    await stays.until('all', () => stays.owned.size === 4)
-    await using fixed = await join(topic, group, { groupInstanceId: 'fixed' })
-    await fixed.until('its half', () => fixed.owned.size === 2)
-    await stays.until('its half', () => stays.owned.size === 2)
-    const before = fixed.partitionsOf(topic)
-    const joins = stays.notices.filter(({ kind }) => kind === 'joined').length
-    await fixed.session.close()
-    await using again = await join(topic, group, { groupInstanceId: 'fixed' })
-    await again.until('its half again', () => again.owned.size === 2)
-    assert.deepEqual(again.partitionsOf(topic), before)
-    assert.equal(stays.notices.filter(({ kind }) => kind === 'joined').length, joins)
-    await Promise.all([stays.session.close(), again.session.close()])
-  })
-
-  test('of two members with one instance id the first is told that it is fenced', async () => {
-    const topic = await fixture.createTopic(1)
-    const group = newGroup()
-    await using first = await join(topic, group, { groupInstanceId: 'twin' })
-    await first.until('its partition', () => first.owned.size === 1)
-    await using second = await join(topic, group, { groupInstanceId: 'twin' })
-    await first.until('the failure', () => first.errors.length > 0)
-    assert.deepEqual(
-      first.errors.map((error) => 'code' in error && error.code),
-      ['SHOAL_MEMBER_FENCED'],
-    )
-    assert.equal(first.losses.length, 1)
-    await second.until('its partition', () => second.owned.size === 1)
-    await Promise.all([first.session.close(), second.session.close()])
   })
 
   test('every compression is written so that librdkafka reads it, and read as librdkafka writes it', async () => {

@@ -4,6 +4,7 @@ import { after, before, describe } from 'node:test'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
 import { kafkaFixture, promptly, protocols } from './kafka-fixture.ts'
+import { kafkaConformance } from './kafka-suite.ts'
 import { sourceConformance } from './source-suite.ts'
 
 describe('over a real Apache Kafka', needs(apacheKafkaMissing()), () => {
@@ -13,6 +14,10 @@ describe('over a real Apache Kafka', needs(apacheKafkaMissing()), () => {
   })
   after(() => node.stop())
 
+  kafkaConformance({
+    name: 'kafka',
+    open: async () => ({ bootstrap: node.bootstrap, stop: async () => {} }),
+  })
   for (const [protocol, options] of protocols)
     sourceConformance({
       name: `kafka, ${protocol}`,

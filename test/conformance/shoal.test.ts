@@ -8,8 +8,11 @@ import { Broker } from '../../src/broker/index.ts'
 import { NetworkTransport } from '../../src/sources/kafka/index.ts'
 import type { KafkaPorts, KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 import { kafkaFixture, promptly, protocols } from './kafka-fixture.ts'
+import type { KafkaServer } from './kafka-fixture.ts'
+import { kafkaConformance } from './kafka-suite.ts'
 import { sourceConformance } from './source-suite.ts'
 
+kafkaConformance({ name: 'shoal', open: shoal })
 for (const [protocol, options] of protocols) overShoal(protocol, options)
 overShoal('classic, cooperative-sticky, over the network port', {}, () => ({
   transport: new NetworkTransport(new TcpNetwork()),
@@ -22,15 +25,16 @@ function overShoal(
 ): void {
   sourceConformance({
     name: `shoal, ${name}`,
-    open: async () => {
-      const broker = await Broker.open({
-        data: null,
-        kafka: { host: '127.0.0.1', port: 0 },
-        settings: promptly,
-      })
-      const { host, port } = broker.kafkaAddress
-      const server = { bootstrap: `${host}:${port}`, stop: () => broker.close() }
-      return kafkaFixture(server, options, ports())
-    },
+    open: async () => kafkaFixture(await shoal(), options, ports()),
   })
+}
+
+async function shoal(): Promise<KafkaServer> {
+  const broker = await Broker.open({
+    data: null,
+    kafka: { host: '127.0.0.1', port: 0 },
+    settings: promptly,
+  })
+  const { host, port } = broker.kafkaAddress
+  return { bootstrap: `${host}:${port}`, stop: () => broker.close() }
 }

@@ -11,6 +11,7 @@ import { endSession, isSessionOver, silenceOf } from '../sessions.ts'
 import { causedBy, silentFor } from '../timeline/causes.ts'
 import { LEFT_FOR_A_WHILE } from './consumer-group.ts'
 import { fencedInstance, type Refusal, unknownMember } from './refusal.ts'
+import { mustDowngrade } from './downgrade-rule.ts'
 import { NO_PARTITIONS } from './partitions.ts'
 import { move } from './rebalance.ts'
 import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
@@ -69,7 +70,8 @@ export function removeMember(
   for (const what of ['revoke', 'join', 'sync'] as const) turn.clearDeadline(what, memberId)
   const profile = turn.member(memberId)?.profile
   if (profile === undefined) return
-  turn.raiseEpoch(causedBy(profile, cause, detail))
+  // A group that becomes classic by this rebalances anyway, and an epoch that nobody was told would fence who stays.
+  if (!isLastOfItsKind(turn, memberId)) turn.raiseEpoch(causedBy(profile, cause, detail))
   turn.record({
     kind: 'consumer-member-left',
     groupId: turn.groupId,
@@ -77,4 +79,11 @@ export function removeMember(
     at: turn.stamp,
     durationMs: turn.rebalanceDurationMs(),
   })
+}
+
+/** Whether the group changes its kind when this member is gone. */
+function isLastOfItsKind({ group, limits }: ConsumerTurn, memberId: string): boolean {
+  const members = new Map(group.members)
+  members.delete(memberId)
+  return mustDowngrade({ ...group, members }, limits)
 }

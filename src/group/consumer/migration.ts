@@ -144,15 +144,6 @@ function upgradedMember(
   }
 }
 
-/** Whether nobody is left who speaks KIP-848, and somebody is. */
-export function mustDowngrade(group: ConsumerGroup, limits: ConsumerLimits): boolean {
-  const policy = limits.groupConsumerMigrationPolicy
-  if (policy !== 'bidirectional' && policy !== 'downgrade') return false
-  if (group.members.size === 0 || group.members.size > limits.groupConsumerMaxSize) return false
-  for (const { profile } of group.members.values()) if (profile.classic === null) return false
-  return true
-}
-
 function union(left: PartitionEpochs, right: PartitionEpochs): PartitionEpochs {
   const all = new EpochsBuilder()
   for (const set of [left, right])

@@ -210,7 +210,11 @@ describe('a member of a KIP-848 group', () => {
       world.notices.flatMap((notice) =>
         notice.kind === 'heartbeat-failed' ? [notice.reason] : [],
       ),
-      Array.from({ length: 3 }, () => 'UNRELEASED_INSTANCE_ID'),
+      Array.from(
+        { length: 3 },
+        () =>
+          'the group instance id fixed is still held by another member; waiting until it is free',
+      ),
     )
     assert.deepEqual(partitions(world), [0, 1])
     await world.session.close()

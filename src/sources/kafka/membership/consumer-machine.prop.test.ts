@@ -81,6 +81,8 @@ class World {
   /** What the runtime was given and not asked back, and what it drains. */
   readonly #held = new Map<string, number>()
   readonly #draining = new Map<string, number>()
+  /** What the broker was told last that we own. */
+  #told: ReadonlySet<string> = new Set()
   readonly #toName: (readonly IdPartition[])[] = []
   #state: ConsumerState = initialConsumer
   #inFlight = 0
@@ -144,6 +146,10 @@ class World {
       new Map([...this.#state.owned].map(([key, { epoch }]) => [key, epoch])),
       new Map([...this.#held, ...this.#draining]),
     )
+    // What the broker does not know yet is said with the heartbeat under way, or with one that is due.
+    const { phase, isInFlight, isFull, owned } = this.#state
+    if (phase === 'member' && !isInFlight && !isFull)
+      assert.deepEqual(this.#told, new Set(owned.keys()))
   }
 
   #id(partition: number): IdPartition {
@@ -188,6 +194,10 @@ class World {
         if (effect.memberEpoch === 0) this.#inFlight = 0
         assert.equal(++this.#inFlight, 1, 'two heartbeats at once')
         // What the runtime still works on is owned, whatever is said.
+        if (effect.owned !== null)
+          this.#told = new Set(
+            effect.owned.map(({ partition }) => partitionKey({ topic: 't', partition })),
+          )
         if (effect.owned !== null)
           assert.deepEqual(
             new Set(effect.owned.map(({ partition }) => partitionKey({ topic: 't', partition }))),

@@ -230,10 +230,16 @@ describe('an assignment', () => {
 
   test('is not waited for when the reader finds the topic made anew first', () => {
     const member = joined([0, 1])
-    assert.deepEqual(member.take({ kind: 'topic-remade', topic: 't' }), [
-      { kind: 'lose', partitions: [owned(0, 1), owned(1, 1)] },
-    ])
-    assert.deepEqual(only(member.take({ kind: 'timer', key: 'heartbeat' }), 'heartbeat').owned, [])
+    const effects = member.take({ kind: 'topic-remade', topic: 't' })
+    assert.deepEqual(only(effects, 'lose').partitions, [owned(0, 1), owned(1, 1)])
+    assert.partialDeepStrictEqual(only(effects, 'heartbeat'), { isFull: true, owned: [] })
+  })
+
+  test('is asked for in full after such a find, also when a heartbeat was under way then', () => {
+    const member = joined([0])
+    member.take({ kind: 'timer', key: 'heartbeat' })
+    assert.deepEqual(kinds(member.take({ kind: 'topic-remade', topic: 't' })), ['lose'])
+    assert.partialDeepStrictEqual(only(member.answer({}), 'heartbeat'), { isFull: true, owned: [] })
   })
 })
 

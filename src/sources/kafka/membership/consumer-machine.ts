@@ -87,12 +87,18 @@ function beat(state: ConsumerState): ConsumerStep {
   const isFull = state.isFull || state.memberEpoch === 0
   const owned = isFull || state.isUntold ? [...state.owned.values()].map(idOf) : null
   return {
-    state: { ...state, attempt, isInFlight: true, isFull, isUntold: false },
+    // What becomes due while it is under way is still due after its answer.
+    state: { ...state, attempt, isInFlight: true, isFull: false, isUntold: false },
     effects: [
       { kind: 'cancel', key: 'heartbeat' },
       { kind: 'heartbeat', attempt, memberEpoch: state.memberEpoch, isFull, owned },
     ],
   }
+}
+
+/** A heartbeat, when there is something that the broker does not know. */
+function tell(state: ConsumerState): ConsumerStep {
+  return state.isUntold || state.isFull ? beat(state) : stay(state)
 }
 
 function answered(
@@ -108,7 +114,6 @@ function answered(
     ...state,
     phase: 'member',
     memberEpoch: answer.memberEpoch,
-    isFull: false,
     assignment,
     intervalMs: answer.intervalMs > 0 ? answer.intervalMs : state.intervalMs,
     failures: 0,
@@ -122,7 +127,7 @@ function answered(
   if (isNews) effects.push({ kind: 'joined', memberEpoch: member.memberEpoch })
   if (answer.assignment !== null)
     effects.push({ kind: 'name', assignment, partitions: answer.assignment })
-  return andThen(member, effects, (next) => (next.isUntold ? beat(next) : stay(next)))
+  return andThen(member, effects, tell)
 }
 
 function answeredNo(
@@ -228,9 +233,7 @@ function reconcile(state: ConsumerState): ConsumerStep {
     owned: new Map([...kept, ...byKey(added)]),
     isUntold: state.isUntold || remade.length + added.length > 0,
   }
-  return andThen(taken, effects, (next) =>
-    andThen(...release(next, wanted), (after) => (after.isUntold ? beat(after) : stay(after))),
-  )
+  return andThen(taken, effects, (next) => andThen(...release(next, wanted), tell))
 }
 
 /** Begins to drain what is no longer wanted, unless a drain is under way: it goes on from there. */
@@ -255,17 +258,18 @@ function drained(state: ConsumerState, id: number): ConsumerStep {
   return reconcile({ ...state, owned, drain: null, isUntold: true })
 }
 
-/** Nothing of the topic as it was is left to work on; the broker assigns what it is now. */
+/**
+ * Nothing of the topic as it was is left to work on. A full heartbeat makes the broker say what to own now: it may have
+ * assigned the new topic already, and would not say so twice.
+ */
 function remade(state: ConsumerState, topic: string): ConsumerStep {
   const gone = [...state.owned.values()].filter((one) => one.topic === topic)
   if (gone.length === 0) return stay(state)
   const owned = new Map([...state.owned].filter(([, one]) => one.topic !== topic))
   const ids = new Set(gone.map(({ topicId }) => topicId))
   const wanted = [...(state.wanted ?? [])].filter(([, one]) => !ids.has(one.topicId))
-  return {
-    state: { ...state, owned, wanted: new Map(wanted), isUntold: true },
-    effects: [{ kind: 'lose', partitions: gone.map(ownedOf) }],
-  }
+  const lose: ConsumerEffect = { kind: 'lose', partitions: gone.map(ownedOf) }
+  return andThen({ ...state, owned, wanted: new Map(wanted), isFull: true }, [lose], tell)
 }
 
 function isRemade(one: HeldPartition, wanted: NamedPartition | undefined): boolean {

@@ -149,7 +149,7 @@ export class ConsumerMember implements Membership {
       case 'cancel':
         return this.#timers.get(effect.key)?.cancel()
       case 'heartbeat-failed':
-        return events.heartbeatFailed(effect.reason)
+        return events.heartbeatFailed(this.#wordsFor(effect.reason))
       case 'unsupported':
         return this.#options.onUnsupported(this.#failure(effect.error))
       case 'fail':
@@ -304,6 +304,12 @@ export class ConsumerMember implements Membership {
     this.#timers.get(key)?.cancel()
     const fire = () => this.#take({ kind: 'timer', key })
     this.#timers.set(key, timers.schedule(jitter ? spread(delayMs, random) : delayMs, fire))
+  }
+
+  #wordsFor(reason: string): string {
+    return reason === 'UNRELEASED_INSTANCE_ID'
+      ? `the group instance id ${this.#options.settings.groupInstanceId} is still held by another member; waiting until it is free`
+      : reason
   }
 
   #failure(error: KafkaErrorCode): ShoalError {
