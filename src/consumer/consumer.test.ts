@@ -37,6 +37,8 @@ describe('handling', () => {
         skipped: 0,
         abandoned: 0,
         late: 0,
+        parked: 0,
+        recovered: 0,
         remembered: 0,
         retried: 0,
         committed: null,

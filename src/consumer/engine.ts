@@ -16,13 +16,14 @@ import { CommitLedger } from './completion/commit-ledger.ts'
 import { CommitLoop } from './completion/commit-loop.ts'
 import { Deadline } from './dispatch/deadline.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
-import type { DispatcherHost } from './dispatch/dispatcher.ts'
+import type { DispatcherHost, Ending } from './dispatch/dispatcher.ts'
 import { Flow } from './dispatch/flow.ts'
 import type { FlowHost } from './dispatch/flow.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
 import { Intake } from './dispatch/intake.ts'
 import type { Health, Report } from './options.ts'
+import type { ParkingHost } from './parking/parking.ts'
 import { Partitions } from './partitions.ts'
 import { partitionId } from './work.ts'
 import type { PartitionWork, WorkItem } from './work.ts'
@@ -63,6 +64,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     failed: 0,
     deadLettered: 0,
     skipped: 0,
+    parked: 0,
+    recovered: 0,
     abandoned: 0,
     late: 0,
   }
@@ -77,7 +80,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     const { clock, timers, random, logger, group } = settings
     this.#settings = settings
     this.#progressMs = clock.monotonicMs()
-    this.#partitions = new Partitions(settings, parts)
+    this.#partitions = new Partitions(settings, parts, this.#parkingHost())
     this.#ledger = new CommitLedger(settings.mapLength)
     this.#flow = new Flow(settings.budget, this)
     this.#dispatcher = new Dispatcher(settings, parts, this)
@@ -122,6 +125,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     if (this.#failure !== null) return void this.drain(0)
     this.#watch.begin()
     this.#flow.begin(session)
+    for (const work of this.#partitions) work.parking?.begin()
     this.#dispatcher.go()
     this.#commits.soon()
   }
@@ -135,6 +139,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       const work = this.#partitions.add(assignment, this.nowMs())
       this.#ledger.track(work, assignment)
       if (this.#stopping !== null) this.#drain(work)
+      else if (this.session !== null) work.parking?.begin()
     }
     this.#tell('assigned', assignments)
     if (this.session !== null) this.#commits.soon()
@@ -210,9 +215,14 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
 
   // --- what the dispatcher tells ---
 
-  done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void {
+  done(item: WorkItem, how: Ending): void {
     const work = item.partition
     const { chunk } = item
+    if (item.parked !== null) {
+      this.#counts.recovered++
+      if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
+      return work.parking?.finished(item)
+    }
     work.tracker.finish(item.ordinal)
     this.#counts[how]++
     if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
@@ -229,6 +239,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   abandoned(item: WorkItem): void {
+    // It stays where it is parked: its next owner finds it there.
+    if (item.parked !== null) return
     this.#counts.abandoned++
     this.#flow.release(item.partition, 1, 0)
   }
@@ -239,8 +251,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   gaveUp(item: WorkItem, error: ShoalError): void {
-    this.#counts.failed++
-    this.#flow.release(item.partition, 1, 0)
+    if (item.parked === null) this.#counts.failed++
+    if (item.parked === null) this.#flow.release(item.partition, 1, 0)
     this.#fail(error)
   }
 
@@ -321,6 +333,10 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       commitFailures: this.#commits.failures,
       commitPendingMs: this.#commits.pendingMs(nowMs),
       detached,
+      parked: {
+        keys: parkedSum(this.#partitions, 'laneCount'),
+        records: parkedSum(this.#partitions, 'size'),
+      },
       fullMaps: [...this.#partitions]
         .filter(({ usage, mapFill }) => usage.paused && mapFill >= 1)
         .map(({ id }) => id),
@@ -330,6 +346,24 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
         forMs: endOffset > tracker.nextOffset ? nowMs - progressMs : 0,
       })),
     })
+  }
+
+  #parkingHost(): ParkingHost {
+    const { group, clock, timers, random, logger } = this.#settings
+    const session = () => this.session
+    return {
+      group,
+      clock,
+      timers,
+      random,
+      logger,
+      get session() {
+        return session()
+      },
+      ready: (items) => this.#dispatcher.ready(items),
+      parkedChanged: (work) => this.#flow.reconsider(work),
+      broken: (error) => this.broken(error),
+    }
   }
 
   // --- stopping ---
@@ -442,6 +476,13 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     logger.log('info', `partitions ${kind}`, { group, partitions: partitions.map(partitionId) })
     telemetry.rebalance.publish({ group, kind, partitions })
   }
+}
+
+/** The sum of something over what is parked. */
+function parkedSum(works: Iterable<PartitionWork>, what: 'laneCount' | 'size'): number {
+  let sum = 0
+  for (const { parking } of works) sum += parking?.[what] ?? 0
+  return sum
 }
 
 /** A group that starts for the first time is no surprise; a position that had to be given up is. */

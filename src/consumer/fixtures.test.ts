@@ -53,6 +53,8 @@ export function itemOf(
 export const GROUP = 'billing'
 export const TOPIC = 'orders'
 export const LETTERS = 'orders.dlq'
+export const PARKED = 'billing.orders.parked'
+export const RETRIES = 'billing.orders.retry'
 
 export interface WorldOptions extends Partial<Omit<UntypedOptions, 'group'>> {
   readonly partitionCount?: number
@@ -68,6 +70,8 @@ export class World {
   constructor(partitionCount = 1) {
     this.broker.createTopic(TOPIC, partitionCount)
     this.broker.createTopic(LETTERS, 1)
+    this.broker.createTopic(PARKED, partitionCount)
+    this.broker.createTopic(RETRIES, partitionCount)
   }
 
   /** Appends records with these keys and values, one after the other. */

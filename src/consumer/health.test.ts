@@ -16,6 +16,7 @@ const fine: HealthFacts = {
   commitFailures: 0,
   commitPendingMs: 0,
   detached: 0,
+  parked: { keys: 0, records: 0 },
   fullMaps: [],
   starved: [],
 }

@@ -24,6 +24,8 @@ export interface HealthFacts {
   readonly commitPendingMs: number
   /** Executions that ignore their signal; their slots were taken back. */
   readonly detached: number
+  /** What waits in parked lanes or retry topics. */
+  readonly parked: { readonly keys: number; readonly records: number }
   /** Partitions that pause because their completion map does not fit into a commit. */
   readonly fullMaps: readonly string[]
   /** Partitions that have records at the broker, are not paused, and get none. */
@@ -41,7 +43,7 @@ export function assessHealth(facts: HealthFacts): Health {
     status: stuck.length > 0 ? 'stuck' : degraded.length > 0 ? 'degraded' : 'ok',
     reasons: [...stuck, ...degraded],
     oldestInFlightMs: facts.oldestInFlightMs,
-    blockedKeys: facts.retrying + facts.lettersWaiting,
+    blockedKeys: facts.retrying + facts.lettersWaiting + facts.parked.keys,
   }
 }
 
@@ -72,6 +74,8 @@ function degradedReasons(facts: HealthFacts): string[] {
   if (facts.retrying > 0) reasons.push(`${facts.retrying} records wait for another attempt`)
   if (facts.commitFailures > 0)
     reasons.push(`the last ${facts.commitFailures} commits were not stored`)
+  if (facts.parked.keys > 0)
+    reasons.push(`${facts.parked.keys} keys are parked, ${facts.parked.records} records wait there`)
   if (facts.fullMaps.length > 0)
     reasons.push(
       `${facts.fullMaps.join(', ')}: too much finished beyond an unfinished record to be remembered in a commit, so nothing more is taken until it is done`,

@@ -89,8 +89,36 @@ export interface Retry {
   readonly backoff?: Backoff
   /** False: this error will not go away, do not try again. */
   readonly when?: (error: unknown) => boolean
-  /** What happens after the last attempt; default `dead-letter` when there is a topic for it, else `stop`. */
+  /**
+   * After the last attempt in place the record moves to a retry topic and is tried again after each of these waits. It
+   * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back.
+   */
+  readonly later?: readonly Duration[]
+  /**
+   * What happens after the last attempt; default `dead-letter` when there is a topic for it, else `stop`. `park-key`: the
+   * record and all that follow it with the same key move to a parked lane, durably and in order, and are tried there
+   * (see `parked`) while everything else flows.
+   */
+  readonly finally?: 'dead-letter' | 'park-key' | 'stop' | 'skip'
+}
+
+/**
+ * Where parked keys and retry topics live, and how they are tried. The topic needs as many partitions as the one it
+ * belongs to, and no time limit: what is deleted there is lost.
+ */
+export interface Parked {
+  /** By source topic; default `GROUP.TOPIC.parked`, for `retry.later` `GROUP.TOPIC.retry`. */
+  readonly topic?: (from: string) => string
+  /** Executions of a parked record; default 10 when there is a dead-letter topic, else without end. */
+  readonly attempts?: number
+  /** Default: exponential from 10 s to 10 minutes, at least half of it. */
+  readonly backoff?: Backoff
+  /** What happens to the record then; its lane goes on. Default `dead-letter`. */
   readonly finally?: 'dead-letter' | 'stop' | 'skip'
+  /** Parked records of one partition from which its intake pauses; default 250,000, some 4 MB of memory. */
+  readonly maxRecords?: number
+  /** Parked records of one partition that are tried at once; default 16. */
+  readonly concurrency?: number
 }
 
 /** Limits of what waits in memory. A full partition is paused at 100 % and goes on at 70 %, the others flow on. */
@@ -123,6 +151,7 @@ export interface ConsumerOptions<T> {
   /** How long one execution may take before its signal aborts and it counts as failed; default 5 minutes. */
   readonly timeout?: Duration
   readonly retry?: Retry
+  readonly parked?: Parked
   /**
    * Where records go that cannot be handled; a function chooses by the topic they came from. Default: nowhere, so the
    * consumer stops rather than lose one.
@@ -204,7 +233,7 @@ export interface ConsumerDescription {
   readonly order: 'none' | 'partition' | 'key' | 'by'
   readonly concurrency: number
   readonly attempts: number
-  readonly afterLastAttempt: 'dead-letter' | 'stop' | 'skip'
+  readonly afterLastAttempt: 'dead-letter' | 'park-key' | 'retry-topic' | 'stop' | 'skip'
   readonly guarantees: readonly string[]
 }
 
@@ -234,13 +263,13 @@ export interface Health {
   readonly reasons: readonly string[]
   /** Age of the longest running execution. */
   readonly oldestInFlightMs: number
-  /** Keys that wait for a retry or for a dead-letter write. */
+  /** Keys that wait for a retry or for a dead-letter write, parked ones included. */
   readonly blockedKeys: number
 }
 
 /**
  * What became of every record that was delivered to this member: once it has stopped,
- * `delivered = handled + deadLettered + skipped + failed + abandoned`.
+ * `delivered = handled + deadLettered + skipped + parked + failed + abandoned`.
  */
 export interface Report {
   readonly delivered: number
@@ -249,6 +278,10 @@ export interface Report {
   readonly failed: number
   readonly deadLettered: number
   readonly skipped: number
+  /** Moved to the parked lane of their key, or to a retry topic. */
+  readonly parked: number
+  /** Parked records that were handled, went to the dead letters or were skipped; not part of the sum. */
+  readonly recovered: number
   /** Given back unfinished, by a rebalance or the end: their next owner gets them again. */
   readonly abandoned: number
   /** Records that were not delivered, as a former owner of their partition had finished them. */

@@ -6,9 +6,12 @@
  */
 
 import { decodeCompletions } from './completion/completion-map.ts'
+import type { Completions } from './completion/completion-map.ts'
 import { Remembered } from './completion/remembered.ts'
 import type { LaneTable } from './dispatch/lanes.ts'
 import type { EngineParts } from './engine-parts.ts'
+import { Parking } from './parking/parking.ts'
+import type { ParkingHost } from './parking/parking.ts'
 import type { Settings } from './resolve-options.ts'
 import type { Assignment, OwnedPartition } from './source.ts'
 import { PartitionWork, partitionId } from './work.ts'
@@ -17,13 +20,15 @@ import type { WorkItem } from './work.ts'
 export class Partitions {
   readonly #settings: Settings
   readonly #parts: EngineParts
+  readonly #parkingHost: ParkingHost
   readonly #works = new Map<string, PartitionWork>()
   /** Lanes by partition; kept while handlers of a former epoch run. */
   readonly #lanes = new Map<string, LaneTable<WorkItem>>()
 
-  constructor(settings: Settings, parts: EngineParts) {
+  constructor(settings: Settings, parts: EngineParts, parkingHost: ParkingHost) {
     this.#settings = settings
     this.#parts = parts
+    this.#parkingHost = parkingHost
   }
 
   [Symbol.iterator](): Iterator<PartitionWork> {
@@ -47,8 +52,13 @@ export class Partitions {
 
   add(assignment: Assignment, nowMs: number): PartitionWork {
     const id = partitionId(assignment)
-    const tracker = this.#parts.createTracker(assignment.startOffset, this.#recall(assignment))
+    const known = this.#recall(assignment)
+    const remembered = known === null ? null : new Remembered(known)
+    const tracker = this.#parts.createTracker(assignment.startOffset, remembered)
     const work = new PartitionWork(assignment, tracker, this.#lanesOf(id), nowMs)
+    const { parking } = this.#settings
+    if (parking !== null)
+      work.parking = new Parking(parking, this.#parkingHost, work, known?.parkedFrom ?? 0)
     this.#works.set(id, work)
     return work
   }
@@ -76,12 +86,12 @@ export class Partitions {
   }
 
   /** What a former owner had finished beyond the committed offset. */
-  #recall({ topic, partition, committed, startOffset }: Assignment): Remembered | null {
+  #recall({ topic, partition, committed, startOffset }: Assignment): Completions | null {
     const { group, logger, mapLength } = this.#settings
     // A position that was given up for an earlier one is meant to be read again.
     if (committed === null || mapLength === 0 || startOffset < committed.offset) return null
     const decoded = decodeCompletions(committed.metadata, committed.offset)
-    if (decoded.kind === 'map') return new Remembered(decoded.completions)
+    if (decoded.kind === 'map') return decoded.completions
     if (decoded.kind === 'unreadable')
       logger.log('warn', 'the metadata of a commit is no completion map and is ignored', {
         group,

@@ -7,7 +7,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Logger, Random, Timers } from '../core/index.ts'
 import {
-  ShoalError,
   silentLogger,
   systemClock,
   systemRandom,
@@ -16,7 +15,6 @@ import {
 } from '../core/index.ts'
 import type { BudgetLimits } from './dispatch/budget.ts'
 import type { RetryPolicy } from './failure/decide.ts'
-import { parseDuration } from './duration.ts'
 import type {
   Backoff,
   ConsumerDescription,
@@ -27,6 +25,9 @@ import type {
 } from './options.ts'
 import { payloadReader } from './payload.ts'
 import type { PayloadReader } from './payload.ts'
+import { OptionCheck } from './option-check.ts'
+import type { ParkingSettings } from './parking/parking.ts'
+import { resolveParking } from './parking/resolve-parking.ts'
 import type { Source } from './source.ts'
 
 /** A declaration whose payload type nobody needs any more. */
@@ -44,6 +45,10 @@ export interface Settings {
   readonly perKey: number
   readonly timeoutMs: number
   readonly retry: RetryPolicy
+  /** null: records are never parked. */
+  readonly parking: ParkingSettings | null
+  /** What happens to a parked record that fails again. */
+  readonly parkedRetry: RetryPolicy
   readonly deadLetterTopic: ((topic: string) => string) | null
   readonly commitEveryMs: number
   readonly commitRecords: number
@@ -61,6 +66,15 @@ export interface Settings {
 }
 
 const DEFAULT_BACKOFF: Backoff = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' }
+
+/** Nothing is parked, so nothing parked fails. */
+const NEVER_PARKED: RetryPolicy = {
+  attempts: 1,
+  backoff: DEFAULT_BACKOFF,
+  when: () => false,
+  finally: 'stop',
+  hasDeadLetters: false,
+}
 
 const MIB = 1024 * 1024
 
@@ -81,6 +95,8 @@ export function resolveOptions(options: AnyOptions): Settings {
     check.that(false, "retry.finally: 'dead-letter' needs the option deadLetter to say where to")
 
   const memory = completionMemoryOf(check, options)
+  const parks = resolveParking(check, options, hasDeadLetters)
+  const finish = retry.finally === 'park-key' ? undefined : retry.finally
   const settings: Settings = {
     group: options.group,
     source: options.source,
@@ -109,9 +125,12 @@ export function resolveOptions(options: AnyOptions): Settings {
       attempts: check.count('retry.attempts', retry.attempts, 5),
       backoff,
       when: retry.when ?? (() => true),
-      finally: retry.finally ?? (hasDeadLetters ? 'dead-letter' : 'stop'),
+      finally: parks === null ? (finish ?? (hasDeadLetters ? 'dead-letter' : 'stop')) : 'park',
+      ...(parks === null ? {} : { parkedBackoff: parks.firstWait }),
       hasDeadLetters,
     },
+    parking: parks?.parking ?? null,
+    parkedRetry: parks?.policy ?? NEVER_PARKED,
     deadLetterTopic: deadLetterTopicOf(check, deadLetter),
     commitEveryMs: check.duration('commit.every', options.commit?.every, 1_000),
     commitRecords: check.count('commit.records', options.commit?.records, 1_000),
@@ -132,19 +151,21 @@ export function resolveOptions(options: AnyOptions): Settings {
 export function describeSettings(settings: Settings): ConsumerDescription {
   const { group, source, concurrency, retry } = settings
   const order = typeof settings.order === 'string' ? settings.order : 'by'
+  const parks = settings.parking?.keeps === 'key' ? 'park-key' : 'retry-topic'
+  const then = retry.finally === 'park' ? parks : retry.finally
   return {
     group,
     source: source.name,
     order,
     concurrency,
     attempts: retry.attempts,
-    afterLastAttempt: retry.finally,
+    afterLastAttempt: then,
     guarantees: [
       'at least once: a position is committed only when every record below it is done',
       orderGuarantee(order),
       `after a crash, what finished in the last ${settings.commitEveryMs} ms${settings.mapLength > 0 ? '' : ' and what finished beyond the oldest unfinished record'} is delivered again`,
       'after a drain that ran to its end nothing is delivered again',
-      afterGuarantee(retry.finally),
+      afterGuarantee(then),
     ],
   }
 }
@@ -168,6 +189,10 @@ function afterGuarantee(then: ConsumerDescription['afterLastAttempt']): string {
   switch (then) {
     case 'dead-letter':
       return 'a record that fails for good is committed only after its dead letter is written'
+    case 'park-key':
+      return 'a record that uses up its attempts moves, with all that follow it with the same key, to a parked lane, in order and over restarts'
+    case 'retry-topic':
+      return 'a record that uses up its attempts moves to a retry topic: the records of its key overtake it'
     case 'stop':
       return 'a record that fails for good stops the consumer and is not committed'
     case 'skip':
@@ -188,8 +213,9 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
     "decode: 'json', 'text' or 'bytes'",
   )
   check.that(
-    retry?.finally === undefined || ['dead-letter', 'stop', 'skip'].includes(retry.finally),
-    "retry.finally: 'dead-letter', 'stop' or 'skip'",
+    retry?.finally === undefined ||
+      ['dead-letter', 'park-key', 'stop', 'skip'].includes(retry.finally),
+    "retry.finally: 'dead-letter', 'park-key', 'stop' or 'skip'",
   )
   check.that(
     retry?.when === undefined || typeof retry.when === 'function',
@@ -230,6 +256,7 @@ function completionMemoryOf(
     "completionMemory.whenFull: 'pause' or 'forget'",
   )
   const maxLength = check.count('completionMemory.maxLength', wanted.maxLength, 4_096)
+  check.that(maxLength >= 64, 'completionMemory.maxLength: at least 64')
   const can = source?.capabilities?.offsets && source.capabilities.completionMemory
   return { maxLength: completionMemory !== false && can ? maxLength : 0, whenFull }
 }
@@ -247,37 +274,4 @@ function deadLetterTopicOf(
 function readerOf({ schema, decode }: AnyOptions): PayloadReader | null {
   if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') return null
   return payloadReader(decode ?? (schema === undefined ? 'bytes' : 'json'), schema)
-}
-
-/** Collects what is wrong, so that it can be told at once. */
-class OptionCheck {
-  readonly #problems: string[] = []
-
-  that(holds: boolean, problem: string): void {
-    if (!holds) this.#problems.push(problem)
-  }
-
-  text(name: string, value: unknown): void {
-    this.that(typeof value === 'string' && value !== '', `${name}: a text that is not empty`)
-  }
-
-  count(name: string, value: number | undefined, fallback: number): number {
-    const count = value ?? fallback
-    this.that(Number.isSafeInteger(count) && count >= 1, `${name}: a whole number of at least 1`)
-    return count
-  }
-
-  duration(name: string, value: unknown, fallback: number): number {
-    const ms = value === undefined ? fallback : parseDuration(value)
-    this.that(ms !== undefined, `${name}: milliseconds, or a text like '200ms', '5s', '2m', '1h'`)
-    return ms ?? fallback
-  }
-
-  done(): void {
-    if (this.#problems.length > 0)
-      throw new ShoalError(
-        'SHOAL_INVALID_ARGUMENT',
-        `consumer: ${this.#problems.length === 1 ? '' : `${this.#problems.length} problems: `}${this.#problems.join('; ')}`,
-      )
-  }
 }

@@ -31,6 +31,8 @@ export interface SourceCapabilities {
   readonly offsets: boolean
   /** What finished beyond the committed position survives a restart. */
   readonly completionMemory: boolean
+  /** `SourceSession.read` is there: parked keys and retry topics need it. */
+  readonly readsBack?: boolean
   readonly nativeDelay: boolean
 }
 
@@ -146,8 +148,13 @@ export interface SourceSession {
    * again later. `stale`: the partition is no longer this epoch's; forget it. One call at a time.
    */
   commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]>
-  /** Appends a record with acks=all; resolves when the broker has it. For dead letters. */
+  /** Appends a record with acks=all; resolves when the broker has it. For dead letters and parked records. */
   produce(record: OutgoingRecord): Promise<void>
+  /**
+   * Reads a partition of any topic, whoever owns it, once: what is there from an offset on, nothing at the end. An offset
+   * below the log's start reads from its start. Everything that `produce` resolved for is visible at last.
+   */
+  read?(request: ReadRequest): Promise<ReadAnswer>
   /**
    * Whether a handler may start: false once so much of the session timeout passed without an answered heartbeat (a stalled
    * event loop, a lost broker) that the partitions may belong to somebody else.
@@ -164,6 +171,21 @@ export interface CommitPosition extends OwnedPartition {
 
 export interface CommitResult extends OwnedPartition {
   readonly outcome: 'committed' | 'retry' | 'stale'
+}
+
+export interface ReadRequest {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** A bound for what is of use, not a promise. */
+  readonly maxRecords: number
+}
+
+export interface ReadAnswer {
+  /** In order of offset. */
+  readonly records: readonly SourceRecord[]
+  /** Where to read on. */
+  readonly nextOffset: number
 }
 
 export interface OutgoingRecord {

@@ -16,10 +16,13 @@ export interface HandleEvent {
   readonly ctx: Ctx
 }
 
-/** A record is over and done with: it counts for the committed position. Told once for each record. */
+/**
+ * A record is over and done with: it counts for the committed position. Told once for each record; for one that was
+ * `parked` once more when it is done for good.
+ */
 export interface EndEvent {
   readonly group: string
-  readonly how: 'handled' | 'skipped' | 'deadLettered'
+  readonly how: 'handled' | 'skipped' | 'deadLettered' | 'parked'
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -48,7 +51,7 @@ export interface PauseEvent {
   readonly kind: 'paused' | 'resumed'
   /** null: the whole consumer, by its user or because its ownership is in doubt. */
   readonly partition: OwnedPartition | null
-  readonly reason: 'buffer' | 'completion-map' | 'user' | 'ownership'
+  readonly reason: 'buffer' | 'completion-map' | 'parked' | 'user' | 'ownership'
 }
 
 export interface RetryEvent {
@@ -67,6 +70,15 @@ export interface DeadLetterEvent {
   /** Why the write failed; null when it did not. */
   readonly error: unknown
   readonly durationMs: number | undefined
+}
+
+/** A record was moved to its parked lane, or one that was there is done. */
+export interface ParkEvent {
+  readonly group: string
+  readonly kind: 'parked' | 'recovered'
+  readonly id: string
+  /** The topic of what is parked. */
+  readonly topic: string
 }
 
 export interface StuckEvent {
@@ -103,6 +115,7 @@ export interface Telemetry {
   readonly pause: EventChannel<PauseEvent>
   readonly retry: EventChannel<RetryEvent>
   readonly deadLetter: EventChannel<DeadLetterEvent>
+  readonly park: EventChannel<ParkEvent>
   readonly stuck: EventChannel<StuckEvent>
   readonly partitionEnd: EventChannel<PartitionEndEvent>
   readonly notice: EventChannel<NoticeEvent>
@@ -117,6 +130,7 @@ export const telemetry: Telemetry = {
   pause: events('shoal:pause'),
   retry: events('shoal:retry'),
   deadLetter: events('shoal:dead-letter'),
+  park: events('shoal:park'),
   stuck: events('shoal:stuck'),
   partitionEnd: events('shoal:partition-end'),
   notice: events('shoal:notice'),

@@ -16,7 +16,25 @@ import type { Pressure, Usage } from './dispatch/budget.ts'
 import type { Delayed } from './dispatch/delay-queue.ts'
 import type { Lane, LaneTable, Queued } from './dispatch/lanes.ts'
 import type { OffsetTracker } from './completion/offset-tracker.ts'
+import type { ParkedHead } from './parking/parked-lanes.ts'
 import type { Assignment, SourceRecord } from './source.ts'
+
+/** The parked lanes of a partition, to those who start records and end them (`parking/parking.ts`). */
+export interface ParkedWork {
+  readonly size: number
+  readonly laneCount: number
+  /** Share of the limit that is used. */
+  readonly fill: number
+  /** Where the next owner may begin to read what is parked. */
+  readonly lowest: number
+  begin(): void
+  close(): void
+  /** `hold`: it is kept, and comes back. `kept`: it is parked already. */
+  admission(item: WorkItem): 'run' | 'hold' | 'divert' | 'kept'
+  append(item: WorkItem, letter: Letter): Promise<void>
+  finished(item: WorkItem): void
+  failed(item: WorkItem, afterMs: number): void
+}
 
 export class PartitionWork {
   readonly id: string
@@ -37,6 +55,8 @@ export class PartitionWork {
   endOffset: number
   /** When something was last delivered or finished, or it was let go on; monotonic. */
   progressMs: number
+  /** null when records are never parked. */
+  parking: ParkedWork | null = null
   readonly #waiting: (() => void)[] = []
 
   constructor(
@@ -65,7 +85,12 @@ export class PartitionWork {
   }
 
   pressure(): Pressure {
-    return { fullLanes: this.lanes?.fullLanes ?? 0, span: this.tracker.span, mapFill: this.mapFill }
+    return {
+      fullLanes: this.lanes?.fullLanes ?? 0,
+      span: this.tracker.span,
+      mapFill: this.mapFill,
+      parkedFill: this.parking?.fill ?? 0,
+    }
   }
 
   /** One execution less. */
@@ -76,6 +101,7 @@ export class PartitionWork {
 
   leave(): void {
     this.state = 'gone'
+    this.parking?.close()
     this.#wake()
   }
 
@@ -90,8 +116,11 @@ export interface Chunk {
   remaining: number
 }
 
-/** A record that failed for good and what the dead letter will say about it. */
+/** A record that has to be written elsewhere before it counts as done, and what will be said of it there. */
 export interface Letter {
+  readonly kind: 'dead-letter' | 'park'
+  /** Parked: how long until it is tried again. */
+  readonly afterMs: number
   readonly reason: string
   readonly error: string
   /** Wall time of the last failed execution. */
@@ -116,6 +145,8 @@ export class WorkItem implements Queued<WorkItem>, Delayed {
   /** Executions begun. */
   attempts = 0
   letter: Letter | null = null
+  /** Where it is parked; null: it comes from its source partition. */
+  parked: ParkedHead | null = null
   /** Wall time of the first failed execution, 0 before. */
   firstFailureMs = 0
   /** What the payload said, where its lane had to be read from it. */

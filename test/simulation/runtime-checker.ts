@@ -6,6 +6,7 @@
  */
 
 import type { MemoryBroker, Report, StoredCommit } from '../../src/consumer/index.ts'
+import { readEntry } from '../../src/consumer/parking/parked-record.ts'
 
 export interface Execution {
   readonly member: string
@@ -22,12 +23,20 @@ interface Line {
   cursor: number
 }
 
+export interface CheckedTopics {
+  readonly records: string
+  readonly deadLetters: string
+  readonly parked: string
+}
+
 export class RuntimeChecker {
   readonly violations: string[] = []
   executions = 0
   commits = 0
   readonly #broker: MemoryBroker
   readonly #deadLetters: string
+  readonly #topic: string
+  readonly #parkedTopic: string
   readonly #partitions = new Map<string, Line>()
   readonly #lanes = new Map<string, Line>()
   readonly #done = new Map<string, Set<number>>()
@@ -35,10 +44,15 @@ export class RuntimeChecker {
   readonly #stored = new Map<string, number>()
   /** Dead letters read so far. */
   #lettersRead = 0
+  /** Records that are durable in a parked topic: they may be committed past, and are not done. */
+  readonly #parked = new Map<string, Set<number>>()
+  readonly #parkedRead = new Map<number, number>()
 
-  constructor(broker: MemoryBroker, deadLetters: string) {
+  constructor(broker: MemoryBroker, topics: CheckedTopics) {
     this.#broker = broker
-    this.#deadLetters = deadLetters
+    this.#deadLetters = topics.deadLetters
+    this.#topic = topics.records
+    this.#parkedTopic = topics.parked
   }
 
   produced(partition: string, offset: number, lane: string): void {
@@ -73,7 +87,7 @@ export class RuntimeChecker {
     if (offset < before)
       this.#violation(`C6 regression: ${id} went from ${before} back to ${offset} (epoch ${epoch})`)
     this.#stored.set(id, offset)
-    const first = this.#firstOpen(id, lineOf(this.#partitions, id))
+    const first = this.#firstOpen(id, lineOf(this.#partitions, id), partition)
     if (first < offset)
       this.#violation(`C1 unsafe commit: ${id} at ${offset}, but ${first} is not done`)
   }
@@ -110,7 +124,9 @@ export class RuntimeChecker {
 
   missing(): string[] {
     return [...this.#partitions].flatMap(([partition, line]) => {
-      const first = this.#firstOpen(partition, line)
+      const done = this.#doneOf(partition)
+      this.#readLetters()
+      const first = line.offsets.find((offset) => !done.has(offset)) ?? Number.POSITIVE_INFINITY
       const committed = this.#stored.get(partition) ?? 0
       const end = this.#endOf(partition)
       return [
@@ -120,13 +136,18 @@ export class RuntimeChecker {
     })
   }
 
-  #firstOpen(partition: string, line: Line): number {
+  /** @param parkedIn also look at what is parked in this partition. */
+  #firstOpen(partition: string, line: Line, parkedIn?: number): number {
     const done = this.#doneOf(partition)
+    const parked = setOf(this.#parked, partition)
     for (; line.cursor < line.offsets.length; line.cursor++) {
       const offset = line.offsets[line.cursor]!
       if (done.has(offset)) continue
       this.#readLetters()
-      if (!done.has(offset)) return offset
+      if (done.has(offset)) continue
+      if (parkedIn === undefined) return offset
+      this.#readParked(parkedIn)
+      if (!parked.has(offset)) return offset
     }
     return Number.POSITIVE_INFINITY
   }
@@ -145,12 +166,19 @@ export class RuntimeChecker {
     }
   }
 
+  #readParked(partition: number): void {
+    const records = this.#broker.records(this.#parkedTopic, partition)
+    const from = this.#parkedRead.get(partition) ?? 0
+    this.#parkedRead.set(partition, records.length)
+    for (const record of records.slice(from)) {
+      const entry = readEntry(record)?.entry
+      if (entry?.kind === 'message')
+        setOf(this.#parked, `${this.#topic}/${partition}`).add(entry.origin)
+    }
+  }
+
   #doneOf(partition: string): Set<number> {
-    const known = this.#done.get(partition)
-    if (known !== undefined) return known
-    const done = new Set<number>()
-    this.#done.set(partition, done)
-    return done
+    return setOf(this.#done, partition)
   }
 
   #endOf(partition: string): number {
@@ -163,6 +191,14 @@ export class RuntimeChecker {
   }
 }
 
+function setOf(sets: Map<string, Set<number>>, id: string): Set<number> {
+  const known = sets.get(id)
+  if (known !== undefined) return known
+  const set = new Set<number>()
+  sets.set(id, set)
+  return set
+}
+
 function lineOf(lines: Map<string, Line>, id: string): Line {
   const known = lines.get(id)
   if (known !== undefined) return known
@@ -172,5 +208,6 @@ function lineOf(lines: Map<string, Line>, id: string): Line {
 }
 
 function endedOf(report: Report): number {
-  return report.handled + report.deadLettered + report.skipped + report.failed + report.abandoned
+  const { handled, deadLettered, skipped, parked, failed, abandoned } = report
+  return handled + deadLettered + skipped + parked + failed + abandoned
 }

@@ -18,6 +18,7 @@ import type { Execution } from './runtime-checker.ts'
 
 const TOPIC = 'orders'
 const LETTERS = 'orders.dlq'
+const PARKED = 'billing.orders.parked'
 const GROUP = 'billing'
 const FAULTS_FOR_MS = 20_000
 const CALM_FOR_MS = 600_000
@@ -68,6 +69,7 @@ class World {
   readonly #concurrency: number
   readonly #keyCount: number
   readonly #order: 'key' | 'partition'
+  readonly #parks: boolean
   readonly #memory: boolean | { readonly maxLength: number; readonly whenFull: 'pause' | 'forget' }
   readonly #limits: { readonly records: number; readonly perPartition: number }
   /** How likely each kind of trouble is in this seed. */
@@ -99,20 +101,27 @@ class World {
     this.#concurrency = 1 + this.#below(8)
     this.#keyCount = 1 + this.#below(6)
     this.#order = this.#below(4) === 0 ? 'partition' : 'key'
+    this.#parks = this.#below(3) === 0
     const whenFull = this.#below(2) === 0 ? 'pause' : 'forget'
     this.#memory =
-      [true, false, { maxLength: 36 + this.#below(30), whenFull } as const][this.#below(3)] ?? true
+      [true, false, { maxLength: 64 + this.#below(30), whenFull } as const][this.#below(3)] ?? true
     this.#limits = { records: 20 + this.#below(60), perPartition: 10 + this.#below(30) }
     this.#broker = new MemoryBroker({
       clock: this.#clock,
       timers: this.#clock,
       rebalanceTimeoutMs: 500 + this.#below(8_000),
     })
-    this.checker = new RuntimeChecker(this.#broker, LETTERS)
+    this.checker = new RuntimeChecker(this.#broker, {
+      records: TOPIC,
+      deadLetters: LETTERS,
+      parked: PARKED,
+    })
     this.#broker.createTopic(TOPIC, this.#partitionCount)
     this.#broker.createTopic(LETTERS, 1)
+    this.#broker.createTopic(PARKED, this.#partitionCount)
     this.#broker.onCommit = (commit) => this.checker.committed(commit)
     this.#broker.faults.commit = () => this.#fault(this.#swarm.commit)
+    this.#broker.faults.read = () => this.#fault(this.#swarm.letter / 2)
     this.#broker.faults.produce = () => this.#fault(this.#swarm.letter)
   }
 
@@ -237,6 +246,12 @@ class World {
         retry: {
           attempts: 3,
           backoff: { kind: 'exponential', base: 50 + this.#below(1_000), max: 5_000 },
+          ...(this.#parks ? { finally: 'park-key' } : {}),
+        },
+        parked: {
+          attempts: 1 + this.#below(3),
+          backoff: { kind: 'fixed', base: this.#below(6_000) },
+          concurrency: 1 + this.#below(3),
         },
         deadLetter: LETTERS,
         commit: { every: 50 + this.#below(1_000), records: 1 + this.#below(50) },
@@ -365,7 +380,7 @@ class World {
 
   #finish(execution: Execution, ctx: Ctx, crashed: boolean): Outcome {
     const plan = this.#plans.get(`${execution.partition}/${execution.offset}`) ?? 'ok'
-    const fails = plan === 'poison' || (plan === 'flaky' && ctx.attempt < 3)
+    const fails = plan === 'poison' || (plan === 'flaky' && ctx.attempt < (this.#parks ? 2 : 3))
     const asks = plan === 'dead-letter' || (plan === 'ask-retry' && ctx.attempt === 1)
     this.checker.ended(execution, !fails && !asks && !crashed)
     if (crashed) return undefined

@@ -11,7 +11,12 @@ import type { Clock } from '../../core/index.ts'
 import { BY_TOPIC, COMMON, type Meters } from './meters.ts'
 
 const REASONS = 20
-const outcomes = { handled: 'ok', skipped: 'skipped', deadLettered: 'dead_letter' } as const
+const outcomes = {
+  handled: 'ok',
+  skipped: 'skipped',
+  deadLettered: 'dead_letter',
+  parked: 'parked',
+} as const
 const moves = { assigned: 'assigned', released: 'revoked', lost: 'lost' } as const
 
 /** What the events leave behind for the gauges. */

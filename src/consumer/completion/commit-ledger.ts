@@ -83,7 +83,10 @@ export class CommitLedger {
 
   #mapOf(work: PartitionWork): string {
     if (this.#mapLength === 0) return NO_MAP
-    const { metadata, fill } = encodeCompletions(work.tracker.completions(), this.#mapLength)
+    const { parking, tracker } = work
+    const parked = parking === null ? {} : { parkedFrom: parking.lowest }
+    const completions = { ...tracker.completions(), ...parked }
+    const { metadata, fill } = encodeCompletions(completions, this.#mapLength)
     work.mapFill = fill
     return metadata
   }

@@ -3,7 +3,7 @@
  *
  *   offset   100 101 102 103 104 105 106          committed 100, one after the last that is done 106
  *   state      ·   x   x   ·   x   x   ·          open below it: 100, 103
- *   text     `shoal1:` base64url( flags · span · count · gaps as Rice code · CRC-32 )
+ *   text     `shoal1:` base64url( flags · span · count · [parked from] · gaps as Rice code · CRC-32 )
  *
  * The smaller of the two sets, open or done, is written as the gaps between its offsets. What does not fit is cut at the
  * end: the map then knows less, and what it does not know counts as open. So the records that finished closest to
@@ -22,6 +22,8 @@ export interface Completions {
   readonly base: number
   readonly end: number
   readonly open: readonly number[]
+  /** Where to begin to read what is parked beside the partition; left out where nothing ever is. */
+  readonly parkedFrom?: number
 }
 
 export interface EncodedCompletions {
@@ -39,18 +41,20 @@ export type DecodedCompletions =
 const PREFIX = 'shoal1:'
 const OPEN_LISTED = 0
 const DONE_LISTED = 1
-/** Flags, two numbers of up to eight bytes, the checksum. */
-const OVERHEAD = 1 + 8 + 8 + 4
+const PARKED = 0x80
+/** Flags and two numbers. */
+const HEAD = 1 + 8 + 8
 
 /** @param maxLength of the text, in UTF-16 units. */
 export function encodeCompletions(
-  { base, end, open }: Completions,
+  { base, end, open, parkedFrom }: Completions,
   maxLength: number,
 ): EncodedCompletions {
-  const room = Math.floor(((maxLength - PREFIX.length) * 3) / 4) - OVERHEAD
-  if (end <= base) return { metadata: '', fill: 0 }
-  if (room < 1) return { metadata: '', fill: 1 }
-  const listsDone = open.length * 2 > end - base && end - base <= MOST_LISTED
+  const head = HEAD + (parkedFrom === undefined ? 0 : 8)
+  const room = Math.floor(((maxLength - PREFIX.length) * 3) / 4) - head - 4
+  if (end <= base && parkedFrom === undefined) return { metadata: '', fill: 0 }
+  if (room < 1) return { metadata: '', fill: end > base ? 1 : 0 }
+  const listsDone = end > base && open.length * 2 > end - base && end - base <= MOST_LISTED
   const listed = listsDone ? complement(base, end, open) : open
   const k = riceParameter((end - base) / (listed.length + 1))
   const bits = new BitWriter(room)
@@ -65,13 +69,15 @@ export function encodeCompletions(
   // What was left out counts as open: the map ends before it, or after the last one that is known to be done.
   const known = cut ? (listsDone ? next : (listed[count] as number)) : end
   const body = bits.bytes()
-  const bytes = new Uint8Array(OVERHEAD + body.length)
+  const bytes = new Uint8Array(head + body.length + 4)
   const view = new DataView(bytes.buffer)
-  bytes[0] = (k << 1) | (listsDone ? DONE_LISTED : OPEN_LISTED)
+  bytes[0] =
+    (k << 1) | (listsDone ? DONE_LISTED : OPEN_LISTED) | (parkedFrom === undefined ? 0 : PARKED)
   view.setFloat64(1, known - base)
   view.setFloat64(9, count)
-  bytes.set(body, 17)
-  view.setUint32(17 + body.length, checksum(base, bytes.subarray(0, 17 + body.length)))
+  if (parkedFrom !== undefined) view.setFloat64(HEAD, parkedFrom)
+  bytes.set(body, head)
+  view.setUint32(head + body.length, checksum(base, bytes.subarray(0, head + body.length)))
   return {
     metadata: PREFIX + Buffer.from(bytes.buffer).toString('base64url'),
     fill: cut ? 1 : body.length / room,
@@ -83,21 +89,28 @@ export function decodeCompletions(metadata: string, base: number): DecodedComple
   if (metadata === '') return { kind: 'none' }
   if (!metadata.startsWith(PREFIX)) return unreadable('it was written by something else')
   const bytes = new Uint8Array(Buffer.from(metadata.slice(PREFIX.length), 'base64url'))
-  if (bytes.length < OVERHEAD) return unreadable('it is too short')
+  if (bytes.length < HEAD + 4) return unreadable('it is too short')
   const view = new DataView(bytes.buffer)
   const end = bytes.length - 4
   if (view.getUint32(end) !== checksum(base, bytes.subarray(0, end)))
     return unreadable('its checksum does not fit the committed offset')
   const span = view.getFloat64(1)
   const count = view.getFloat64(9)
-  if (!Number.isSafeInteger(base + span) || span < 1 || !Number.isSafeInteger(count) || count < 0)
-    return unreadable('its numbers cannot be')
-  const listed = gapsOf(bytes.subarray(17, end), bytes[0] as number, count, base, base + span)
+  const flags = bytes[0] as number
+  const parks = (flags & PARKED) !== 0
+  const head = HEAD + (parks ? 8 : 0)
+  if (end < head) return unreadable('it is too short')
+  const parkedFrom = parks ? view.getFloat64(HEAD) : 0
+  const known = Number.isSafeInteger(base + span) && span >= (parks ? 0 : 1)
+  if (!known || !isCount(count) || !isCount(parkedFrom)) return unreadable('its numbers cannot be')
+  const k = (flags & 0x7f) >>> 1
+  const listed = gapsOf(bytes.subarray(head, end), { k, count, base, end: base + span })
   if (listed === null) return unreadable('its list of offsets cannot be')
-  const listsDone = ((bytes[0] as number) & 1) === DONE_LISTED
+  const listsDone = (flags & 1) === DONE_LISTED
   if (listsDone && span > MOST_LISTED) return unreadable('it leaves too much open')
   const open = listsDone ? complement(base, base + span, listed) : listed
-  return { kind: 'map', completions: { base, end: base + span, open } }
+  const completions = { base, end: base + span, open, ...(parks ? { parkedFrom } : {}) }
+  return { kind: 'map', completions }
 }
 
 /** Where done offsets are listed, the open ones between them are written out: for no more than this span. */
@@ -105,17 +118,19 @@ const MOST_LISTED = 1 << 20
 
 function gapsOf(
   bytes: Uint8Array,
-  flags: number,
-  count: number,
-  base: number,
-  end: number,
+  {
+    k,
+    count,
+    base,
+    end,
+  }: { readonly k: number; readonly count: number; readonly base: number; readonly end: number },
 ): number[] | null {
-  if (count > bytes.length * 8 || flags >>> 1 > 40) return null
+  if (count > bytes.length * 8 || k > 40) return null
   const reader = new BitReader(bytes)
   const offsets: number[] = []
   let next = base
   for (let left = count; left > 0; left--) {
-    const gap = reader.rice(flags >>> 1)
+    const gap = reader.rice(k)
     if (gap < 0 || next + gap >= end) return null
     offsets.push(next + gap)
     next += gap + 1
@@ -138,6 +153,10 @@ function checksum(base: number, bytes: Uint8Array): number {
   const head = new Uint8Array(8)
   new DataView(head.buffer).setFloat64(0, base)
   return crc32(bytes, crc32(head))
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
 }
 
 function unreadable(reason: string): DecodedCompletions {

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { Budget } from './budget.ts'
 import type { Usage } from './budget.ts'
 
-const calm = { fullLanes: 0, span: 0, mapFill: 0 }
+const calm = { fullLanes: 0, span: 0, mapFill: 0, parkedFill: 0 }
 const usage = (): Usage => ({ records: 0, bytes: 0, paused: false })
 
 function budget(): Budget {
@@ -56,13 +56,13 @@ describe('the budget', () => {
   test('a full key and a window that is too wide hold their partition', () => {
     const [whole, one] = [budget(), usage()]
     for (const pressure of [
-      { fullLanes: 1, span: 0, mapFill: 0 },
-      { fullLanes: 0, span: 200, mapFill: 0 },
+      { fullLanes: 1, span: 0, mapFill: 0, parkedFill: 0 },
+      { fullLanes: 0, span: 200, mapFill: 0, parkedFill: 0 },
     ]) {
       assert.equal(whole.mustPause(one, pressure), 'buffer')
       assert.equal(whole.mayResume(one, pressure), false)
     }
-    assert.equal(whole.mayResume(one, { fullLanes: 0, span: 140, mapFill: 0 }), true)
+    assert.equal(whole.mayResume(one, { fullLanes: 0, span: 140, mapFill: 0, parkedFill: 0 }), true)
   })
 
   test('a completion map that does not fit holds its partition until 70 %, where it is asked to', () => {

@@ -31,7 +31,12 @@ export interface Pressure {
   readonly span: number
   /** Share of a commit's metadata that the completion map takes; 1: something had to be left out. */
   readonly mapFill: number
+  /** Share of the limit that the partition's parked records take. */
+  readonly parkedFill: number
 }
+
+/** Why a partition has to pause. */
+export type PauseCause = 'buffer' | 'completion-map' | 'parked'
 
 const RESUME_AT = 0.7
 
@@ -80,10 +85,7 @@ export class Budget {
   }
 
   /** Why the partition has to pause; null: it may go on. */
-  mustPause(
-    usage: Usage,
-    { fullLanes, span, mapFill }: Pressure,
-  ): 'buffer' | 'completion-map' | null {
+  mustPause(usage: Usage, { fullLanes, span, mapFill, parkedFill }: Pressure): PauseCause | null {
     const { partitionRecords, partitionBytes, window, pausesOnFullMap } = this.#limits
     if (
       this.#full ||
@@ -93,11 +95,13 @@ export class Budget {
       fullLanes > 0
     )
       return 'buffer'
+    if (parkedFill >= 1) return 'parked'
     return pausesOnFullMap && mapFill >= 1 ? 'completion-map' : null
   }
 
-  mayResume(usage: Usage, { fullLanes, span, mapFill }: Pressure): boolean {
+  mayResume(usage: Usage, { fullLanes, span, mapFill, parkedFill }: Pressure): boolean {
     return (
+      parkedFill <= RESUME_AT &&
       (mapFill <= RESUME_AT || !this.#limits.pausesOnFullMap) &&
       !this.#full &&
       usage.records <= this.#limits.partitionRecords * RESUME_AT &&

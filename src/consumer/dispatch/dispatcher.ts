@@ -15,15 +15,16 @@
 
 import { ShoalError, messageOf } from '../../core/index.ts'
 import { Alarm } from './alarm.ts'
-import { Attempt, RunningList } from './attempt.ts'
+import { Attempt } from './attempt.ts'
 import type { AttemptHost } from './attempt.ts'
 import { backoffMs } from '../failure/decide.ts'
 import type { Decision, Failure } from '../failure/decide.ts'
-import type { DelayQueue } from './delay-queue.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { ReadyQueue } from './lanes.ts'
 import { LetterWriter } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
+import { Running } from './running.ts'
+import { WaitingRoom } from './waiting-room.ts'
 import { isThenable, thrown, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import type { PartitionWork, WorkItem } from '../work.ts'
@@ -35,14 +36,17 @@ import { telemetry } from '../telemetry.ts'
 const SLICE_MS = 10
 /** How often ownership is looked at while handlers start, and how soon again when it was in doubt. */
 const FRESHNESS_MS = 50
-/** How long a handler may go on after its signal aborted before its slot is taken back. */
-const GRACE_MS = 5_000
+/** What is said of a record that follows one that is parked. */
+const DIVERTED = { kind: 'park', reason: 'its key is parked', error: '', afterMs: 0 } as const
 
 const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
 
+/** How a record came to be done. */
+export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
+
 export interface DispatcherHost {
   /** The record is done: it may be committed past. */
-  done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void
+  done(item: WorkItem, how: Ending): void
   /** Given back although its partition is still ours: it is drained, or the consumer stops. */
   abandoned(item: WorkItem): void
   /** An execution ended after its partition was gone. */
@@ -61,10 +65,8 @@ export class Dispatcher implements AttemptHost {
   readonly #host: DispatcherHost
   readonly #letters: LetterWriter
   readonly #ready: ReadyQueue<WorkItem>
-  readonly #delayed: DelayQueue<WorkItem>
-  readonly #running = new RunningList()
-  readonly #wakeDelayed: Alarm
-  readonly #sweep: Alarm
+  readonly #waiting: WaitingRoom
+  readonly #running: Running
   readonly #lookAgain: Alarm
   #slots = 0
   #held = true
@@ -74,7 +76,6 @@ export class Dispatcher implements AttemptHost {
   #sliceMs: number | null = null
   #checkedMs = Number.NEGATIVE_INFINITY
   #inDoubt = false
-  #lettersWaiting = 0
   #detached = 0
   #retried = 0
 
@@ -85,9 +86,8 @@ export class Dispatcher implements AttemptHost {
     this.#host = host
     this.#letters = new LetterWriter(settings, parts, (record) => host.produce(record))
     this.#ready = parts.createReady()
-    this.#delayed = parts.createDelays()
-    this.#wakeDelayed = new Alarm(clock, timers, () => this.#takeDue())
-    this.#sweep = new Alarm(clock, timers, () => this.#sweepDeadlines())
+    this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
+    this.#running = new Running(settings, (attempt, cause) => this.#detach(attempt, cause))
     this.#lookAgain = new Alarm(clock, timers, () => this.pump())
   }
 
@@ -105,15 +105,12 @@ export class Dispatcher implements AttemptHost {
 
   /** What waits, and what goes on although nobody waits for it. */
   get waiting(): { readonly retries: number; readonly letters: number; readonly detached: number } {
-    return {
-      retries: this.#delayed.length - this.#lettersWaiting,
-      letters: this.#lettersWaiting,
-      detached: this.#detached,
-    }
+    const { retries, letters } = this.#waiting
+    return { retries, letters, detached: this.#detached }
   }
 
   get oldestStartedMs(): number | undefined {
-    return this.#running.oldest?.startedMs
+    return this.#running.oldestStartedMs
   }
 
   nowMs(): number {
@@ -141,20 +138,23 @@ export class Dispatcher implements AttemptHost {
     if (lanes === null || lanes.append(item)) this.#ready.push(item)
   }
 
+  /** These waited for something, and may start now. */
+  ready(items: readonly WorkItem[]): void {
+    for (const item of items) this.#ready.push(item)
+    this.pump()
+  }
+
   /** Forgets what has not started of a partition. */
   drop(partition: PartitionWork): void {
     const gone = (item: WorkItem) => item.partition === partition
     this.#ready.remove(gone)
-    this.#delayed.remove(gone)
+    this.#waiting.remove(gone)
     partition.lanes?.dropInactive()
-    this.#lettersWaiting = 0
-    for (const item of this.#delayed.values()) if (item.letter !== null) this.#lettersWaiting++
   }
 
   /** Tells the handlers of a partition (of all when null) that their result no longer counts. */
   abort(partition: PartitionWork | null, cause: AbortCause): void {
-    for (const attempt of this.#running)
-      if (partition === null || attempt.item.partition === partition) this.#abortOne(attempt, cause)
+    this.#running.abort(partition, cause)
   }
 
   /** Starts what may start. */
@@ -167,8 +167,8 @@ export class Dispatcher implements AttemptHost {
         const item = this.#ready.shift()
         if (item === null) break
         this.#openSlice()
-        if (item.letter === null) this.#start(item)
-        else this.#writeLetter(item)
+        if (item.letter !== null) this.#writeLetter(item)
+        else if (item.partition.parking === null || this.#admit(item)) this.#start(item)
         this.#nowMs = this.nowMs()
       }
     } catch (error) {
@@ -180,7 +180,9 @@ export class Dispatcher implements AttemptHost {
 
   close(): void {
     this.hold()
-    for (const alarm of [this.#wakeDelayed, this.#sweep, this.#lookAgain]) alarm.cancel()
+    this.#waiting.close()
+    this.#running.close()
+    this.#lookAgain.cancel()
   }
 
   // --- starting ---
@@ -215,6 +217,26 @@ export class Dispatcher implements AttemptHost {
     telemetry.pause.publish({ group: this.group, kind, partition: null, reason: 'ownership' })
   }
 
+  /** False: it does not run now, or not here. */
+  #admit(item: WorkItem): boolean {
+    if (item.parked !== null) return true
+    switch (item.partition.parking?.admission(item)) {
+      case 'divert':
+        item.letter = { ...DIVERTED, failedMs: this.#settings.clock.wallMs(), failures: 0 }
+        this.#writeLetter(item)
+        return false
+      case 'kept':
+        this.#occupy(item)
+        this.#vacate(item)
+        this.#done(item, 'parked')
+        return false
+      case 'hold':
+        return false
+      default:
+        return true
+    }
+  }
+
   #start(item: WorkItem): void {
     this.#occupy(item)
     item.attempts++
@@ -232,7 +254,7 @@ export class Dispatcher implements AttemptHost {
       this.#settle(attempt, verdictOf(result))
       return
     }
-    this.#sweep.by(deadlineMs)
+    this.#running.watch(deadlineMs)
     Promise.resolve(result).then(
       (outcome: unknown) => this.#settleLater(attempt, verdictOf(outcome)),
       (error: unknown) => this.#settleLater(attempt, thrown(error)),
@@ -306,9 +328,11 @@ export class Dispatcher implements AttemptHost {
         return this.#done(item, 'skipped')
       case 'stop':
         return this.#stop(item, `${decision.reason}: ${decision.error}`, errorOf(failure))
-      case 'dead-letter': {
-        const { reason, error } = decision
-        item.letter = { reason, error, failedMs: wallMs, failures: 0 }
+      case 'dead-letter':
+      case 'park': {
+        const { kind, reason, error } = decision
+        const afterMs = kind === 'park' ? decision.afterMs : 0
+        item.letter = { kind, reason, error, afterMs, failedMs: wallMs, failures: 0 }
         this.#writeLetter(item)
         item.partition.ended()
       }
@@ -316,9 +340,10 @@ export class Dispatcher implements AttemptHost {
   }
 
   #decide(item: WorkItem, failure: Failure): Decision {
-    const { retry, random } = this.#settings
+    const { retry, parkedRetry, random } = this.#settings
+    const policy = item.parked === null ? retry : parkedRetry
     try {
-      return this.#parts.decide(failure, item.attempts, retry, random.next())
+      return this.#parts.decide(failure, item.attempts, policy, random.next())
     } catch (error) {
       return { kind: 'stop', reason: 'the retry policy threw', error: messageOf(error) }
     }
@@ -333,26 +358,17 @@ export class Dispatcher implements AttemptHost {
         afterMs,
         error: errorOf(failure) ?? failure.kind,
       })
-    this.#delay(attempt.item, afterMs)
+    const { item } = attempt
+    if (item.parked === null || item.partition.state !== 'open') return this.#delay(item, afterMs)
+    item.partition.parking?.failed(item, afterMs)
+    item.partition.ended()
   }
 
   /** Its head place in the lane stays, its slot is free. A partition that drains waits for no retries. */
   #delay(item: WorkItem, afterMs: number): void {
     if (item.partition.state !== 'open') return this.#giveBack(item)
-    if (item.letter !== null) this.#lettersWaiting++
-    this.#delayed.push(item, this.nowMs() + afterMs)
-    this.#wakeDelayed.by(this.#delayed.nextDueMs ?? Number.POSITIVE_INFINITY)
+    this.#waiting.add(item, afterMs)
     item.partition.ended()
-  }
-
-  #takeDue(): void {
-    const nowMs = this.nowMs()
-    for (let item = this.#delayed.shift(nowMs); item !== null; item = this.#delayed.shift(nowMs)) {
-      if (item.letter !== null) this.#lettersWaiting--
-      this.#ready.push(item)
-    }
-    this.#wakeDelayed.by(this.#delayed.nextDueMs ?? Number.POSITIVE_INFINITY)
-    this.pump()
   }
 
   #writeLetter(item: WorkItem): void {
@@ -360,7 +376,7 @@ export class Dispatcher implements AttemptHost {
     if (letter === null) return
     this.#occupy(item)
     try {
-      const topic = this.#letters.topicFor(item)
+      const topic = letter.kind === 'park' ? '' : this.#letters.topicFor(item)
       void this.#letters
         .write(item, letter, topic)
         .then((written) => this.#letterSettled(item, letter.failures, written))
@@ -376,7 +392,7 @@ export class Dispatcher implements AttemptHost {
       this.#vacate(item)
       const chance = this.#settings.random.next()
       if (item.partition.state === 'gone') this.#giveBack(item)
-      else if (written) this.#done(item, 'deadLettered')
+      else if (written) this.#done(item, item.letter?.kind === 'park' ? 'parked' : 'deadLettered')
       else this.#delay(item, backoffMs(LETTER_RETRY, failures, undefined, chance))
       this.pump()
     } catch (error) {
@@ -397,7 +413,7 @@ export class Dispatcher implements AttemptHost {
     item.partition.ended()
   }
 
-  #done(item: WorkItem, how: 'handled' | 'skipped' | 'deadLettered'): void {
+  #done(item: WorkItem, how: Ending): void {
     this.#release(item)
     this.#host.done(item, how)
     item.partition.ended()
@@ -424,6 +440,7 @@ export class Dispatcher implements AttemptHost {
 
   /** The lane goes on, maybe with a record of a later epoch that waited behind this one. */
   #release(item: WorkItem): void {
+    if (item.parked !== null) return
     const next = item.partition.lanes?.advance(item) ?? null
     if (next !== null) this.#ready.push(next)
   }
@@ -431,35 +448,13 @@ export class Dispatcher implements AttemptHost {
   // --- time limits ---
 
   deadlineMoved(deadlineMs: number): void {
-    this.#sweep.by(deadlineMs)
-  }
-
-  #abortOne(attempt: Attempt, cause: AbortCause): void {
-    attempt.abort(cause)
-    attempt.deadlineMs = this.nowMs() + GRACE_MS
-    this.#sweep.by(attempt.deadlineMs)
-  }
-
-  #sweepDeadlines(): void {
-    const nowMs = this.nowMs()
-    let nextMs = Number.POSITIVE_INFINITY
-    for (const attempt of this.#running) {
-      if (attempt.deadlineMs <= nowMs) {
-        if (attempt.cause === null) this.#abortOne(attempt, 'timeout')
-        else this.#detach(attempt, attempt.cause)
-      }
-      if (!attempt.detached) nextMs = Math.min(nextMs, attempt.deadlineMs)
-    }
-    this.#sweep.by(nextMs)
-    this.pump()
+    this.#running.watch(deadlineMs)
   }
 
   /** A handler that ignores its signal: others must not wait for it for ever. */
   #detach(attempt: Attempt, cause: AbortCause): void {
     const { item } = attempt
-    attempt.detached = true
     this.#detached++
-    this.#running.remove(attempt)
     this.#vacate(item)
     this.#settings.logger.log('error', 'a handler goes on although its signal aborted', {
       group: this.group,
@@ -467,10 +462,13 @@ export class Dispatcher implements AttemptHost {
       offset: item.record.offset,
       cause,
     })
-    if (cause === 'timeout') return this.#failed(attempt, { kind: 'aborted', cause })
-    this.#release(item)
-    if (item.partition.state !== 'gone') this.#host.abandoned(item)
-    item.partition.ended()
+    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause })
+    else {
+      this.#release(item)
+      if (item.partition.state !== 'gone') this.#host.abandoned(item)
+      item.partition.ended()
+    }
+    this.pump()
   }
 }
 

@@ -4,7 +4,7 @@
  *   failed attempt ── more attempts, and the error may go away ──▶ retry after the backoff
  *         │ none left                                               asked for by the handler ─▶ retry after what it said
  *         ▼
- *   `finally`: dead-letter │ skip │ stop          an invalid payload goes there at once: trying again cannot help
+ *   `finally`: dead-letter │ park │ skip │ stop   an invalid payload goes there at once: trying again cannot help
  *
  * Attempts are executions, the first one included. Without a place for dead letters the answer is `stop`: a record is
  * never dropped because nobody said where to.
@@ -25,13 +25,22 @@ export type Decision =
   | { readonly kind: 'retry'; readonly afterMs: number }
   | { readonly kind: 'dead-letter'; readonly reason: string; readonly error: string }
   | { readonly kind: 'skip'; readonly reason: string }
+  /** Moved to the topic of what is parked; tried again there after a while. */
+  | {
+      readonly kind: 'park'
+      readonly reason: string
+      readonly error: string
+      readonly afterMs: number
+    }
   | { readonly kind: 'stop'; readonly reason: string; readonly error: string }
 
 export interface RetryPolicy {
   readonly attempts: number
   readonly backoff: Backoff
   readonly when: (error: unknown) => boolean
-  readonly finally: 'dead-letter' | 'stop' | 'skip'
+  readonly finally: 'dead-letter' | 'park' | 'stop' | 'skip'
+  /** The first wait of a parked record. */
+  readonly parkedBackoff?: Backoff
   /** Whether dead letters have somewhere to go. */
   readonly hasDeadLetters: boolean
 }
@@ -46,9 +55,9 @@ export type Decide = (
 
 export const decide: Decide = (failure, attempt, policy, chance) => {
   const { reason, error } = wordsOf(failure)
+  const cause = failure.kind === 'threw' ? failure.error : undefined
   if (failure.kind === 'invalid' || failure.kind === 'asked-dead-letter')
     return end(policy.finally === 'skip' && !policy.hasDeadLetters ? 'skip' : 'dead-letter')
-  const cause = failure.kind === 'threw' ? failure.error : undefined
   if (attempt >= policy.attempts || (failure.kind === 'threw' && !policy.when(failure.error)))
     return end(policy.finally)
   if (failure.kind === 'asked-retry') return { kind: 'retry', afterMs: failure.afterMs }
@@ -56,6 +65,10 @@ export const decide: Decide = (failure, attempt, policy, chance) => {
 
   function end(then: RetryPolicy['finally']): Decision {
     if (then === 'skip') return { kind: 'skip', reason }
+    if (then === 'park') {
+      const afterMs = backoffMs(policy.parkedBackoff ?? policy.backoff, 1, cause, chance)
+      return { kind: 'park', reason, error, afterMs }
+    }
     if (then === 'stop' || !policy.hasDeadLetters) return { kind: 'stop', reason, error }
     return { kind: 'dead-letter', reason, error }
   }

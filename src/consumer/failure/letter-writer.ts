@@ -1,5 +1,6 @@
 /**
- * Writes dead letters and tells of each write, done or not.
+ * Writes what has to be written before a record counts as done, dead letters and parked records, and tells of each
+ * write, done or not.
  *
  * A letter goes to another topic than its record came from, or nowhere: a consumer of dead letters whose own dead
  * letters went to the same topic would turn in a circle for ever.
@@ -12,6 +13,8 @@ import type { Settings } from '../resolve-options.ts'
 import type { OutgoingRecord } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 import type { Letter, WorkItem } from '../work.ts'
+
+const WORDS = { 'dead-letter': 'a dead letter', park: 'a parked record' } as const
 
 export class LetterWriter {
   readonly #settings: Settings
@@ -28,7 +31,7 @@ export class LetterWriter {
     this.#produce = produce
   }
 
-  /** @throws ShoalError SHOAL_INVALID_ARGUMENT when there is no topic that the letter may go to. */
+  /** Where a dead letter goes. @throws ShoalError SHOAL_INVALID_ARGUMENT when there is no topic that the letter may go to. */
   topicFor(item: WorkItem): string {
     const from = item.partition.topic
     const topic = this.#settings.deadLetterTopic?.(from)
@@ -40,21 +43,13 @@ export class LetterWriter {
     return topic
   }
 
-  /** True when the broker has it. Never rejects. */
+  /** True when the broker has it. Never rejects. @param topic of a dead letter. */
   async write(item: WorkItem, letter: Letter, topic: string): Promise<boolean> {
-    const { group, clock } = this.#settings
-    const record = deadLetterOf(item, {
-      group,
-      topic,
-      reason: letter.reason,
-      error: letter.error,
-      attempts: item.attempts,
-      firstFailureMs: item.firstFailureMs,
-      lastFailureMs: letter.failedMs,
-    })
+    const { clock } = this.#settings
     const startedMs = clock.monotonicMs()
     try {
-      await this.#parts.writeLetter(record, this.#produce)
+      if (letter.kind === 'park') await item.partition.parking?.append(item, letter)
+      else await this.#parts.writeLetter(this.#deadLetter(item, letter, topic), this.#produce)
     } catch (error) {
       letter.failures++
       this.#tell(item, letter, topic, error)
@@ -64,19 +59,32 @@ export class LetterWriter {
     return true
   }
 
+  #deadLetter(item: WorkItem, letter: Letter, topic: string): OutgoingRecord {
+    return deadLetterOf(item, {
+      group: this.#settings.group,
+      topic,
+      reason: letter.reason,
+      error: letter.error,
+      attempts: item.attempts,
+      firstFailureMs: item.firstFailureMs,
+      lastFailureMs: letter.failedMs,
+    })
+  }
+
   #tell(item: WorkItem, letter: Letter, topic: string, error: unknown, durationMs?: number): void {
     const { group, logger } = this.#settings
     const origin = originOf(item)
     const id = `${origin.topic}/${origin.partition}/${origin.offset}`
     const facts = { group, id, topic, reason: letter.reason }
+    if (letter.kind === 'park' && error === null) return
     if (error === null) logger.log('warn', 'a record went to the dead letters', facts)
     else
-      logger.log('error', 'a dead letter was not written, its key waits', {
+      logger.log('error', `${WORDS[letter.kind]} was not written, its key waits`, {
         ...facts,
         error: messageOf(error),
         failures: letter.failures,
       })
-    if (telemetry.deadLetter.hasSubscribers)
+    if (letter.kind === 'dead-letter' && telemetry.deadLetter.hasSubscribers)
       telemetry.deadLetter.publish({
         ...facts,
         kind: error === null ? 'written' : 'failed',

@@ -20,6 +20,7 @@ export interface MemoryCapabilities extends SourceCapabilities {
   readonly transactions: false
   readonly offsets: true
   readonly completionMemory: true
+  readonly readsBack: true
   readonly nativeDelay: false
 }
 
@@ -99,6 +100,7 @@ export class MemoryBroker implements MemoryHost {
         transactions: false,
         offsets: true,
         completionMemory: true,
+        readsBack: true,
         nativeDelay: false,
       },
       open: async (context) => {

@@ -14,6 +14,8 @@ import type {
   CommitResult,
   OutgoingRecord,
   OwnedPartition,
+  ReadAnswer,
+  ReadRequest,
   SourceContext,
   SourceRecord,
   SourceSession,
@@ -94,6 +96,13 @@ export class MemoryMember implements SourceSession {
   async produce(record: OutgoingRecord): Promise<void> {
     const fault = this.#broker.faults.produce?.(this.memberId, record)
     await this.#request(fault, () => this.#broker.append(record), refuse)
+  }
+
+  async read({ topic, partition, offset, maxRecords }: ReadRequest): Promise<ReadAnswer> {
+    const fault = this.#broker.faults.read?.(this.memberId)
+    const act = () => this.#broker.log.read(topic, partition, offset, maxRecords)
+    const { records, nextOffset } = await this.#request(fault, act, refuse)
+    return { records, nextOffset }
   }
 
   ownershipIsFresh(): boolean {

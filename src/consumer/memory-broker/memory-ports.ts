@@ -16,6 +16,7 @@ export interface MemoryFault {
 
 export interface MemoryFaults {
   commit?: (memberId: string, positions: readonly CommitPosition[]) => MemoryFault | undefined
+  read?: (memberId: string) => MemoryFault | undefined
   produce?: (memberId: string, record: OutgoingRecord) => MemoryFault | undefined
 }
 
