@@ -24,8 +24,8 @@ export function deliveredRecords(
   { groupId, memberId, lockDurationMs }: DeliveryPoll,
   { receipts, wallMs, topicName }: DeliveredWorld,
 ): readonly DeliveredRecord[] {
-  const { state } = slot
-  if (acquired === null || state === null) return []
+  const state = slot?.state ?? null
+  if (slot === null || acquired === null || state === null) return []
   const lockedUntilMs = wallMs + (lockDurationMs ?? state.config.recordLockDurationMs)
   const { stateEpoch } = state.partition
   const where = { topic: topicName(topicId), topicId, partition, lockedUntilMs }

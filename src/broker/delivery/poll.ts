@@ -34,7 +34,8 @@ export interface PollWorld extends AcquireWorld {
 }
 
 export interface PolledPartition extends DeliveryPartition {
-  readonly slot: PartitionSlot
+  /** Null for a partition that is not there. */
+  readonly slot: PartitionSlot | null
   readonly problem: AcquireProblem | 'UNKNOWN_TOPIC_OR_PARTITION' | null
   readonly acquired: Acquired | null
 }
@@ -78,12 +79,17 @@ async function lookAtAll(
     const maxRecords = request.maxRecords - records
     const maxBytes = request.maxBytes - bytes
     if (maxRecords <= 0 || (maxBytes <= 0 && records > 0)) break
+    const { topicId, partition: index } = partition
+    const topic = world.topics.table.byId(topicId)
+    if (topic === undefined || index < 0 || index >= topic.partitionCount) {
+      polled.push({ topicId, partition: index, slot: null, problem: UNKNOWN, acquired: null })
+      continue
+    }
     const slot = world.slotOf(request.groupId, partition)
     const result = await slot.exclusively(() =>
       lookAt(slot, { ...request, maxRecords, maxBytes }, world, looked),
     )
     if (result === null) continue
-    const { topicId, partition: index } = partition
     if (typeof result === 'string')
       polled.push({ topicId, partition: index, slot, problem: result, acquired: null })
     else {
@@ -105,9 +111,9 @@ async function lookAt(
   if (request.signal.aborted) return null
   const { topicId, partition } = slot.id
   const topic = world.topics.table.byId(topicId)
-  if (topic === undefined) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (topic === undefined) return UNKNOWN
   const log = world.topics.openLog(topic, partition) ?? (await world.topics.log(topic, partition))
-  if (log === null) return 'UNKNOWN_TOPIC_OR_PARTITION'
+  if (log === null) return UNKNOWN
   const problem = await beginDelivery(slot, log, request.start, world)
   if (problem !== null) return problem
   const { version } = slot
@@ -117,6 +123,8 @@ async function lookAt(
   looked.push({ slot, version, log, highWatermark })
   return null
 }
+
+const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION'
 
 /** Wakes a poll: something changed, the time is over, or the client is gone. */
 class Wait {

@@ -10,7 +10,7 @@ import type { KafkaErrorName, ShareFetchRequest } from '../../../protocol/index.
 import { shareFetch } from '../../../protocol/index.ts'
 import type { BrokerContext } from '../../context.ts'
 import type { PolledPartition } from '../../delivery/poll.ts'
-import type { AcknowledgedPartition } from '../../share/share-service.ts'
+import { type AcknowledgedPartition, partitionProblem } from '../../share/share-service.ts'
 import type { SharedPartition, ShareSession } from '../../share/share-sessions.ts'
 import { handler } from './define.ts'
 
@@ -41,12 +41,13 @@ export const handleShareFetch = handler(
     if (problem !== null) return refused(problem.errorCode, problem.errorMessage)
     const { shares } = context
     const acknowledged = acknowledgementsOf(request)
+    const named = partitionsOf(request)
     const plan = shares.sessions.fetch({
       groupId,
       memberId,
       epoch: request.shareSessionEpoch,
       connectionId: connection.id,
-      added: partitionsOf(request),
+      added: named.filter((each) => partitionProblem(context.topics, each) === null),
       forgotten: request.forgottenTopicsData.flatMap(({ topicId, partitions }) =>
         partitions.map((partition) => ({ topicId, partition })),
       ),
@@ -60,8 +61,10 @@ export const handleShareFetch = handler(
     answers.acknowledged(shares.acknowledge(groupId, memberId, acknowledged, mayRenew))
     if (plan.isFinal) shares.end(groupId, memberId)
     else if (!request.isRenewAck) {
-      if (plan.isWhole) answers.whole(plan.session.partitions)
-      answers.fetched(await fetchFor(context, plan.session, request, version, connection.signal))
+      if (plan.isWhole) answers.whole(named)
+      answers.problems(context, named)
+      const polled = await fetchFor(context, plan.session, request, version, connection.signal)
+      answers.fetched(context, polled)
     }
     await context.logs.flushed()
     return {
@@ -113,10 +116,19 @@ class Answers {
     for (const partition of partitions) this.#of(partition)
   }
 
-  fetched(polled: readonly PolledPartition[]): void {
+  /** A session keeps only what there is: what is not is told once. */
+  problems({ topics }: BrokerContext, named: readonly SharedPartition[]): void {
+    for (const partition of named) {
+      const problem = partitionProblem(topics, partition)
+      if (problem !== null) this.#of(partition).errorCode = problem
+    }
+  }
+
+  fetched({ topics }: BrokerContext, polled: readonly PolledPartition[]): void {
     for (const { problem, acquired, ...partition } of polled) {
       const answer = this.#of(partition)
-      if (problem !== null) answer.errorCode = errorNames[problem]
+      if (problem !== null)
+        answer.errorCode = partitionProblem(topics, partition) ?? errorNames[problem]
       if (acquired === null) continue
       answer.records = acquired.batches.map(({ slice }) => slice)
       answer.acquiredRecords = acquired.records
