@@ -36,6 +36,11 @@ export class ServiceMetrics implements Disposable {
     return this.#registry.contentType
   }
 
+  /** The name of every metric. */
+  get names(): readonly string[] {
+    return this.#registry.getMetricsAsArray().map(({ name }) => name)
+  }
+
   /** Everything as it is now, in Prometheus' text format. */
   text(): Promise<string> {
     return this.#registry.metrics()
