@@ -2,6 +2,11 @@
  * The consumer runtime: `import { consumer } from 'shoal'`.
  */
 
+export {
+  decodeCompletions,
+  type Completions,
+  type DecodedCompletions,
+} from './completion/completion-map.ts'
 export { consumer } from './consumer.ts'
 export { deadLetterOf } from './failure/dead-letter.ts'
 export { parseDuration, type Duration } from './duration.ts'

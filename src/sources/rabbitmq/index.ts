@@ -1,0 +1,4 @@
+/** RabbitMQ as a source: `import { rabbitmq } from 'shoal/rabbitmq'`. */
+
+export type { RabbitMqOptions, RabbitMqPorts } from './options.ts'
+export { rabbitmq, type RabbitMqCapabilities } from './rabbitmq-source.ts'

@@ -1,0 +1,108 @@
+/**
+ * Publishing with confirms: a record is appended once the server says that it has it, in a queue.
+ *
+ * A message that no queue takes comes back before its confirm and is an error. The channel is made anew after a loss; a
+ * publish whose confirm was lost fails, and is its caller's to repeat.
+ */
+
+import type { ConfirmChannel } from 'amqplib'
+import { ShoalError, uuidText } from '../../core/index.ts'
+import type { OutgoingRecord } from '../../consumer/index.ts'
+import { messageOf, routingKeyOf } from './message-record.ts'
+import type { RabbitSettings } from './options.ts'
+import { rabbitError } from './rabbit-errors.ts'
+import type { RabbitLink } from './rabbit-link.ts'
+import { declareTopic, queueName } from './topology.ts'
+
+export class Publisher {
+  readonly #link: RabbitLink
+  readonly #settings: RabbitSettings
+  readonly #declared = new Set<string>()
+  readonly #returned = new Set<string>()
+  #channel: Promise<ConfirmChannel> | null = null
+  #turn = 0
+
+  constructor(link: RabbitLink, settings: RabbitSettings) {
+    this.#link = link
+    this.#settings = settings
+  }
+
+  /** @throws ShoalError when the server did not confirm it */
+  async publish(record: OutgoingRecord): Promise<void> {
+    try {
+      await this.#declare(record.topic)
+      await this.#link.limited(this.#send(record))
+    } catch (error) {
+      throw rabbitError(error, `topic ${record.topic}`)
+    }
+  }
+
+  async close(): Promise<void> {
+    const channel = await this.#channel?.catch(() => null)
+    this.#channel = null
+    await channel?.close().catch(() => {})
+  }
+
+  async #declare(topic: string): Promise<void> {
+    if (this.#declared.has(topic)) return
+    await declareTopic(this.#link, this.#settings, topic, this.#shardCount(topic))
+    this.#declared.add(topic)
+  }
+
+  async #send({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {
+    this.#channel ??= this.#open()
+    const channel = await this.#channel
+    const { random, clock } = this.#settings.ports
+    const messageId = uuidText(random)
+    const { body, headers: table } = messageOf({ key, value, headers }, clock.wallMs())
+    const { exchange, routingKey } = this.#address(topic, partition, key)
+    await new Promise<void>((resolve, reject) => {
+      channel.publish(
+        exchange,
+        routingKey,
+        Buffer.from(body.buffer, body.byteOffset, body.byteLength),
+        { headers: table, messageId, persistent: true, mandatory: true },
+        (error: unknown) => {
+          if (this.#returned.delete(messageId)) reject(unroutable(topic))
+          else if (error === null || error === undefined) resolve()
+          else reject(error instanceof Error ? error : new Error('not confirmed'))
+        },
+      )
+    })
+  }
+
+  #address(topic: string, partition: number | null, key: Uint8Array | null) {
+    const count = this.#shardCount(topic)
+    if (count === 1 || partition !== null)
+      return { exchange: '', routingKey: queueName(topic, partition ?? 0, count) }
+    return { exchange: topic, routingKey: key === null ? `${this.#turn++}` : routingKeyOf(key) }
+  }
+
+  /** Topics of this source have its shards; any other, a dead-letter topic above all, is one queue. */
+  #shardCount(topic: string): number {
+    return this.#settings.topics.includes(topic) ? this.#settings.shards : 1
+  }
+
+  async #open(): Promise<ConfirmChannel> {
+    try {
+      const channel = await this.#link.confirmChannel()
+      channel.on('return', ({ properties }) => this.#returned.add(String(properties.messageId)))
+      channel.on('close', () => {
+        this.#channel = null
+        this.#declared.clear()
+      })
+      return channel
+    } catch (error) {
+      this.#channel = null
+      throw error
+    }
+  }
+}
+
+function unroutable(topic: string): ShoalError {
+  return new ShoalError(
+    'SHOAL_UNKNOWN_TOPIC',
+    `topic ${topic}: no queue took the message (its queue was deleted, or the exchange has no bindings)`,
+    { details: { topic } },
+  )
+}

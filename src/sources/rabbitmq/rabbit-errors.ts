@@ -1,0 +1,36 @@
+/**
+ * What an error of RabbitMQ, or of the connection to it, means: pure.
+ */
+
+import { ShoalError, messageOf } from '../../core/index.ts'
+
+export type RabbitTrouble = 'away' | 'credentials' | 'mismatch' | 'refused'
+
+export function troubleOf(error: unknown): RabbitTrouble {
+  const message = messageOf(error)
+  if (/ACCESS[_-]REFUSED|NOT[_-]ALLOWED|\b403\b/i.test(message)) return 'credentials'
+  if (/PRECONDITION[_-]FAILED|\b406\b/i.test(message)) return 'mismatch'
+  if (
+    /COMMAND[_-]INVALID|NOT[_-]FOUND|\b404\b|\b503\b|SYNTAX[_-]ERROR|\bNOT[_-]IMPLEMENTED/i.test(
+      message,
+    )
+  )
+    return 'refused'
+  return 'away'
+}
+
+const ADVICE: Readonly<Record<RabbitTrouble, string>> = {
+  away: 'RabbitMQ did not answer',
+  credentials: 'RabbitMQ refused the user, the password or the vhost (set them in the url)',
+  mismatch:
+    "a queue or exchange of this name exists with other properties (type, single active consumer): choose another topic name, or set queueType or sharing: 'competing' as it is",
+  refused: 'RabbitMQ refused the request',
+}
+
+/** @param what what it concerns: `queue orders.0, group billing` */
+export function rabbitError(error: unknown, what: string): ShoalError {
+  if (error instanceof ShoalError) return error
+  const trouble = troubleOf(error)
+  const code = trouble === 'away' ? 'SHOAL_BROKER_UNREACHABLE' : 'SHOAL_REQUEST_FAILED'
+  return new ShoalError(code, `${what}: ${ADVICE[trouble]} (${messageOf(error)})`, { cause: error })
+}

@@ -1,0 +1,271 @@
+/**
+ * The runtime over a real RabbitMQ: sharing queues, handing them over, and what happens when the server, the queues or the
+ * connection are not as they should be.
+ */
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
+import { consumer } from 'shoal'
+import { rabbitmq, type RabbitMqOptions } from 'shoal/rabbitmq'
+import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
+import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
+import { freePort, needs } from '../real/services.ts'
+
+/** A start takes RabbitMQ ten seconds: two on every push, more by SHOAL_RABBITMQ_KILLS. */
+const KILLS = Number(process.env['SHOAL_RABBITMQ_KILLS'] ?? 2)
+const KEYS = 20
+const MESSAGES_PER_KILL = 200
+const SHARDS = 4
+
+describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
+  let server: RabbitMqServer
+  let connection: ChannelModel
+  let channel: ConfirmChannel
+  let names = 0
+
+  before(async () => {
+    server = await RabbitMqServer.start()
+    connection = await connect(server.url)
+    channel = await connection.createConfirmChannel()
+  })
+  after(async () => {
+    await connection.close()
+    await server[Symbol.asyncDispose]()
+  })
+
+  const fresh = () => `orders-${names++}`
+  const source = (topic: string, options: Partial<RabbitMqOptions> = {}) =>
+    rabbitmq({ url: server.url, topics: [topic], heartbeatIntervalMs: 500, ...options })
+
+  test('a server that is away at the start: one sentence with its address, in time', async () => {
+    const port = await freePort()
+    const url = `amqp://127.0.0.1:${port}`
+    const away = rabbitmq({ url, topics: ['orders'], bootstrapTimeoutMs: 300 })
+    await assert.rejects(RecordingMember.join(away, 'g'), {
+      code: 'SHOAL_BROKER_UNREACHABLE',
+      message: new RegExp(`rabbitmq at 127.0.0.1:${port}: RabbitMQ did not answer`),
+    })
+  })
+
+  test('a wrong password is told as such, and not tried again', async () => {
+    const url = `amqp://guest:wrong@127.0.0.1:${server.port}`
+    await assert.rejects(RecordingMember.join(rabbitmq({ url, topics: ['orders'] }), 'g'), {
+      code: 'SHOAL_REQUEST_FAILED',
+      message: /refused the user, the password or the vhost/,
+    })
+  })
+
+  test('a queue of another type is named, and left as it is', async () => {
+    const topic = fresh()
+    await channel.assertQueue(topic, { durable: true })
+    await assert.rejects(RecordingMember.join(source(topic), 'g'), {
+      code: 'SHOAL_REQUEST_FAILED',
+      message: new RegExp(`topics ${topic}, group g: a queue or exchange of this name exists`),
+    })
+    assert.equal((await channel.checkQueue(topic)).messageCount, 0)
+  })
+
+  test('a second member takes its share, each queue after its owner drained', async () => {
+    const topic = fresh()
+    await using first = await RecordingMember.join(source(topic, { shards: SHARDS }), 'g')
+    await first.until('all queues', () => first.owned.size === SHARDS)
+    for (let shard = 0; shard < SHARDS; shard++)
+      for (let value = 0; value < 5; value++) await send(channel, `${topic}.${shard}`, `${value}`)
+    await first.until('all messages', () => first.seen.length === 5 * SHARDS)
+    const gate = Promise.withResolvers<void>()
+    first.onRevoked = async (partitions) => {
+      await gate.promise
+      await first.commit(partitions.map((each) => ({ ...each, offset: 3, metadata: '' })))
+    }
+    await using second = await RecordingMember.join(source(topic, { shards: SHARDS }), 'g')
+    await first.until('the revoke', () => first.revocations.length === 2)
+    assert.equal(second.owned.size, 0)
+    gate.resolve()
+    await second.until('its share', () => second.owned.size === 2)
+    await second.until('what was not acknowledged', () => second.seen.length === 4)
+    assert.deepEqual(
+      [...Map.groupBy(second.seen, ({ partition }) => partition).values()].map((list) =>
+        list.map(({ record }) => [text(record.value), record.deliveryCount]),
+      ),
+      [
+        [
+          ['3', 2],
+          ['4', 2],
+        ],
+        [
+          ['3', 2],
+          ['4', 2],
+        ],
+      ],
+    )
+    await second.session.close()
+    await first.until('all queues again', () => first.owned.size === SHARDS)
+  })
+
+  test('competing members share one queue: each message to one of them', async () => {
+    const topic = fresh()
+    const sharing = { sharing: 'competing', prefetch: 5 } as const
+    const members = await Promise.all(
+      [0, 1, 2].map(() => RecordingMember.join(source(topic, sharing), 'g')),
+    )
+    await using ending = new AsyncDisposableStack()
+    for (const member of members) ending.use(member)
+    const [first, second, third] = members as [RecordingMember, RecordingMember, RecordingMember]
+    await waitUntil(
+      'the queue',
+      () => members.every((member) => member.owned.size === 1),
+      (wake) => {
+        for (const member of members) member.onNextEvent(wake)
+      },
+    )
+    for (let value = 0; value < 15; value++) await send(channel, topic, `${value}`)
+    await first.until('its fair share', () => first.seen.length === 5)
+    await second.until('its fair share', () => second.seen.length === 5)
+    await third.until('its fair share', () => third.seen.length === 5)
+    const values = members.flatMap((member) => member.seen.map(({ record }) => text(record.value)))
+    assert.equal(new Set(values).size, 15)
+  })
+
+  test('a queue that is deleted under its member is lost, told, and made again', async () => {
+    const topic = fresh()
+    await using member = await RecordingMember.join(source(topic), 'g')
+    await member.until('the queue', () => member.owned.size === 1)
+    await channel.deleteQueue(topic)
+    await member.until('the loss', () => member.losses.length === 1)
+    assert.ok(member.notices.some(({ kind }) => kind === 'disconnected'))
+    await member.until('the queue again', () => member.owned.size === 1)
+    await send(channel, topic, 'v')
+    await member.until('what comes now', () => member.seen.length === 1)
+  })
+
+  test('a message to a queue that is gone is an error, never a silence', async () => {
+    const topic = fresh()
+    const letters = fresh()
+    await using member = await RecordingMember.join(source(topic), 'g')
+    await member.until('the queue', () => member.owned.size === 1)
+    const letter = { topic: letters, partition: null, key: null, value: null, headers: [] }
+    await member.session.produce(letter)
+    await channel.deleteQueue(letters)
+    await assert.rejects(member.session.produce(letter), {
+      code: 'SHOAL_UNKNOWN_TOPIC',
+      message: new RegExp(`topic ${letters}: no queue took the message`),
+    })
+  })
+
+  // Classic queues: Debian's RabbitMQ 3.10.8, killed and started again, confirms nothing more to its quorum queues.
+  test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
+    await using crashing = await RabbitMqServer.start()
+    const seen = new Map<string, number[]>()
+    const changed = new Set<() => void>()
+    const handle = (value: unknown, { key }: { readonly key: string | null }) => {
+      const list = seen.get(key ?? '') ?? []
+      seen.set(key ?? '', list)
+      list.push(Number(value))
+      for (const wake of changed) wake()
+    }
+    const topic = 'load'
+    const declared = consumer({
+      group: 'g',
+      source: rabbitmq({
+        url: crashing.url,
+        topics: [topic],
+        shards: SHARDS,
+        queueType: 'classic',
+      }),
+      decode: 'text',
+      handle,
+    })
+    const [first, second] = [await declared.start(), await declared.start()]
+    await using feeder = new Feeder(crashing.url)
+    for (let kill = 0; kill < KILLS; kill++) {
+      await feeder.send(topic, MESSAGES_PER_KILL)
+      await crashing.kill()
+      await crashing.restart()
+    }
+    await feeder.send(topic, MESSAGES_PER_KILL)
+    const missing = () => feeder.sent - new Set([...seen.values()].flat()).size
+    await waitUntil(
+      'everything',
+      () => missing() === 0,
+      (wake) => changed.add(wake),
+    )
+    const reports = [await first.drain(), await second.drain()]
+    const handled = reports.reduce((sum, report) => sum + report.handled, 0)
+    for (const [key, values] of seen) assert.deepEqual(violations(values), [], `key ${key}`)
+    console.log(
+      `rabbitmq: ${KILLS} kills, ${feeder.sent} messages, 0 lost, 0 out of order, repeated ${handled - feeder.sent}`,
+    )
+  })
+})
+
+/** A value may come again; what may not happen is to come before an earlier one of its key ever came. */
+function violations(values: readonly number[]): number[] {
+  let latest = -1
+  return values.filter((value) => {
+    if (value <= latest) return false
+    const isNext = latest === -1 || value === latest + KEYS
+    latest = value
+    return !isNext
+  })
+}
+
+/** Sends values in order of their key, each again until it is confirmed. */
+class Feeder implements AsyncDisposable {
+  readonly #url: string
+  #connection: ChannelModel | null = null
+  #channel: ConfirmChannel | null = null
+  sent = 0
+
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  async send(topic: string, count: number): Promise<void> {
+    for (let left = count; left > 0; left--) await this.#confirmed(topic, this.sent++)
+  }
+
+  async #confirmed(topic: string, value: number): Promise<void> {
+    for (;;)
+      try {
+        this.#channel ??= await this.#open()
+        const headers = { 'shoal-key': Buffer.from(`k${value % KEYS}`) }
+        await send(this.#channel, `${topic}.${value % SHARDS}`, `${value}`, headers)
+        return
+      } catch {
+        // The server is away or coming back: whatever became of the message, it is sent again.
+        this.#channel = null
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+  }
+
+  async #open(): Promise<ConfirmChannel> {
+    const connection = await connect(this.#url)
+    connection.on('error', () => {})
+    this.#connection = connection
+    const channel = await connection.createConfirmChannel()
+    channel.on('error', () => {})
+    return channel
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#connection?.close()
+  }
+}
+
+function send(
+  channel: ConfirmChannel,
+  queue: string,
+  value: string,
+  headers: Record<string, Buffer> = {},
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    channel.sendToQueue(queue, Buffer.from(value), { persistent: true, headers }, (error) =>
+      error === null || error === undefined ? resolve() : reject(new Error('not confirmed')),
+    )
+  })
+}
+
+function text(bytes: Uint8Array | null): string {
+  return new TextDecoder().decode(bytes ?? undefined)
+}

@@ -1,0 +1,98 @@
+/**
+ * A real RabbitMQ for tests: a node of its own name, on its own ports and in its own folder, with the plugins that Shoal
+ * uses. Erlang's port mapper is its own too, and ends with it.
+ */
+
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Program, run } from './program.ts'
+import { freePorts } from './services.ts'
+
+const BIN = '/usr/lib/rabbitmq/bin'
+const SERVER = join(BIN, 'rabbitmq-server')
+const CONTROL = join(BIN, 'rabbitmqctl')
+
+/** Why a real RabbitMQ cannot be started, or null. */
+export function rabbitmqMissing(): string | null {
+  return existsSync(SERVER)
+    ? null
+    : 'rabbitmq-server is not installed (run scripts/install-test-services)'
+}
+
+export class RabbitMqServer implements AsyncDisposable {
+  readonly port: number
+  readonly #folder: string
+  readonly #env: Readonly<Record<string, string>>
+  #program: Program
+
+  private constructor(port: number, folder: string, env: Readonly<Record<string, string>>) {
+    this.port = port
+    this.#folder = folder
+    this.#env = env
+    this.#program = new Program(SERVER, [], { env })
+  }
+
+  static async start(): Promise<RabbitMqServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'shoal-rabbitmq-'))
+    const [port = 0, distPort = 0, mapperPort = 0] = await freePorts(3)
+    await writeFile(join(folder, 'plugins'), '[rabbitmq_consistent_hash_exchange].')
+    await writeFile(
+      join(folder, 'rabbitmq.conf'),
+      `listeners.tcp.1 = 127.0.0.1:${port}\nlog.console = true\nlog.console.level = info\n`,
+    )
+    const server = new RabbitMqServer(port, folder, {
+      HOME: folder,
+      RABBITMQ_NODENAME: `shoal-${port}@localhost`,
+      RABBITMQ_DIST_PORT: String(distPort),
+      ERL_EPMD_PORT: String(mapperPort),
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      RABBITMQ_MNESIA_BASE: join(folder, 'data'),
+      RABBITMQ_LOG_BASE: join(folder, 'log'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
+      RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+      RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'generated'),
+    })
+    await server.#ready()
+    return server
+  }
+
+  get url(): string {
+    return `amqp://guest:guest@127.0.0.1:${this.port}`
+  }
+
+  /** Runs rabbitmqctl. */
+  async control(...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await run(CONTROL, args, { env: this.#env })
+    if (exitCode !== 0)
+      throw new Error(`rabbitmqctl ${args.join(' ')} failed:\n${stdout}\n${stderr}`)
+    return stdout
+  }
+
+  /** SIGKILL of the whole node, as a crash; `restart` brings it back with what it had on disk. */
+  async kill(): Promise<void> {
+    const { stdout } = await run('pgrep', ['-f', `beam.smp .*${this.#folder}`])
+    for (const pid of stdout.trim().split('\n').filter(Boolean))
+      process.kill(Number(pid), 'SIGKILL')
+    await this.#program.finished()
+  }
+
+  async restart(): Promise<void> {
+    this.#program = new Program(SERVER, [], { env: this.#env })
+    await this.#ready()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#program.stop()
+    // The mapper of the node's name, which Erlang leaves behind.
+    await run('epmd', ['-kill'], { env: this.#env })
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  #ready(): Promise<void> {
+    return this.#program.until(({ stdout }) =>
+      /Server startup complete|completed with \d+ plugins/.test(stdout),
+    )
+  }
+}
