@@ -101,6 +101,11 @@ export class ApacheKafka implements AsyncDisposable {
     return `127.0.0.1:${this.port}`
   }
 
+  /** The folder of a partition's segment files. */
+  partitionFolder(topic: string, partition: number): string {
+    return join(this.#folder, 'data', `${topic}-${partition}`)
+  }
+
   get pid(): number | undefined {
     return this.#program.pid
   }
@@ -154,6 +159,16 @@ export async function kafkaTool(
     [className, ...args],
     options,
   )
+}
+
+/** Runs a Java program of one file in this folder against Kafka's own client library. */
+export async function javaProgram(
+  file: string,
+  args: readonly string[],
+  options: ProgramOptions & { readonly limitMs?: number } = {},
+): Promise<Finished> {
+  const quiet = '-Dorg.slf4j.simpleLogger.defaultLogLevel=error'
+  return java([...FAST, quiet], [join(import.meta.dirname, file), ...args], options)
 }
 
 /** Starts a tool that goes on until it is stopped (a console consumer). */
