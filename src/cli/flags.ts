@@ -3,6 +3,7 @@
  */
 
 import { Option } from 'commander'
+import { parseDuration } from '../consumer/index.ts'
 import { ShoalError } from '../core/index.ts'
 
 /** @throws ShoalError SHOAL_INVALID_ARGUMENT */
@@ -18,6 +19,16 @@ export function wholeNumber(flag: string, text: string, least: number): number {
 /** `0,2,5`. @throws ShoalError SHOAL_INVALID_ARGUMENT */
 export function wholeNumbers(flag: string, text: string): readonly number[] {
   return text.split(',').map((part) => wholeNumber(flag, part, 0))
+}
+
+/** `30s`, in milliseconds. @throws ShoalError SHOAL_INVALID_ARGUMENT */
+export function durationFlag(flag: string, text: string): number {
+  const durationMs = parseDuration(text)
+  if (durationMs !== undefined) return durationMs
+  throw new ShoalError(
+    'SHOAL_INVALID_ARGUMENT',
+    `${flag} ${text}: expected a duration such as 30s or 2m`,
+  )
 }
 
 /** Collects a flag that may be given more than once. */

@@ -9,6 +9,7 @@ import {
   beforeFromJson,
   beforeToJson,
   partitionsFromJson,
+  pauseFromJson,
   protocolsFromJson,
   protocolsToJson,
   rebalanceFromJson,
@@ -128,6 +129,7 @@ export function consumerRecordFromJson(
         idleSince: stampFromJson(fields.object('idleSince')),
         rebalance: startFromJson(fields.objectOrNull('rebalance')),
         before: beforeFromJson(fields.objectOrNull('before')),
+        pause: pauseFromJson(fields.objectOrNull('pause')),
       }
     default:
       return fields.fail('kind', 'a known kind')

@@ -9,7 +9,7 @@
  *   consumer-group      all of a group but its offsets; written by snapshots, and when a classic group becomes a KIP-848 one
  */
 
-import type { BeforeRebalance, RebalanceStart, Stamp } from './record-parts.ts'
+import type { BeforeRebalance, Pause, RebalanceStart, Stamp } from './record-parts.ts'
 
 /**
  * stable: has its target, as far as it is known to the group epoch it has. unrevoked: has to give up partitions first.
@@ -146,6 +146,7 @@ export interface ConsumerGroupSnapshotRecord {
   readonly idleSince: Stamp
   readonly rebalance: RebalanceStart | null
   readonly before: BeforeRebalance | null
+  readonly pause: Pause | null
 }
 
 export type ConsumerGroupRecord =

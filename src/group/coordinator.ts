@@ -17,6 +17,7 @@ import {
   unknownGroup,
 } from './classic/classic-group.ts'
 import { dissolve, decideClassic, resumeClassic } from './classic/decide.ts'
+import { hasAny, heldInClassic, pauseTimers } from './classic/pause.ts'
 import { beginRound, settle } from './classic/rebalance.ts'
 import { isIdle, newSoftState, type SoftState, timerKey } from './classic/soft-state.ts'
 import { ClassicTurn, stateOf } from './classic/turn.ts'
@@ -30,6 +31,7 @@ import { describeConsumer, listedConsumer, noConsumerGroup } from './consumer/de
 import { consumerHeartbeat, refusedHeartbeat, requestProblem } from './consumer/heartbeat.ts'
 import { mustDowngrade } from './consumer/downgrade-rule.ts'
 import { downgraded, mayBecomeConsumer, upgraded } from './consumer/migration.ts'
+import { heldInConsumer } from './consumer/pause.ts'
 import { notConsumer, type Refusal } from './consumer/refusal.ts'
 import { type ConsumerSoftState, newConsumerSoftState } from './consumer/soft-state.ts'
 import { ConsumerTurn } from './consumer/turn.ts'
@@ -53,6 +55,7 @@ import type {
   DescribedConsumerGroup,
   DescribedGroup,
   DescribedShareGroup,
+  GroupPause,
   GroupTimeline,
   ListedGroup,
   ListGroupsFilter,
@@ -94,6 +97,7 @@ export class GroupCoordinator {
     this.#startedAt = { monotonicMs: now.monotonicMs, observedMs: this.#table.observedMs }
     const timers: TimerCommand[] = [this.#nextExpiry()]
     for (const group of this.#table.groups.values()) {
+      if (group.pause !== null) timers.push(...pauseTimers(group.groupId, group.pause, now))
       if (group.members.size === 0) continue
       timers.push(...this.#resume(group, now).timers)
     }
@@ -226,6 +230,17 @@ export class GroupCoordinator {
     return group?.type === 'consumer' ? group : undefined
   }
 
+  /** Whether the group is paused, and who has not given up everything yet; undefined for a group that is not there. */
+  pauseOf(groupId: string): GroupPause | undefined {
+    const group = this.#table.groups.get(groupId)
+    if (group === undefined) return undefined
+    const owners =
+      group.type === 'classic'
+        ? heldInClassic(group, this.#soft.get(groupId))
+        : heldInConsumer(group)
+    return { pause: group.pause, owners: owners.filter((owner) => hasAny([owner])) }
+  }
+
   timeline(groupId: string): GroupTimeline | undefined {
     const group = this.#table.groups.get(groupId)
     if (group === undefined) return undefined
@@ -313,6 +328,7 @@ export class GroupCoordinator {
         for (const memberId of this.#soft.get(groupId)?.sessions.keys() ?? [])
           timers.push({ kind: 'cancel', key: timerKey.session(groupId, memberId) })
         timers.push(...this.#table.shareGroups.timersOf(groupId))
+        timers.push({ kind: 'cancel', key: timerKey.pause(groupId) })
         this.#soft.delete(groupId)
       }
       return { groupId, errorCode }

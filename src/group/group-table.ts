@@ -74,6 +74,14 @@ export class GroupTable {
         this.#observe(record.at.observedMs)
         this.timelines.seen(record.groupId, record.rebalance?.startedMs ?? record.at.wallMs)
         return this.#set(applyRecord(this.classic(record.groupId), record))
+      case 'group-paused':
+      case 'group-resumed': {
+        const group = this.groups.get(record.groupId)
+        if (group?.type === 'consumer') return this.#set(applyConsumerRecord(group, record))
+        if (record.kind === 'group-paused')
+          this.timelines.seen(record.groupId, record.pause.sinceMs)
+        return this.#set(applyRecord(group ?? unknownGroup(record.groupId), record))
+      }
       case 'assigned':
       case 'member-replaced':
         return this.#set(applyRecord(this.classic(record.groupId), record))
@@ -130,8 +138,8 @@ export class GroupTable {
     if (group === undefined) return unknownGroup(groupId)
     if (group.type === 'classic') return group
     assertIsEmpty(group)
-    const { groupEpoch: generation, idleSince } = group
-    return { ...unknownGroup(groupId), generation, idleSince }
+    const { groupEpoch: generation, idleSince, pause } = group
+    return { ...unknownGroup(groupId), generation, idleSince, pause }
   }
 
   /** The group as a KIP-848 one: as it is, or as it would begin. */

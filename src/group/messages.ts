@@ -176,6 +176,25 @@ export interface DeleteGroupsRequest {
   readonly groupsNames: readonly string[]
 }
 
+/**
+ * Holds the delivery of a group: its members stay, and give up all partitions by rebalancing. While nobody has any, and until
+ * it is resumed, commits of members are refused and those of an administrator taken. Again, it takes new terms.
+ */
+export interface PauseRequest {
+  readonly kind: 'pause'
+  readonly replyTo: ReplyToken
+  readonly groupId: string
+  readonly reason: string
+  /** When it ends by itself, wall time; null: never. */
+  readonly untilMs: number | null
+}
+
+export interface ResumeRequest {
+  readonly kind: 'resume'
+  readonly replyTo: ReplyToken
+  readonly groupId: string
+}
+
 /** A topic is gone, and its committed offsets and deliveries go with it. Comes from the broker, not from a peer: there is no reply. */
 export interface TopicDeleted {
   readonly kind: 'topic-deleted'
@@ -207,6 +226,7 @@ export type TimerRequest =
       readonly memberId: string
       readonly what: MemberDeadline
     }
+  | { readonly kind: 'pause-over'; readonly groupId: string }
   | { readonly kind: 'offsets-expiry' }
 
 export type GroupRequest =
@@ -218,6 +238,8 @@ export type GroupRequest =
   | ShareHeartbeatRequest
   | OffsetCommitRequest
   | OffsetDeleteRequest
+  | PauseRequest
+  | ResumeRequest
   | DeleteGroupsRequest
   | TopicDeleted
   | Stalled
@@ -302,6 +324,17 @@ export interface DeleteGroupsResponse {
   readonly results: readonly { readonly groupId: string; readonly errorCode: GroupError }[]
 }
 
+export interface PauseResponse {
+  readonly kind: 'pause'
+  /** GROUP_ID_NOT_FOUND; INCONSISTENT_GROUP_PROTOCOL for a group of something else than consumers. */
+  readonly errorCode: GroupError
+}
+
+export interface ResumeResponse {
+  readonly kind: 'resume'
+  readonly errorCode: GroupError
+}
+
 export type GroupResponse =
   | JoinResponse
   | SyncResponse
@@ -311,6 +344,8 @@ export type GroupResponse =
   | ShareHeartbeatResponse
   | OffsetCommitResponse
   | OffsetDeleteResponse
+  | PauseResponse
+  | ResumeResponse
   | DeleteGroupsResponse
 
 export interface GroupReply {

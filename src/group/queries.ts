@@ -4,7 +4,7 @@
  */
 
 import type { GroupError } from './messages.ts'
-import type { RebalanceEntry, RebalanceStart } from './records.ts'
+import type { Ownership, Pause, RebalanceEntry, RebalanceStart } from './records.ts'
 
 /** One group of an OffsetFetch (v0-7 carry one, v8+ several). */
 export interface OffsetFetchGroup {
@@ -119,6 +119,13 @@ export interface DescribedShareGroup {
     readonly subscribedTopicNames: readonly string[]
     readonly assignment: { readonly topicPartitions: readonly NamedTopicPartitions[] }
   }[]
+}
+
+export interface GroupPause {
+  /** Null: the group is not paused. */
+  readonly pause: Pause | null
+  /** Members that have partitions. Of a paused group: those that have not given up everything yet. */
+  readonly owners: readonly Ownership[]
 }
 
 /** What Kafka's API has no word for: for the workbench. */

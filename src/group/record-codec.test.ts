@@ -31,7 +31,7 @@ const member: fc.Arbitrary<MemberRecord> = fc.record({
 const members = fc.array(member, { maxLength: 3 })
 const at = fc.record({ wallMs: integer, observedMs: integer })
 const start = {
-  cause: fc.constantFrom('member_joined' as const, 'session_timeout' as const, 'migrated' as const),
+  cause: fc.constantFrom('member_joined' as const, 'session_timeout' as const, 'paused' as const),
   memberId: text,
   clientId: text,
   groupInstanceId: textOrNull,
@@ -72,6 +72,7 @@ const before = fc.option(
     ),
   }),
 )
+const pause = fc.record({ sinceMs: integer, untilMs: fc.option(integer), reason: text })
 const offset = fc.record({
   partition: count,
   offset: integer,
@@ -209,8 +210,11 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     idleSince: at,
     rebalance: fc.option(rebalance),
     before,
+    pause: fc.option(pause),
   }),
   fc.record({ kind: kind('clock-observed'), observedMs: integer }),
+  fc.record({ kind: kind('group-paused'), groupId, pause, rebalance: fc.option(rebalance) }),
+  fc.record({ kind: kind('group-resumed'), groupId, rebalance: fc.option(rebalance) }),
   fc.record({
     kind: kind('timeline'),
     groupId,
@@ -227,6 +231,7 @@ const anyRecord: fc.Arbitrary<GroupRecord> = fc.oneof(
     idleSince: at,
     rebalance: fc.option(rebalance),
     before,
+    pause: fc.option(pause),
   }),
 )
 

@@ -16,11 +16,13 @@ import {
   entryFromJson,
   entryToJson,
   partitionsFromJson,
+  pauseFromJson,
   protocolsFromJson,
   protocolsToJson,
   rebalanceFromJson,
   stampFromJson,
   startFromJson,
+  wholePauseFromJson,
 } from './record-part-codec.ts'
 import type { GroupRecord, MemberRecord, OffsetRecord } from './records.ts'
 import { shareGroupRecordFromJson, shareGroupRecordToJson } from './share-group/record-codec.ts'
@@ -93,6 +95,8 @@ function toJson(record: GroupRecord): object {
         topics: record.topics.map(({ topic, partitions }) => [topic, partitions]),
       }
     case 'member-removed':
+    case 'group-paused':
+    case 'group-resumed':
     case 'group-deleted':
     case 'clock-observed':
     case 'group-epoch':
@@ -195,7 +199,17 @@ function fromJson(fields: Fields): GroupRecord {
         idleSince: stampFromJson(fields.object('idleSince')),
         rebalance: startFromJson(fields.objectOrNull('rebalance')),
         before: beforeFromJson(fields.objectOrNull('before')),
+        pause: pauseFromJson(fields.objectOrNull('pause')),
       }
+    case 'group-paused':
+      return {
+        kind,
+        groupId,
+        pause: wholePauseFromJson(fields.object('pause')),
+        rebalance: startFromJson(fields.objectOrNull('rebalance')),
+      }
+    case 'group-resumed':
+      return { kind, groupId, rebalance: startFromJson(fields.objectOrNull('rebalance')) }
     case 'timeline':
       return {
         kind,

@@ -5,6 +5,7 @@ import type {
   BeforeRebalance,
   NamedPartitions,
   PartitionMove,
+  Pause,
   RebalanceCause,
   RebalanceEntry,
   RebalanceStart,
@@ -24,7 +25,8 @@ const CAUSES: readonly RebalanceCause[] = [
   'member_updated',
   'migrated',
   'coordinator_restarted',
-  'offsets_reset',
+  'paused',
+  'resumed',
 ]
 
 export function stampFromJson(fields: Fields): Stamp {
@@ -106,6 +108,18 @@ function moveFromJson(row: Fields): PartitionMove {
     partition: row.integer(1),
     from: row.textOrNull(2),
     to: row.textOrNull(3),
+  }
+}
+
+export function pauseFromJson(fields: Fields | null): Pause | null {
+  return fields && wholePauseFromJson(fields)
+}
+
+export function wholePauseFromJson(fields: Fields): Pause {
+  return {
+    sinceMs: fields.integer('sinceMs'),
+    untilMs: fields.integerOrNull('untilMs'),
+    reason: fields.text('reason'),
   }
 }
 

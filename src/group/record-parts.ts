@@ -10,7 +10,7 @@
  *   member_updated         a member of a protocol that the coordinator cannot read changed what it says
  *   migrated               the group changed from classic to KIP-848 or back
  *   coordinator_restarted  joins that were under way when the broker stopped come again
- *   offsets_reset          an administrator moved the committed offsets of a group with members
+ *   paused, resumed        an administrator took all partitions from the members, and gave them back
  */
 export type RebalanceCause =
   | 'member_joined'
@@ -25,7 +25,8 @@ export type RebalanceCause =
   | 'member_updated'
   | 'migrated'
   | 'coordinator_restarted'
-  | 'offsets_reset'
+  | 'paused'
+  | 'resumed'
 
 /** Why and when a rebalance began. The member's fields are empty where no member is the cause. */
 export interface RebalanceStart {
@@ -86,6 +87,15 @@ export interface RebalanceEntry extends RebalanceStart, RebalanceOutcome {
   readonly generationFrom: number
   /** The one that it led to: unique in the life of a group, so it also names the entry. */
   readonly generation: number
+}
+
+/** Delivery of a group is held: its members stay and have no partitions. */
+export interface Pause {
+  readonly sinceMs: number
+  /** When it ends by itself, wall time; null: when somebody says so. */
+  readonly untilMs: number | null
+  /** Of whoever paused it; may be empty. */
+  readonly reason: string
 }
 
 /** A moment on both clocks of expiry: wall time, and time that the broker has seen pass while it ran. */

@@ -7,6 +7,7 @@
  *   offsets-committed, offsets-deleted, group-deleted
  *   clock-observed   how much time the broker has seen pass, for offset expiry
  *   group        all of a group but its offsets; written by snapshots, and when a KIP-848 group becomes a classic one
+ *   group-paused, group-resumed   its members have no partitions, and have them again; groups of either type
  *   timeline     what a group remembers of its rebalances; written by snapshots
  *
  * KIP-848 groups have their own: `consumer-records.ts`. Share groups: `share-group/records.ts`, and what was delivered record by record: `share/records.ts`.
@@ -15,7 +16,13 @@
 import type { ConsumerGroupRecord } from './consumer-records.ts'
 import type { ShareRecord } from './share/index.ts'
 import type { ShareGroupRecord } from './share-group/records.ts'
-import type { BeforeRebalance, RebalanceEntry, RebalanceStart, Stamp } from './record-parts.ts'
+import type {
+  BeforeRebalance,
+  Pause,
+  RebalanceEntry,
+  RebalanceStart,
+  Stamp,
+} from './record-parts.ts'
 
 export type * from './consumer-records.ts'
 export type * from './record-parts.ts'
@@ -123,6 +130,21 @@ export interface GroupSnapshotRecord {
   readonly idleSince: Stamp
   readonly rebalance: RebalanceStart | null
   readonly before: BeforeRebalance | null
+  readonly pause: Pause | null
+}
+
+export interface GroupPausedRecord {
+  readonly kind: 'group-paused'
+  readonly groupId: string
+  readonly pause: Pause
+  /** The rebalance that begins with it in a classic group; null where nothing has to move. */
+  readonly rebalance: RebalanceStart | null
+}
+
+export interface GroupResumedRecord {
+  readonly kind: 'group-resumed'
+  readonly groupId: string
+  readonly rebalance: RebalanceStart | null
 }
 
 export interface TimelineRecord {
@@ -147,4 +169,6 @@ export type GroupRecord =
   | GroupDeletedRecord
   | ClockObservedRecord
   | GroupSnapshotRecord
+  | GroupPausedRecord
+  | GroupResumedRecord
   | TimelineRecord

@@ -48,6 +48,7 @@ export const group = z
     topics: z.array(z.string()).optional().meta({ description: 'subscribed or committed' }),
     lag: int64.optional().meta({ description: 'records, over all partitions' }),
     max_lag_seconds: z.number().nullable().optional(),
+    paused: z.boolean().optional().meta({ description: 'its delivery is held' }),
     created_at: timestamp.optional(),
     rebalance_count: z.int().optional(),
     rebalances_per_hour: z.number().optional(),

@@ -23,7 +23,7 @@ const cause = {
   reason: z.string().meta({
     description:
       'member_joined, member_left, session_timeout, rebalance_timeout, topic_changed, subscription_changed, assignor_changed, ' +
-      'partitions_released, member_rejoined, member_updated, migrated, coordinator_restarted or offsets_reset',
+      'partitions_released, member_rejoined, member_updated, migrated, coordinator_restarted, paused or resumed',
   }),
   cause_member: z.string().meta({ description: 'the member it began with; empty: nobody' }),
   client_id: z.string(),

@@ -9,12 +9,14 @@ import { groupRoutes } from './routes-groups.ts'
 import { memberRoutes } from './routes-members.ts'
 import { messageRoutes } from './routes-messages.ts'
 import { offsetRoutes } from './routes-offsets.ts'
+import { pauseRoutes } from './routes-pause.ts'
 import { opsRoutes } from './routes-ops.ts'
 import { topicRoutes } from './routes-topics.ts'
 
 export const brokerRoutes = {
   ...historyRoutes,
   ...opsRoutes,
+  ...pauseRoutes,
   ...topicRoutes,
   ...messageRoutes,
   ...deliveryRoutes,

@@ -206,10 +206,27 @@ export class CoordinatorChecker {
     for (const { offset, topic, partition } of acceptedOf(request, response)) {
       this.#order.set(offset, this.#order.size + 1)
       const { groupId, memberId, generationIdOrMemberEpoch: epoch } = request
+      if (memberId === '') {
+        this.#reset(groupId, `${topic}/${partition}`)
+        continue
+      }
       if (!this.#written.mayCommit({ groupId, memberId, epoch, topic, partition }))
         this.violation(`fenced commit: ${groupId} took one of ${memberId} at ${epoch}`)
     }
     if (acceptedOf(request, response).length === 0) this.count('refused')
+  }
+
+  /** An administrator's commit in a paused group: nobody may work on the partition. */
+  #reset(groupId: string, partition: string): void {
+    this.count('reset')
+    for (const owner of this.#owners.get(`${groupId}/${partition}`)?.values() ?? []) {
+      const { memberId, epoch } = owner
+      const isAway =
+        this.#written.isAway(groupId, memberId) ||
+        (owner.isKeptAway && epoch < (this.#numbers.get(groupId) ?? 0))
+      if (!isAway && this.#written.isMember(groupId, memberId))
+        this.violation(`reset: ${groupId}/${partition} is ${memberId}'s at ${epoch}`)
+    }
   }
 
   /** Who is not in any more owns nothing any more. */

@@ -32,6 +32,11 @@ export class GroupOracle {
     return this.#groups.get(groupId)?.members.has(memberId) ?? false
   }
 
+  /** A static member that left for a while: in the books, and nowhere else. */
+  isAway(groupId: string, memberId: string): boolean {
+    return this.#groups.get(groupId)?.members.get(memberId)?.epoch === -2
+  }
+
   /** KIP-1251: with an older epoch, for what the member had at that epoch and has not given up. */
   mayCommit({ groupId, memberId, epoch, topic, partition }: Commit): boolean {
     const group = this.#groups.get(groupId)

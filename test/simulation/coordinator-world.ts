@@ -67,7 +67,7 @@ class World {
   readonly #members: readonly Worker[]
   /** How likely each kind of trouble is in this seed. */
   readonly #swarm: Readonly<
-    Record<'broker' | 'members' | 'stall' | 'topics' | 'wall' | 'late' | 'host', number>
+    Record<'broker' | 'members' | 'stall' | 'topics' | 'wall' | 'late' | 'host' | 'pause', number>
   >
 
   constructor(seed: number, build: CoordinatorBuild) {
@@ -81,6 +81,7 @@ class World {
       wall: chance() / 8,
       late: chance(),
       host: chance() / 16,
+      pause: chance() / 8,
     }
     let ids = 0
     const intervalMs = this.#below(2) * 1_000
@@ -163,13 +164,14 @@ class World {
   }
 
   #act(): void {
-    const { broker, members, stall, topics, wall, late, host } = this.#swarm
+    const { broker, members, stall, topics, wall, late, host, pause } = this.#swarm
     if (this.#happens(broker)) this.#crashBroker()
     if (this.#happens(members)) this.#changeMember()
     if (this.#happens(stall)) this.#stallMember()
     if (this.#happens(topics)) this.#changeTopic()
     if (this.#happens(wall)) this.#jump()
     if (this.#happens(late)) this.#commitLate()
+    if (this.#happens(pause)) this.#pause()
     if (this.#happens(host)) {
       this.checker.count('host stall')
       this.#shell.stall(this.#below(9_000))
@@ -228,6 +230,50 @@ class World {
     this.#shell.deleteTopic(topic)
   }
 
+  /** An administrator pauses a group, resets its offsets as soon as nobody works on them, or resumes it. */
+  #pause(): void {
+    const groups = Object.keys(GROUPS)
+    const groupId = groups[this.#below(groups.length)] ?? ''
+    const kind = this.#below(4)
+    const untilMs = this.#below(2) === 0 ? null : this.#shell.wallOffsetMs + this.#below(30_000)
+    this.checker.count(kind === 0 ? 'resume' : 'pause')
+    if (kind === 0) return this.#resume(groupId)
+    const pause = { kind: 'pause', replyTo: 0, groupId, reason: '', untilMs } as const
+    this.#shell.ask(pause, () => {})
+    if (kind > 1)
+      for (let at = 1; at <= 5; at++) this.#agenda.after(at * 2_000, () => this.#reset(groupId))
+    this.#agenda.after(1_000 + this.#below(20_000), () => this.#resume(groupId))
+  }
+
+  #resume(groupId: string): void {
+    this.#shell.ask({ kind: 'resume', replyTo: 0, groupId }, () => {})
+  }
+
+  #reset(groupId: string): void {
+    const [name = 'a'] = GROUPS[groupId] ?? []
+    const partitionCount = this.#topics.byName(name)?.partitionCount ?? 0
+    const partitions = Array.from({ length: partitionCount }, (_, partitionIndex) => ({
+      partitionIndex,
+      committedOffset: this.#network.nextOffset++,
+      committedLeaderEpoch: -1,
+      committedMetadata: null,
+    }))
+    this.#shell.ask(
+      {
+        kind: 'offset-commit',
+        replyTo: 0,
+        apiVersion: 9,
+        groupId,
+        generationIdOrMemberEpoch: -1,
+        memberId: '',
+        groupInstanceId: null,
+        retentionTimeMs: -1,
+        topics: [{ name, partitions }],
+      },
+      () => {},
+    )
+  }
+
   #jump(): void {
     this.checker.count('wall jump')
     this.#shell.wallOffsetMs += (this.#below(2) * 2 - 1) * this.#below(3_600_000)
@@ -252,6 +298,9 @@ class World {
       if (!members.some(({ process }) => process.isUp)) members[0]?.start()
     }
     if (!this.#shell.isUp) this.#shell.start()
+    this.#agenda.after(LONGEST_STALL_MS / 2, () => {
+      for (const groupId of Object.keys(GROUPS)) this.#resume(groupId)
+    })
   }
 
   /** What is not as it should be in the end; null when everything is. */

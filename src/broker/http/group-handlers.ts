@@ -41,13 +41,15 @@ export function groupHandlers({ context }: HttpContext): GroupHandlers {
         const listed = coordinator.list(NO_FILTER).find((each) => each.groupId === groupId)
         if (listed === undefined) return null
         const timeline = coordinator.timeline(groupId)
-        return { group: groupJson(coordinator, topics, listed), timeline }
+        const paused = (coordinator.pauseOf(groupId)?.pause ?? null) !== null
+        return { group: groupJson(coordinator, topics, listed), timeline, paused }
       })
       if (known === null) return unknownGroup(groupId)
-      const { group, timeline } = known
+      const { group, timeline, paused } = known
       const lag = await lags.of(groupId)
       return {
         ...group,
+        paused,
         ...(lag === null ? {} : { lag: lag.lag, max_lag_seconds: lag.maxLagSeconds }),
         ...(timeline === undefined
           ? {}

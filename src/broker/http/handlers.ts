@@ -12,6 +12,7 @@ import type { HttpContext } from './http-context.ts'
 import { memberHandlers } from './member-handlers.ts'
 import { messageHandlers } from './message-handlers.ts'
 import { offsetHandlers } from './offset-handlers.ts'
+import { pauseHandlers } from './pause-handlers.ts'
 import { opsHandlers } from './ops-handlers.ts'
 import { pollHandlers } from './poll-handler.ts'
 import { topicHandlers } from './topic-handlers.ts'
@@ -20,6 +21,7 @@ export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
   return {
     ...historyHandlers(http),
     ...opsHandlers(http),
+    ...pauseHandlers(http),
     ...topicHandlers(http),
     ...messageHandlers(http),
     ...deliveryHandlers(http),

@@ -3,7 +3,8 @@
  *
  *   spec, scope ──▶ plan (table on stdout) ──▶ problem or live group: refused ──▶ --execute? commit : refused, --dry-run: done
  *
- * Nothing is committed before the whole plan stands, and never while the group has members.
+ * Nothing is committed before the whole plan stands, and never while members own partitions: with `--pause` a live group is
+ * paused first, planned again, reset and resumed, whatever happens in between.
  */
 
 import { readFile, stat } from 'node:fs/promises'
@@ -25,28 +26,35 @@ import {
   type TopicScope,
 } from '../../admin/index.ts'
 import { ShoalError, messageOf } from '../../core/index.ts'
-import { withAdmin, withBackend, type BackendFlags } from '../backend.ts'
+import { withAdmin } from '../backend.ts'
 import { exitCodes } from '../exit-codes.ts'
-import { collect } from '../flags.ts'
+import { collect, durationFlag } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { offsetsText, parseOffsets } from '../offsets-file.ts'
 import { resetSpec, topicScope, type ResetSpec, type TargetFlags } from '../reset-spec.ts'
 import { resetSummary, resetTable } from '../text/reset-table.ts'
+import { openWorkbench, withWorkbench, type WorkbenchFlags } from '../workbench.ts'
+import { holdersText, pauseAndWait, resumeGroup } from './groups-pause.ts'
+
+/** A pause ends by itself when this command dies. */
+const LONGEST_PAUSE = '10m'
 
 /** Some 500,000 partitions; more is not a file of offsets. */
 const MAX_FILE_BYTES = 16 * 1024 * 1024
 
-interface ResetFlags extends BackendFlags, TargetFlags {
+interface ResetFlags extends WorkbenchFlags, TargetFlags {
   readonly topic: readonly string[]
   readonly allTopics?: boolean
   readonly execute?: boolean
+  readonly pause?: boolean
+  readonly wait: string
   readonly dryRun?: boolean
   readonly export?: boolean
   readonly json?: boolean
 }
 
 export function addGroupsReset(groups: Command, io: Io): void {
-  withBackend(groups.command('reset'))
+  withWorkbench(groups.command('reset'))
     .description('move the committed offsets of a group: the plan, and with --execute the change')
     .argument('<group>')
     .option('--to <spec>', 'where to: see below')
@@ -66,6 +74,8 @@ export function addGroupsReset(groups: Command, io: Io): void {
     .option('--to-datetime <time>', "to a time in UTC, as Kafka's tool: 2026-11-21T10:00:00.000")
     .option('--by-duration <duration>', 'so far back from now: PT2H, P1DT12H, 90m; as --to @-2h')
     .option('--execute', 'do it; without this nothing is changed')
+    .option('--pause', 'of a group with members: pause it first and resume it afterwards')
+    .option('--wait <duration>', 'with --pause: how long members may take to give up', '1m')
     .option('--dry-run', 'only the plan: ends with 0 where it could be executed')
     .option('--export', 'print topic,partition,offset lines for --from-file instead of the table')
     .option('--json', 'print one JSON document')
@@ -81,20 +91,59 @@ async function reset(io: Io, groupId: string, flags: ResetFlags): Promise<void> 
     const request = await requestOf(admin, { groupId, spec, scope, fileOffsets })
     const proposed = await proposeReset(admin, request)
     const onlyExports = flags.export === true && flags.execute !== true
-    const refused = problemOf(proposed) ?? (onlyExports ? null : livenessOf(proposed))
+    const pauses = flags.pause === true && proposed.group !== null && isLive(proposed.group)
+    const refused = problemOf(proposed) ?? (onlyExports || pauses ? null : livenessOf(proposed))
     if (flags.execute !== true || refused !== null) {
       show(io, { groupId, flags, proposed, outcomes: null })
       if (refused !== null) throw refused
       if (flags.dryRun !== true && flags.export !== true) throw needsExecute()
       return
     }
-    const outcomes = await executeReset(admin, groupId, proposed.plan)
-    show(io, { groupId, flags, proposed, outcomes })
-    await tellFailures(io, admin, { groupId, flags, proposed, outcomes })
+    const commit = async (planned: ProposedReset) => {
+      const outcomes = await executeReset(admin, groupId, planned.plan)
+      show(io, { groupId, flags, proposed: planned, outcomes })
+      await tellFailures(io, admin, { groupId, flags, proposed: planned, outcomes })
+    }
+    if (!pauses) return commit(proposed)
+    await whilePaused(io, groupId, flags, async () => {
+      // What members committed on their way out counts.
+      const planned = await proposeReset(admin, request)
+      const problem = problemOf(planned)
+      if (problem !== null) throw problem
+      await commit(planned)
+    })
   })
 }
 
+/** Every member has given up its partitions while `work` runs; they go on afterwards, whatever comes of it. */
+async function whilePaused(
+  io: Io,
+  groupId: string,
+  flags: ResetFlags,
+  work: () => Promise<void>,
+): Promise<void> {
+  const waitMs = durationFlag('--wait', flags.wait)
+  const api = await openWorkbench(
+    io,
+    flags,
+    'pause for a group, and resets only one without members',
+  )
+  try {
+    const reason = 'offsets are being reset'
+    const state = await pauseAndWait(io, api, groupId, { waitMs, until: LONGEST_PAUSE, reason })
+    if (!state.held)
+      throw new ShoalError(
+        'SHOAL_REQUEST_FAILED',
+        `members of ${groupId} have not given up their partitions in ${flags.wait}: ${holdersText(state)}. Nothing changed`,
+      )
+    await work()
+  } finally {
+    await resumeGroup(api, groupId)
+  }
+}
+
 function checked(flags: ResetFlags, spec: ResetSpec): ResetSpec {
+  durationFlag('--wait', flags.wait)
   if (flags.execute === true && flags.dryRun === true)
     throw invalid('--execute and --dry-run: say one of them')
   if (flags.export === true && flags.json === true)
@@ -154,7 +203,9 @@ function problemOf({ plan }: ProposedReset): ShoalError | null {
 }
 
 function livenessOf({ group }: ProposedReset): ShoalError | null {
-  return group !== null && isLive(group) ? liveGroupError(group, 'reset its offsets') : null
+  if (group === null || !isLive(group)) return null
+  const change = "reset its offsets; on Shoal's own broker --pause holds delivery while they move"
+  return liveGroupError(group, change)
 }
 
 function needsExecute(): ShoalError {
@@ -246,12 +297,14 @@ SPEC is earliest, latest, current, an offset (1234), a step from the committed o
 (@2026-11-21T10:00:00Z, @-2h) or the offsets of another group (group:other). An offset outside of the log is moved into
 it, and the table says so. Metadata that was committed beside an offset is dropped.
 
-Only a group without members is reset: stop its consumers first. Without --execute the command shows the plan and ends
-with 4 (0 with --dry-run or --export).
+Only a group without members is reset: stop its consumers first. On Shoal's own broker --pause does without: members of
+every client give up their partitions, stay in the group, and go on at the new offsets; commits from before are refused.
+Without --execute the command shows the plan and ends with 4 (0 with --dry-run or --export).
 
 Examples:
   shoal groups reset billing --to earliest --topic orders
   shoal groups reset billing --to @-2h --execute
   shoal groups reset billing --to -100 --topic orders:0,2 --execute
+  shoal groups reset billing --to @-2h --execute --pause
   shoal groups reset billing --to current --export > before.csv
   shoal groups reset billing --from-file before.csv --execute`

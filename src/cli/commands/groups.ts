@@ -26,6 +26,7 @@ import {
   stateTable,
 } from '../text/group-tables.ts'
 import { addGroupsDelete } from './groups-delete.ts'
+import { addGroupsPause } from './groups-pause.ts'
 import { addGroupsReset } from './groups-reset.ts'
 import { addGroupsTimeline } from './groups-timeline.ts'
 
@@ -85,6 +86,7 @@ export function addGroups(program: Command, io: Io): void {
     .action((names: readonly string[], flags: DescribeFlags) => describe(io, names, flags))
   addGroupsTimeline(groups, io)
   addGroupsReset(groups, io)
+  addGroupsPause(groups, io)
   addGroupsDelete(groups, io)
 }
 

@@ -20,6 +20,9 @@ import {
   type Rebalancing,
 } from '../group-parts.ts'
 import type {
+  GroupPausedRecord,
+  GroupResumedRecord,
+  Pause,
   AssignedRecord,
   GenerationRecord,
   GroupSnapshotRecord,
@@ -49,6 +52,7 @@ export interface ClassicGroup extends Rebalancing {
   readonly disturbed: boolean
   /** Since when nobody is in and nothing was committed; means nothing while there are members. */
   readonly idleSince: Stamp
+  readonly pause: Pause | null
 }
 
 /** The records that concern one classic group and not its offsets alone. */
@@ -58,6 +62,8 @@ export type ClassicRecord =
   | MemberRemovedRecord
   | MemberReplacedRecord
   | OffsetsCommittedRecord
+  | GroupPausedRecord
+  | GroupResumedRecord
   | GroupSnapshotRecord
 
 /** A group that nobody has heard of: where `apply` starts from. */
@@ -74,6 +80,7 @@ export function unknownGroup(groupId: string): ClassicGroup {
     assigned: false,
     disturbed: false,
     idleSince: { wallMs: 0, observedMs: 0 },
+    pause: null,
     ...NO_REBALANCE,
   }
 }
@@ -90,6 +97,9 @@ export function applyRecord(group: ClassicGroup, record: ClassicRecord): Classic
       return replaceMember(group, record)
     case 'offsets-committed':
       return afterCommit(group, record)
+    case 'group-paused':
+    case 'group-resumed':
+      return setPause(group, record)
     case 'group': {
       const { kind: _, members, ...rest } = record
       return { type: 'classic', ...rest, lastRebalance: null, ...indexed(members, identityOf) }
@@ -127,6 +137,7 @@ function beginGeneration(group: ClassicGroup, record: GenerationRecord): Classic
     assigned: false,
     disturbed: false,
     idleSince: isEmpty ? at : group.idleSince,
+    pause: group.pause,
     ...rebalancingAt(group, record),
   }
 }
@@ -178,6 +189,17 @@ function removeMember(group: ClassicGroup, record: MemberRemovedRecord): Classic
     idleSince: members.length === 0 ? record.at : group.idleSince,
     ...began(group, record.rebalance, () => beforeOf(group)),
   }
+}
+
+/** Where there are members, they have to join anew: what they are given is another thing from here on. */
+function setPause(
+  group: ClassicGroup,
+  record: GroupPausedRecord | GroupResumedRecord,
+): ClassicGroup {
+  const pause = record.kind === 'group-paused' ? record.pause : null
+  const { rebalance } = record
+  if (rebalance === null) return { ...group, pause }
+  return { ...group, pause, disturbed: true, ...began(group, rebalance, () => beforeOf(group)) }
 }
 
 function replaceMember(group: ClassicGroup, record: MemberReplacedRecord): ClassicGroup {

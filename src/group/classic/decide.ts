@@ -13,6 +13,7 @@ import type { Session } from '../sessions.ts'
 import { causedByNobody } from '../timeline/causes.ts'
 import { join } from './join.ts'
 import { heartbeat, leave, sessionExpired, sync } from './membership.ts'
+import { pauseClassic, pauseOver, resumeClassicGroup } from './pause.ts'
 import {
   abandonSyncs,
   armSyncTimeout,
@@ -56,6 +57,12 @@ export function decideClassic(
     case 'member-deadline':
       // Of a KIP-848 group that became this one meanwhile.
       return
+    case 'pause':
+      return pauseClassic(turn, request)
+    case 'resume':
+      return resumeClassicGroup(turn, request)
+    case 'pause-over':
+      return pauseOver(turn)
     case 'offset-commit':
       return commitOffsets(turn, request, { ...limits, fence: classicCommitFence(turn, request) })
     case 'offset-delete':

@@ -20,6 +20,7 @@ import {
   settle,
   whoIs,
 } from './rebalance.ts'
+import { writeAssignment } from './consumer-protocol.ts'
 import { wantedTopics } from './rejoin-cause.ts'
 import { isSessionOver, silenceOf } from '../sessions.ts'
 import { timerKey } from './soft-state.ts'
@@ -105,12 +106,16 @@ function assign(turn: ClassicTurn, request: SyncRequest): void {
     generation: group.generation,
     assignments: Array.from(group.members.keys(), (memberId) => ({
       memberId,
-      assignment: given.get(memberId) ?? EMPTY_BYTES,
+      // The leader does not know that the group is paused.
+      assignment: group.pause === null ? (given.get(memberId) ?? EMPTY_BYTES) : NO_PARTITIONS,
     })),
     durationMs: group.rebalance === null ? 0 : rebalanceDurationMs(turn, group.rebalance),
   })
   turn.soft.assignedTopics = wantedTopics(turn, turn.limits.topics)
 }
+
+/** What a consumer reads as: nothing. */
+const NO_PARTITIONS = writeAssignment([])
 
 function answerSyncs(turn: ClassicTurn): void {
   const { soft, group } = turn

@@ -324,7 +324,7 @@ function lateToJoin(turn: ClassicTurn, memberId: string): Cause {
   return causedBy(whoIs(turn, memberId), 'rebalance_timeout', detail)
 }
 
-function openRebalance(turn: ClassicTurn, cause: Cause): RebalanceStart {
+export function openRebalance(turn: ClassicTurn, cause: Cause): RebalanceStart {
   turn.soft.rebalanceStartedMs = turn.nowMs
   return { ...cause, startedMs: turn.now.wallMs }
 }

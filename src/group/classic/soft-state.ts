@@ -76,5 +76,6 @@ export const timerKey = {
   session: sessionKey,
   join: (groupId: string): string => `join:${groupId}`,
   sync: (groupId: string): string => `sync:${groupId}`,
+  pause: (groupId: string): string => `pause:${groupId}`,
   offsetsExpiry: 'offsets-expiry',
 }

@@ -28,10 +28,13 @@ import type {
   ConsumerGroupSnapshotRecord,
   ConsumerMemberState,
   GroupEpochRecord,
+  GroupPausedRecord,
+  GroupResumedRecord,
   MemberEpochRecord,
   MemberProfile,
   OffsetsCommittedRecord,
   Ownership,
+  Pause,
   Stamp,
   TargetAssignmentRecord,
 } from '../records.ts'
@@ -68,12 +71,20 @@ export interface ConsumerGroup extends Rebalancing {
   readonly memberIdByInstance: ReadonlyMap<string, string>
   readonly targets: ReadonlyMap<string, PartitionSet>
   readonly idleSince: Stamp
+  readonly pause: Pause | null
 }
 
-export type ConsumerRecord = ConsumerGroupRecord | OffsetsCommittedRecord
+export type ConsumerRecord =
+  | ConsumerGroupRecord
+  | OffsetsCommittedRecord
+  | GroupPausedRecord
+  | GroupResumedRecord
 
 /** A group that begins; `after` is the generation of an empty classic group of this name: numbers go on from there. */
-export function newConsumerGroup(groupId: string, after: { generation: number; idleSince: Stamp }) {
+export function newConsumerGroup(
+  groupId: string,
+  after: { generation: number; idleSince: Stamp; pause: Pause | null },
+) {
   const group: ConsumerGroup = {
     type: 'consumer',
     groupId,
@@ -86,6 +97,7 @@ export function newConsumerGroup(groupId: string, after: { generation: number; i
     memberIdByInstance: new Map(),
     targets: new Map(),
     idleSince: after.idleSince,
+    pause: after.pause,
     ...NO_REBALANCE,
   }
   return group
@@ -133,6 +145,10 @@ export function applyConsumerRecord(group: ConsumerGroup, record: ConsumerRecord
       return groupFrom(record)
     case 'offsets-committed':
       return afterCommit(group, record)
+    case 'group-paused':
+      return { ...group, pause: record.pause }
+    case 'group-resumed':
+      return { ...group, pause: null }
     default:
       return unreachable(record)
   }
@@ -156,6 +172,7 @@ export function consumerSnapshotOf(group: ConsumerGroup): ConsumerGroupSnapshotR
     idleSince: group.idleSince,
     rebalance: group.rebalance,
     before: group.before,
+    pause: group.pause,
   }
 }
 

@@ -17,6 +17,7 @@ import {
   syncAsClassic,
 } from './classic-members.ts'
 import { consumerSessionExpired, deadlineMissed } from './leave.ts'
+import { consumerPauseOver, pauseConsumer, resumeConsumerGroup } from './pause.ts'
 import { type ConsumerTurn, sessionTimeoutOf } from './turn.ts'
 
 export function decideConsumer(
@@ -42,6 +43,12 @@ export function decideConsumer(
     case 'sync-timeout':
       // Of a classic group that became this one meanwhile.
       return
+    case 'pause':
+      return pauseConsumer(turn, request)
+    case 'resume':
+      return resumeConsumerGroup(turn, request)
+    case 'pause-over':
+      return consumerPauseOver(turn)
     case 'offset-commit':
       return commitOffsets(turn, request, { ...limits, fence: consumerCommitFence(turn, request) })
     case 'offset-delete':

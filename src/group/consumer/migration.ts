@@ -107,6 +107,7 @@ export function upgraded(
     idleSince,
     rebalance: group.rebalance ?? why,
     before: group.before ?? { generation, owners: ownersOf(group) },
+    pause: group.pause,
   }
 }
 
@@ -182,5 +183,6 @@ export function downgraded(
     idleSince: group.idleSince,
     rebalance,
     before: group.before,
+    pause: group.pause,
   }
 }

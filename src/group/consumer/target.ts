@@ -108,7 +108,11 @@ export function computeTarget(
     Array.from(wanted, ([name, topic]) => [name, topic.partitionCount]),
   )
   const assignor = preferredAssignor(group)
-  const assignment = serverAssignors[assignor]({ members, partitionCounts })
+  // Who is paused keeps its place and has nothing.
+  const assignment =
+    group.pause === null
+      ? serverAssignors[assignor]({ members, partitionCounts })
+      : new Map(members.map(({ memberId }) => [memberId, []]))
 
   const targets: TargetAssignmentRecord['targets'][number][] = []
   for (const [memberId, given] of assignment) {

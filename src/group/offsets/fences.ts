@@ -10,7 +10,8 @@
  *   any        │ other  │ with members               │ UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID
  *   another    │ member │ with members               │ ILLEGAL_GENERATION
  *   present    │ member │ completing (no assignment) │ REBALANCE_IN_PROGRESS
- *   present    │ member │ preparing, stable          │ accepted
+ *   present    │ member │ preparing, stable          │ accepted; paused and stable: what it still owns, else as completing
+ *   -1         │ ""     │ paused, nobody owns any    │ accepted: a reset of a live group
  *   0 or more  │ any    │ empty                      │ UNKNOWN_MEMBER_ID
  *   0 or more  │ any    │ unknown                    │ GROUP_ID_NOT_FOUND; before v9 ILLEGAL_GENERATION
  *
@@ -22,14 +23,18 @@
  *   negative  │ any    │ empty: accepted; else "" UNKNOWN_MEMBER_ID, a member's id STALE_MEMBER_EPOCH
  *   any       │ other  │ UNKNOWN_MEMBER_ID
  *   its own   │ member │ accepted; before v9 UNSUPPORTED_VERSION
+ *   -1        │ ""     │ paused and nobody has any: accepted
+ *   its own   │ member │ paused: for what it has or has not given up, else as larger
  *   larger    │ member │ STALE_MEMBER_EPOCH; a classic member ILLEGAL_GENERATION
  *   smaller   │ member │ by partition: assigned at that epoch or before and still there, else as larger
  */
 
 import { isSubscribed } from '../classic/protocols.ts'
 import { CONSUMER_PROTOCOL_TYPE } from '../classic/consumer-protocol.ts'
+import { hasAny, heldInClassic, mayStillCommit } from '../classic/pause.ts'
 import type { ClassicTurn } from '../classic/turn.ts'
 import type { ConsumerGroup } from '../consumer/consumer-group.ts'
+import { heldInConsumer } from '../consumer/pause.ts'
 import type { ConsumerTurn } from '../consumer/turn.ts'
 import type { GroupError, OffsetCommitRequest } from '../messages.ts'
 import type { OffsetFetchGroup } from '../queries.ts'
@@ -50,7 +55,12 @@ export function classicCommitFence(turn: ClassicTurn, request: OffsetCommitReque
     const member = turn.member(request.memberId)
     if (member !== undefined) turn.touch(member.memberId, member.sessionTimeoutMs)
   }
-  return () => refusal
+  const { group } = turn
+  const { memberId } = request
+  const isPaused = group.pause !== null && turn.state === 'Stable'
+  if (refusal !== 'NONE' || !isPaused || request.generationIdOrMemberEpoch < 0) return () => refusal
+  return (topic, partition) =>
+    mayStillCommit(group, memberId, { topic, partition }) ? 'NONE' : 'REBALANCE_IN_PROGRESS'
 }
 
 export function classicDeleteFence(turn: ClassicTurn): DeleteFence {
@@ -66,13 +76,15 @@ export function classicDeleteFence(turn: ClassicTurn): DeleteFence {
 export function consumerCommitFence(turn: ConsumerTurn, request: OffsetCommitRequest): CommitFence {
   const { generationIdOrMemberEpoch: epoch, memberId } = request
   const { group, limits } = turn
+  if (epoch < 0 && memberId === '' && group.pause !== null && !hasAny(heldInConsumer(group)))
+    return () => 'NONE'
   if (epoch < 0 && group.members.size === 0) return () => 'NONE'
   const member = turn.member(memberId)
   if (member === undefined) return () => 'UNKNOWN_MEMBER_ID'
   const isClassic = member.profile.classic !== null
   if (!isClassic && request.apiVersion < 9) return () => 'UNSUPPORTED_VERSION'
   const stale = isClassic ? 'ILLEGAL_GENERATION' : 'STALE_MEMBER_EPOCH'
-  if (epoch === member.memberEpoch) return () => 'NONE'
+  if (epoch === member.memberEpoch && group.pause === null) return () => 'NONE'
   if (epoch < 0 || epoch > member.memberEpoch) return () => stale
   return (topic, partition) => {
     const topicId = limits.topics.byName(topic)?.topicId ?? ''
@@ -106,6 +118,11 @@ export function fetchRefusal(
   return memberEpoch === member.memberEpoch ? 'NONE' : 'STALE_MEMBER_EPOCH'
 }
 
+/** The group is paused, and everybody has given up everything: its offsets are nobody's. */
+function isHeld({ group, soft }: ClassicTurn): boolean {
+  return group.pause !== null && !hasAny(heldInClassic(group, soft))
+}
+
 function classicRefusal(turn: ClassicTurn, request: OffsetCommitRequest): GroupError {
   const { generationIdOrMemberEpoch: generation, memberId, groupInstanceId } = request
   const { state } = turn
@@ -113,6 +130,7 @@ function classicRefusal(turn: ClassicTurn, request: OffsetCommitRequest): GroupE
     return request.apiVersion >= 9 ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION'
   if (!turn.exists && !turn.mayBegin) return 'COORDINATOR_NOT_AVAILABLE'
   if (generation < 0 && state === 'Empty') return 'NONE'
+  if (generation < 0 && memberId === '' && state === 'Stable' && isHeld(turn)) return 'NONE'
   const refusal = turn.refusalOf(memberId, groupInstanceId)
   if (refusal !== 'NONE') return refusal
   if (generation !== turn.group.generation) return 'ILLEGAL_GENERATION'

@@ -205,6 +205,10 @@ function otherReply(request: Exclude<OneGroupRequest, ShareHeartbeatRequest>): G
         errorCode: 'GROUP_ID_NOT_FOUND',
         topics: [],
       })
+    case 'pause':
+      return reply(request, { kind: 'pause', errorCode: 'GROUP_ID_NOT_FOUND' })
+    case 'resume':
+      return reply(request, { kind: 'resume', errorCode: 'GROUP_ID_NOT_FOUND' })
     default:
       return null
   }
