@@ -150,6 +150,13 @@ export class GroupService {
     return this.#options.coordinator.isEmptyShareGroup(groupId)
   }
 
+  /** Makes the share group if there is none; false when it cannot be, for the id is that of another group. */
+  beginShareGroup(groupId: string): boolean {
+    const records = this.#options.coordinator.beginShareGroup(groupId)
+    this.#replay(records ?? [])
+    return records !== null
+  }
+
   /** What members of a share group have. */
   assignedOf(groupId: string): readonly NamedTopicPartitions[] {
     const { members } = this.#options.coordinator.describeShare(groupId)

@@ -212,6 +212,14 @@ export class GroupCoordinator {
     return this.#table.shareGroups.describe(groupId, why)
   }
 
+  /** A share group that an administrator asks for, as a record where it is new; null where it cannot be. */
+  beginShareGroup(groupId: string): readonly GroupRecord[] | null {
+    if (this.#isOther(groupId) || groupId === '') return null
+    if (this.#table.shareGroups.has(groupId)) return []
+    const isFull = this.#table.groups.size + this.#table.shareGroups.size >= this.#limits.maxGroups
+    return isFull ? null : [{ kind: 'share-group-epoch', groupId, groupEpoch: 0 }]
+  }
+
   /** Share groups, and whether each has members; undefined for a group of another type, or none. */
   isEmptyShareGroup(groupId: string): boolean | undefined {
     return this.#table.shareGroups.isEmpty(groupId)

@@ -43,6 +43,8 @@ export const handleAlterShareGroupOffsets = handler(
   alterShareGroupOffsets,
   async ({ request, context }) => {
     const { groupId, topics } = request
+    // As in Kafka, a group that is new begins with its offsets.
+    context.groups.beginShareGroup(groupId)
     const problem = movingProblem(context, groupId)
     if (problem !== null) return { throttleTimeMs: 0, ...problem, responses: [] }
     const responses = topics.map(({ topicName, partitions }) => {

@@ -269,7 +269,9 @@ describe('a share group', () => {
     assert.deepEqual(await standing(broker), [-1, -1])
     const { results } = await broker.ask(deleteGroups, 2, { groupsNames: ['g'] })
     assert.equal(results[0]?.errorCode, 'NONE')
-    assert.equal((await alter(broker, 5)).errorCode, 'GROUP_ID_NOT_FOUND')
+    assert.deepEqual(await standing(broker, 'GROUP_ID_NOT_FOUND'), [])
+    assert.equal((await alter(broker, 5)).errorCode, 'NONE', 'the group is made')
+    assert.deepEqual(await standing(broker), [5, 5])
   })
 
   test('has no committed offsets', async () => {
@@ -296,11 +298,13 @@ async function joined(broker: BrokerFixture, memberId = 'a'): Promise<ShareMembe
 }
 
 /** Start offset and lag of partition 0. */
-async function standing(broker: BrokerFixture) {
+async function standing(broker: BrokerFixture, groupError = 'NONE') {
   const { groups } = await broker.ask(describeShareGroupOffsets, 1, {
     groups: [{ groupId: 'g', topics: [{ topicName: 'orders', partitions: [0] }] }],
   })
+  assert.equal(groups[0]?.errorCode, groupError)
   const partition = groups[0]?.topics[0]?.partitions[0]
+  if (partition === undefined) return []
   assert.equal(partition?.errorCode, 'NONE')
   return [partition?.startOffset, partition?.lag]
 }
