@@ -46,11 +46,11 @@ describe('poll', () => {
     const waiting = consumer.poll({ timeout: '1h', signal: own.signal })
     await world.clock.advance(10)
     own.abort()
-    assert.deepEqual(await waiting, [])
+    assert.deepEqual(await world.settled(waiting), [])
     const other = consumer.poll({ timeout: '1h' })
     await world.clock.advance(10)
     shutdown.abort()
-    assert.deepEqual(await other, [])
+    assert.deepEqual(await world.settled(other), [])
   })
 
   test('serves the partitions in turns', async () => {
@@ -83,10 +83,10 @@ describe('poll', () => {
     const consumer = await world.join()
     const [message] = await world.poll(consumer)
     const waiting = consumer.poll({ timeout: '10s' })
-    await assert.rejects(consumer.poll(), invalid)
+    await assert.rejects(world.settled(consumer.poll()), invalid)
     await world.settled(waiting)
-    await assert.rejects(consumer.poll(0), invalid)
-    await assert.rejects(consumer.poll({ timeout: 'soon' as '1s' }), invalid)
+    await assert.rejects(world.settled(consumer.poll(0)), invalid)
+    await assert.rejects(world.settled(consumer.poll({ timeout: 'soon' as '1s' })), invalid)
     await assert.rejects(consumer.ack({ ...message } as Message), invalid)
   })
 })
@@ -385,9 +385,28 @@ describe('closing', () => {
     const waiting = consumer.poll({ timeout: '1h' })
     await world.clock.advance(10)
     await world.settled(Promise.all([consumer.close(), consumer.close()]))
-    assert.deepEqual(await waiting, [])
+    assert.deepEqual(await world.settled(waiting), [])
     assert.deepEqual(world.broker.group(GROUP).memberIds, [])
-    assert.deepEqual(await consumer.poll(), [])
+    await assert.rejects(world.settled(consumer.poll()), { code: 'SHOAL_CLOSED' })
+  })
+
+  test('leaves a loop that polls on room for the end of it', async () => {
+    const world = new World()
+    const consumer = await world.join()
+    let polls = 0
+    const looping = (async () => {
+      for (;;)
+        try {
+          polls++
+          await consumer.poll({ timeout: '1h' })
+        } catch {
+          if (polls > 100) return
+        }
+    })()
+    await world.clock.advance(10)
+    await world.settled(consumer.close())
+    await world.settled(looping)
+    assert.deepEqual(world.broker.group(GROUP).memberIds, [])
   })
 
   test('commits nothing that was not said to be done', async () => {

@@ -92,17 +92,29 @@ export class PollingConsumer implements AsyncDisposable, MemberEvents {
 
   /**
    * The next messages: at most `max` over all partitions, in the order of each partition. Waits for a first one up to
-   * `timeout`; empty when the time is over, when a signal aborted, when partitions are being taken away, or once closed.
+   * `timeout`; empty when the time is over, when a signal aborted, when partitions are being taken away, or the
+   * consumer is closed meanwhile.
    *
    * Calling it hands back what the poll before returned: with `autoCommit` that counts as handled.
    *
    * @example
    * for (const message of await consumer.poll(100)) await consumer.ack(message)
-   * @throws ShoalError SHOAL_NO_OFFSET, SHOAL_MEMBER_FENCED, … when the membership is over for good
+   * @throws ShoalError SHOAL_NO_OFFSET, SHOAL_MEMBER_FENCED, … when the membership is over for good; SHOAL_CLOSED
    */
   async poll(options: number | PollOptions = {}): Promise<readonly Message[]> {
+    let messages: readonly Message[] = []
+    try {
+      messages = await this.#poll(options)
+      return messages
+    } finally {
+      // A loop around a poll that has nothing, or is refused, must leave its process room for anything else.
+      if (messages.length === 0) await this.#turnOfTheLoop()
+    }
+  }
+
+  async #poll(options: number | PollOptions): Promise<readonly Message[]> {
     const { max, timeoutMs, signal } = pollLimits(options)
-    if (this.#closing !== null) return []
+    if (this.#closing !== null) throw closed()
     if (this.#waiting !== null)
       throw new ShoalError('SHOAL_INVALID_ARGUMENT', 'poll() was called while another one waits')
     this.#handBack()
@@ -258,7 +270,7 @@ export class PollingConsumer implements AsyncDisposable, MemberEvents {
   }
 
   #bookOf(delivery: Delivery, consequence: string): PartitionBook {
-    if (this.#closing !== null) throw new ShoalError('SHOAL_CLOSED', 'the consumer was closed')
+    if (this.#closing !== null) throw closed()
     const book = this.#books.get(idOf(delivery))
     if (book?.owned.epoch !== delivery.epoch) throw partitionLost(delivery, consequence)
     return book
@@ -365,6 +377,10 @@ export class PollingConsumer implements AsyncDisposable, MemberEvents {
     logger.log('error', what, { group: settings.groupId, error: messageOf(error) })
   }
 
+  async #turnOfTheLoop(): Promise<void> {
+    await new Promise<void>((resolve) => this.#parts.timers.soon(resolve))
+  }
+
   #joined(): Member {
     if (this.#member === null)
       throw new ShoalError('SHOAL_CLOSED', 'the consumer is not in its group yet')
@@ -396,6 +412,10 @@ function durationOf(name: string, duration: Duration): number {
       `${name} is '${String(duration)}'; give milliseconds or a text such as '30s'`,
     )
   return ms
+}
+
+function closed(): ShoalError {
+  return new ShoalError('SHOAL_CLOSED', 'the consumer was closed')
 }
 
 function outOfHand({ topic, partition, record }: Delivery): ShoalError {
