@@ -7,6 +7,7 @@ import { messageOf, VERSION } from '../core/index.ts'
 import { addConfig } from './commands/config.ts'
 import { addConsume } from './commands/consume.ts'
 import { addDemo } from './commands/demo.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addGroups } from './commands/groups.ts'
 import { addLedger } from './commands/ledger.ts'
 import { addProduce } from './commands/produce.ts'
@@ -56,6 +57,7 @@ function commandTree(io: Io): Command {
   addRun(program, io)
   addLedger(program, io)
   addConfig(program, io)
+  addDoctor(program, io)
   addTopics(program, io)
   addProduce(program, io)
   addConsume(program, io)
