@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { leavesOf, type Leaf } from '../src/cli/config/leaves.ts'
 import { aliases, serviceSchema } from '../src/cli/config/schema.ts'
 import { errorTable } from '../src/core/index.ts'
+import { httpPage } from './http-page.ts'
 import { advertisedMin, allApis, servedApis } from '../src/protocol/index.ts'
 
 export function errorsPage(): string {
@@ -103,5 +104,6 @@ if (process.argv[1] === import.meta.filename) {
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'errors.md'), errorsPage())
   await writeFile(join(folder, 'protocol-support.md'), protocolPage())
+  await writeFile(join(folder, 'http-api.md'), httpPage())
   await writeFile(join(folder, 'configuration.md'), configurationPage())
 }

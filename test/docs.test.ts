@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { httpPage } from '../scripts/http-page.ts'
 import { configurationPage, errorsPage, protocolPage } from '../scripts/generate-docs.ts'
 
 const page = (name: string) => readFileSync(join(import.meta.dirname, '../docs', name), 'utf8')
@@ -20,4 +21,8 @@ test('docs/protocol-support.md is the table of served APIs (npm run docs)', () =
 
 test('docs/configuration.md is the schema of a service’s settings (npm run docs)', () => {
   assert.equal(page('configuration.md'), configurationPage())
+})
+
+test('docs/http-api.md is the route table of the HTTP API (npm run docs)', () => {
+  assert.equal(page('http-api.md'), httpPage())
 })

@@ -60,9 +60,12 @@ function fieldProblems(part: string, issue: z.core.$ZodIssue): readonly FieldPro
     case 'invalid_type':
       return [{ path, message: typeMessage(issue) }]
     case 'invalid_union': {
-      // The alternative that came closest says it best: fewest problems, then the furthest inside.
+      // The alternative that came closest says it best: fewest problems, the right type, the furthest inside.
       const [closest] = issue.errors.toSorted(
-        (left, right) => left.length - right.length || depth(right) - depth(left),
+        (left, right) =>
+          left.length - right.length ||
+          wrongTypes(left) - wrongTypes(right) ||
+          depth(right) - depth(left),
       )
       const inner = closest?.flatMap((each) => fieldProblems(path, each)) ?? []
       return inner.length > 0 ? inner : [{ path, message: lower(issue.message) }]
@@ -74,6 +77,10 @@ function fieldProblems(part: string, issue: z.core.$ZodIssue): readonly FieldPro
 
 function typeMessage(issue: z.core.$ZodIssueInvalidType): string {
   return issue.message.endsWith('received undefined') ? 'is missing' : lower(issue.message)
+}
+
+function wrongTypes(issues: readonly z.core.$ZodIssue[]): number {
+  return issues.filter(({ code, path }) => code === 'invalid_type' && path.length === 0).length
 }
 
 function depth(issues: readonly z.core.$ZodIssue[]): number {

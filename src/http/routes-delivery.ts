@@ -85,7 +85,22 @@ export const deliveryRoutes = {
         .meta({ description: 'records of the partition that members hold now' }),
     }),
     problems,
-    examples: [],
+    examples: [
+      {
+        name: 'one',
+        body: { receipt_handle: 'handle-of-0-0' },
+        response: {
+          success: true,
+          acknowledged: true,
+          committed_offset: 1,
+          offset_advanced: true,
+          in_flight_count: 1,
+          topic: 'orders',
+          partition: 0,
+          offset: 0,
+        },
+      },
+    ],
   }),
   nack: route({
     method: 'POST',
@@ -109,7 +124,22 @@ export const deliveryRoutes = {
       dlq_topic: z.string().optional(),
     }),
     problems,
-    examples: [],
+    examples: [
+      {
+        name: 'after a delay of its own',
+        body: { receipt_handle: 'handle-of-0-1', delay: '5s', reason: 'the shop is closed' },
+        response: {
+          success: true,
+          action: 'requeued',
+          requeued: true,
+          delivery_count: 1,
+          next_visible_at: '2026-11-21T10:00:05.000Z',
+          topic: 'orders',
+          partition: 0,
+          offset: 1,
+        },
+      },
+    ],
   }),
   reject: route({
     method: 'POST',
@@ -128,7 +158,22 @@ export const deliveryRoutes = {
       reason: z.string(),
     }),
     problems,
-    examples: [],
+    examples: [
+      {
+        name: 'one',
+        body: { receipt_handle: 'handle-of-1-0', reason: 'not an order' },
+        response: {
+          success: true,
+          rejected: true,
+          action: 'dlq',
+          dlq_topic: 'orders-dlq',
+          reason: 'not an order',
+          topic: 'orders',
+          partition: 1,
+          offset: 0,
+        },
+      },
+    ],
   }),
   extendVisibility: route({
     method: 'POST',
@@ -155,6 +200,20 @@ export const deliveryRoutes = {
       extended_by: z.number().meta({ description: 'seconds from now' }),
     }),
     problems,
-    examples: [],
+    examples: [
+      {
+        name: 'another minute',
+        body: { receipt_handle: 'handle-of-0-1', timeout: '60s' },
+        response: {
+          success: true,
+          extended: true,
+          new_deadline: '2026-11-21T10:01:00.000Z',
+          extended_by: 60,
+          topic: 'orders',
+          partition: 0,
+          offset: 1,
+        },
+      },
+    ],
   }),
 }

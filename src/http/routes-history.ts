@@ -68,6 +68,12 @@ export const partitionLag = z
   })
   .meta({ id: 'PartitionLag' })
 
+/** A partition that came to the first member. */
+function shownMove(index: number) {
+  const to = { to: 'consumer-1', to_client: 'consumer-1' }
+  return { topic: 'orders', partition: index, from: null, from_client: null, ...to }
+}
+
 export const historyRoutes = {
   rebalances: route({
     method: 'GET',
@@ -104,7 +110,44 @@ export const historyRoutes = {
       })
       .meta({ id: 'RebalanceList' }),
     problems: ['UNKNOWN_GROUP'],
-    examples: [],
+    examples: [
+      {
+        name: 'order-service',
+        params: { groupId: 'order-service' },
+        query: { limit: '1' },
+        response: {
+          group_id: 'order-service',
+          created_at: '2026-11-21T10:00:00.000Z',
+          rebalance_count: 1,
+          rebalances_per_hour: 1,
+          time_in_rebalance_ms: 0,
+          current: null,
+          rebalances: [
+            {
+              id: '1',
+              at: '2026-11-21T10:00:00.000Z',
+              duration_seconds: 0,
+              generation_from: 0,
+              generation_to: 1,
+              reason: 'member_joined',
+              cause_member: 'consumer-1',
+              client_id: 'consumer-1',
+              instance_id: null,
+              detail: '',
+              members_before: 0,
+              members_after: 1,
+              assigned: 2,
+              revoked: 0,
+              lost: 0,
+              moved_count: 2,
+              moved: [shownMove(0), shownMove(1)],
+              inferred: false,
+            },
+          ],
+          next_cursor: null,
+        },
+      },
+    ],
   }),
   groupLag: route({
     method: 'GET',
@@ -128,6 +171,32 @@ export const historyRoutes = {
       })
       .meta({ id: 'GroupLag' }),
     problems: ['UNKNOWN_GROUP'],
-    examples: [],
+    examples: [
+      {
+        name: 'one partition',
+        params: { groupId: 'order-service' },
+        query: { topic: 'orders', partition: '0' },
+        response: {
+          group_id: 'order-service',
+          at: '2026-11-21T10:00:00.000Z',
+          lag: 0,
+          max_lag_seconds: 0,
+          partitions: [
+            {
+              topic: 'orders',
+              partition: 0,
+              committed_offset: 2,
+              log_start_offset: 0,
+              log_end_offset: 2,
+              lag: 0,
+              lag_seconds: 0,
+              lost: 0,
+              member_id: 'consumer-1',
+              client_id: 'consumer-1',
+            },
+          ],
+        },
+      },
+    ],
   }),
 }

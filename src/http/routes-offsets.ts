@@ -10,6 +10,22 @@ const params = z.strictObject({ groupId })
 /** Topic to partition to the offset of the first message that is not done. */
 const topicOffsets = z.record(z.string(), z.record(z.string().regex(/^\d{1,9}$/), offset))
 
+/** A partition that is read to its end. */
+function shownLag(partition: number, end: number) {
+  return {
+    topic: 'orders',
+    partition,
+    committed_offset: end,
+    log_start_offset: 0,
+    log_end_offset: end,
+    lag: 0,
+    lag_seconds: 0,
+    lost: 0,
+    member_id: 'consumer-1',
+    client_id: 'consumer-1',
+  }
+}
+
 export const offsetRoutes = {
   getOffsets: route({
     method: 'GET',
@@ -35,8 +51,8 @@ export const offsetRoutes = {
         response: {
           group_id: 'order-service',
           generation: 1,
-          topics: { orders: { '0': 2, '1': 0 } },
-          partitions: [],
+          topics: { orders: { '0': 2, '1': 1 } },
+          partitions: [shownLag(0, 2), shownLag(1, 1)],
         },
       },
     ],

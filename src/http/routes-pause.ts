@@ -24,6 +24,20 @@ const state = z
   })
   .meta({ id: 'GroupPause' })
 
+/** A group whose one member still has both partitions. */
+function shownState(paused: boolean) {
+  const holding = [{ member_id: 'consumer-1', client_id: 'consumer-1', partitions: 2 }]
+  return {
+    group_id: 'order-service',
+    paused,
+    held: false,
+    since: paused ? '2026-11-21T10:00:00.000Z' : null,
+    until: paused ? '2026-11-21T10:15:00.000Z' : null,
+    reason: paused ? 'deploying' : '',
+    holding,
+  }
+}
+
 export const pauseRoutes = {
   pauseGroup: route({
     method: 'POST',
@@ -45,7 +59,14 @@ export const pauseRoutes = {
     }),
     response: state,
     problems: ['UNKNOWN_GROUP', 'GROUP_TYPE'],
-    examples: [],
+    examples: [
+      {
+        name: 'a quarter of an hour',
+        params: { groupId: 'order-service' },
+        body: { reason: 'deploying', until: '15m' },
+        response: shownState(true),
+      },
+    ],
   }),
   resumeGroup: route({
     method: 'POST',
@@ -57,7 +78,13 @@ export const pauseRoutes = {
     params,
     response: state,
     problems: ['UNKNOWN_GROUP'],
-    examples: [],
+    examples: [
+      {
+        name: 'order-service',
+        params: { groupId: 'order-service' },
+        response: shownState(false),
+      },
+    ],
   }),
   getPause: route({
     method: 'GET',
@@ -67,6 +94,12 @@ export const pauseRoutes = {
     params,
     response: state,
     problems: ['UNKNOWN_GROUP'],
-    examples: [],
+    examples: [
+      {
+        name: 'while it is paused',
+        params: { groupId: 'order-service' },
+        response: shownState(true),
+      },
+    ],
   }),
 }

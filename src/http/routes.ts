@@ -14,15 +14,15 @@ import { opsRoutes } from './routes-ops.ts'
 import { topicRoutes } from './routes-topics.ts'
 
 export const brokerRoutes = {
-  ...historyRoutes,
-  ...opsRoutes,
-  ...pauseRoutes,
-  ...topicRoutes,
-  ...messageRoutes,
-  ...deliveryRoutes,
   ...memberRoutes,
   ...groupRoutes,
+  ...historyRoutes,
+  ...pauseRoutes,
   ...offsetRoutes,
+  ...deliveryRoutes,
+  ...messageRoutes,
+  ...topicRoutes,
+  ...opsRoutes,
 }
 
 export type BrokerRoutes = typeof brokerRoutes
