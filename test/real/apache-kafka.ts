@@ -193,7 +193,8 @@ async function format(properties: string, { isController }: NodePlace): Promise<
   const role = isController ? ['--standalone'] : []
   const args = ['kafka.tools.StorageTool', 'format', ...role, '-t', CLUSTER_ID, '-c', properties]
   const { exitCode, stdout, stderr } = await java(FAST, args, {})
-  if (exitCode !== 0) throw new Error(`kafka-storage format failed:\n${stdout}\n${stderr}`)
+  if (exitCode !== 0)
+    throw new Error(`kafka-storage format failed:\n${`${stdout}\n${stderr}`.slice(-2_000)}`)
 }
 
 async function security(

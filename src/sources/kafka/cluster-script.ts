@@ -6,6 +6,7 @@
 import type { Timers } from '../../core/index.ts'
 import {
   ZERO_UUID,
+  describeConfigs,
   fetch,
   findCoordinator,
   initProducerId,
@@ -45,6 +46,8 @@ export interface ClusterScript {
   readonly leaders: Map<string, number[]>
   /** What is said of topics that do not exist. */
   missingTopicError: KafkaErrorCode
+  /** What a group's setting is said to be; null: we may not see it. */
+  sessionTimeoutMs: number | null
   /** How often a topic was deleted and made anew: its id differs each time. */
   readonly remakes: Map<string, number>
   /** Brokers that hold every partition, beside its leader. */
@@ -78,6 +81,7 @@ export function clusterScript({
   const script: ClusterScript = {
     transport,
     leaders: new Map(Object.entries(topics).map(([name, leaders]) => [name, [...leaders]])),
+    sessionTimeoutMs: null,
     remakes: new Map(),
     followers: [],
     preferredReplica: null,
@@ -108,6 +112,16 @@ export function clusterScript({
 }
 
 const UNKNOWN_TOPIC: KafkaErrorCode = 'UNKNOWN_TOPIC_OR_PARTITION'
+const UNAUTHORIZED: KafkaErrorCode = 'GROUP_AUTHORIZATION_FAILED'
+const SESSION_SETTING = 'consumer.session.timeout.ms'
+const CONFIG = {
+  readOnly: false,
+  configSource: 5,
+  isSensitive: false,
+  synonyms: [],
+  configType: 0,
+  documentation: null,
+}
 const NO_COORDINATOR: KafkaErrorCode = 'COORDINATOR_NOT_AVAILABLE'
 
 /** A topic's id is its name, padded: readable in a failing test. */
@@ -167,6 +181,19 @@ function answerCluster(script: ClusterScript, brokers: readonly string[]): void 
       coordinators: coordinatorKeys.map((key) => ({ ...node, key, errorCode, errorMessage: null })),
     }
   })
+  transport.on(describeConfigs, ({ resources }) => ({
+    throttleTimeMs: 0,
+    results: resources.map(({ resourceType, resourceName }) => ({
+      errorCode: script.sessionTimeoutMs === null ? UNAUTHORIZED : NO_ERROR,
+      errorMessage: null,
+      resourceType,
+      resourceName,
+      configs:
+        script.sessionTimeoutMs === null
+          ? []
+          : [{ ...CONFIG, name: SESSION_SETTING, value: String(script.sessionTimeoutMs) }],
+    })),
+  }))
   let nextProducerId = 7n
   transport.on(initProducerId, () => ({
     throttleTimeMs: 0,

@@ -157,6 +157,24 @@ describe('a member of a KIP-848 group', () => {
     await world.session.close()
   })
 
+  test('believes in itself as long as its broker does, not longer, and loses everything when nobody answers', async () => {
+    const world = await openSession({
+      options: { groupProtocol: 'consumer' },
+      before: ({ script }) => void (script.sessionTimeoutMs = 4_000),
+    })
+    world.script.transport.on(consumerGroupHeartbeat, () => new Promise(() => {}))
+    await world.clock.advance(1_900)
+    assert.equal(world.session.ownershipIsFresh(), true)
+    await world.clock.advance(1_000)
+    assert.equal(world.session.ownershipIsFresh(), false)
+    assert.deepEqual(world.lost, [])
+    await world.clock.advance(2_000)
+    assert.equal(world.lost.length, 2)
+    assert.ok(world.notices.some(({ kind }) => kind === 'heartbeat-failed'))
+    world.script.transport.down('b1:9092')
+    await world.session.close()
+  })
+
   test('that was fenced loses everything and comes back at epoch 0, in new epochs', async () => {
     const world = await openSession({ options: { groupProtocol: 'consumer' } })
     world.consumerGroup.error = 'FENCED_MEMBER_EPOCH'

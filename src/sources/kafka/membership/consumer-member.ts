@@ -14,6 +14,7 @@ import { backoffMs, spread } from '../backoff.ts'
 import { refusal } from '../broker-link.ts'
 import { isPassing, speaksNoVersion } from '../kafka-client.ts'
 import { partitionKey } from '../topic-partition.ts'
+import { sessionTimeoutAt } from './session-timeout.ts'
 import { isFresh, step } from './consumer-machine.ts'
 import type {
   ConsumerEffect,
@@ -38,7 +39,7 @@ const UNRELEASED_LIMIT_MS = 60_000
 
 export class ConsumerMember implements Membership {
   readonly #options: ConsumerMemberOptions
-  readonly #settings: ConsumerSettings
+  #settings: ConsumerSettings
   readonly #timers = new Map<ConsumerTimer, Timer>()
   readonly #inputs: ConsumerInput[] = []
   readonly #ended = new AbortController()
@@ -137,6 +138,7 @@ export class ConsumerMember implements Membership {
       case 'name':
         return void this.#name(effect)
       case 'joined':
+        void this.#learnSession()
         return events.joined(this.#memberId, effect.memberEpoch, PROTOCOL)
       case 'assign':
         return events.assign(effect.partitions, effect.memberEpoch)
@@ -206,6 +208,26 @@ export class ConsumerMember implements Membership {
       subscribedTopicRegex: isFull ? (pattern ?? null) : null,
       serverAssignor: isFull ? settings.groupRemoteAssignor : null,
       topicPartitions: owned === null ? null : byTopic(owned),
+    }
+  }
+
+  /**
+   * Who believes in itself longer than its broker does would let handlers start on partitions that are somebody else's.
+   * A broker that does not say how long a session is leaves it at what we were told.
+   */
+  async #learnSession(): Promise<void> {
+    const { client, group } = this.#options
+    try {
+      const brokerMs = await sessionTimeoutAt(client, group)
+      const sessionTimeoutMs = Math.min(this.#settings.sessionTimeoutMs, brokerMs)
+      this.#settings = { ...this.#settings, sessionTimeoutMs }
+      // The timer that runs was set for the longer one.
+      this.#take({ kind: 'timer', key: 'session' })
+    } catch (error) {
+      client.ports.logger.log('debug', 'the session timeout of the group could not be asked for', {
+        group,
+        reason: messageOf(error),
+      })
     }
   }
 
