@@ -1,4 +1,5 @@
 export * from './admin-port.ts'
+export * from './drain-model.ts'
 export * from './group-view.ts'
 export * from './lag-model.ts'
 export * from './live-group.ts'

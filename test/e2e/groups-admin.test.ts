@@ -27,6 +27,13 @@ const LOG_START = 5
 const LAST_MS = Date.now() - 2 * 3_600_000
 const COMMITTED = 'orders,0,8\norders,1,12\norders,2,20\n'
 
+interface Lag {
+  readonly records: number
+  readonly seconds: number | null
+  readonly drainSeconds: number | null
+  readonly partitions: readonly (Omit<Lag, 'partitions'> & { readonly partition: number })[]
+}
+
 type Cluster = Pick<ShoalProcess, 'bootstrap'> & AsyncDisposable
 
 const clusters: readonly { name: string; missing: string | null; start(): Promise<Cluster> }[] = [
@@ -89,6 +96,32 @@ moved  orders  2          20              20          0      0        clamped to
       assert.equal(await exported('copy'), await exported('moved'))
     })
 
+    test('lag is told in records and seconds, with rates and who is most behind first', async () => {
+      await commit('slow')
+      const told = await shoal('groups lag slow --sample 100ms --json')
+      assert.equal(told.exitCode, 0, told.err)
+      const { records, seconds, drainSeconds, partitions } = JSON.parse(told.out) as Lag
+      assert.deepEqual([records, drainSeconds], [20, null])
+      // One record a minute up to two hours ago: twelve are unread in the first partition.
+      const oldest = (Date.now() - LAST_MS) / 1_000 + 11 * 60
+      assert.ok(Math.abs((seconds ?? 0) - oldest) < 60, `${seconds} is not about ${oldest}`)
+      assert.deepEqual(
+        partitions.map((row) => [row.partition, row.records, row.drainSeconds]),
+        [
+          [0, 12, null],
+          [1, 8, null],
+          [2, 0, 0],
+        ],
+      )
+      const text = await shoal('groups lag slow --sample 100ms --time')
+      assert.match(
+        text.out,
+        /^TOPIC +P +LAG +BEHIND +RATE +DRAINS-IN +MEMBER\norders +0 +12 +2h\d+m +0\/s +never/,
+      )
+      assert.match(text.out, /\ntotal +20 +2h\d+m +0\/s +never\n$/)
+      assert.equal((await shoal('groups lag nosuch')).exitCode, 3)
+    })
+
     test('what cannot be planned is refused, and nothing changes', async () => {
       await commit('kept')
       const refusals: readonly (readonly [string, number, RegExp])[] = [
@@ -112,7 +145,7 @@ moved  orders  2          20              20          0      0        clamped to
       const { memberId, consumer } = await member(client, 'busy')
       try {
         const refusals: readonly (readonly [string, RegExp])[] = [
-          ['reset busy --to earliest --execute', /, then reset its offsets\. Nothing changed$/m],
+          ['reset busy --to earliest --execute', /, then reset its offsets; on Shoal.s own broker --pause .*\. Nothing changed$/m],
           ['delete busy --yes', /, then delete it\. Nothing changed$/m],
           ['delete-offsets busy --topic orders:0 --yes', /still reads the topic; stop its members/],
         ]

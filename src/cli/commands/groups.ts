@@ -22,10 +22,12 @@ import {
   membersTable,
   missingGroupText,
   offsetsTable,
+  idleRemark,
   stateRemark,
   stateTable,
 } from '../text/group-tables.ts'
 import { addGroupsDelete } from './groups-delete.ts'
+import { addGroupsLag } from './groups-lag.ts'
 import { addGroupsPause } from './groups-pause.ts'
 import { addGroupsReset } from './groups-reset.ts'
 import { addGroupsTimeline } from './groups-timeline.ts'
@@ -84,6 +86,7 @@ export function addGroups(program: Command, io: Io): void {
     .option('--json', 'print one JSON document')
     .addHelpText('after', describeHelp)
     .action((names: readonly string[], flags: DescribeFlags) => describe(io, names, flags))
+  addGroupsLag(groups, io)
   addGroupsTimeline(groups, io)
   addGroupsReset(groups, io)
   addGroupsPause(groups, io)
@@ -154,6 +157,8 @@ async function describeText(
     }
     const remark = stateRemark(view.group)
     if (remark !== null) io.err(remark)
+    const idle = idleRemark(view.group)
+    if (idle !== null) io.err(idle)
     io.out(textOf(view, flags))
   }
   return code

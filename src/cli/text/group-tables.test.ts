@@ -7,6 +7,7 @@ import {
   membersTable,
   missingGroupText,
   offsetsTable,
+  idleRemark,
   stateRemark,
   stateTable,
 } from './group-tables.ts'
@@ -228,3 +229,21 @@ function epochs(epoch: number): Pick<GroupDescription, 'type' | 'epochs'> {
 function offset(topic: string, partition: number, at: number) {
   return { topic, partition, offset: at, leaderEpoch: 0, metadata: '' }
 }
+
+test('members without a partition are named, ten at most, once the group is stable', () => {
+  const [member] = classic.members
+  assert.ok(member !== undefined)
+  const idle = (index: number) => ({ ...member, memberId: `idle-${index}`, assignment: [] })
+  const withIdle = (count: number) => ({
+    ...classic,
+    members: [member, ...Array.from({ length: count }, (_, index) => idle(index))],
+  })
+  assert.equal(idleRemark(classic), null)
+  assert.match(
+    idleRemark(withIdle(1)) ?? '',
+    /^\nIdle: 1 member has no partition, .*: idle-0 \(client [^)]+\)\n$/,
+  )
+  assert.match(idleRemark(withIdle(12)) ?? '', /Idle: 12 members have .* idle-9 .*, 2 more\n$/)
+  assert.equal(idleRemark({ ...withIdle(1), state: 'PreparingRebalance' }), null)
+  assert.match(idleRemark({ ...classic, members: [idle(0)] }) ?? '', /it is paused, or its topics/)
+})

@@ -141,6 +141,22 @@ export function stateRemark(group: GroupDescription): string | null {
   }
 }
 
+/** Members without a partition, named: Kafka's table leaves them out. On stderr, so that stdout stays Kafka's. */
+export function idleRemark({ groupId, state, members }: GroupDescription): string | null {
+  const idle = members.filter((member) => partitionCountOf(member) === 0)
+  if (state !== 'Stable' || idle.length === 0) return null
+  if (idle.length === members.length)
+    return `\nNo member of '${groupId}' has a partition: it is paused, or its topics do not exist.\n`
+  const named = idle
+    .slice(0, MOST_NAMED)
+    .map(({ memberId, clientId }) => `${memberId} (client ${clientId})`)
+  const more = idle.length > MOST_NAMED ? [`${idle.length - MOST_NAMED} more`] : []
+  const what = idle.length === 1 ? '1 member has' : `${idle.length} members have`
+  return `\nIdle: ${what} no partition, there are more members than partitions: ${[...named, ...more].join(', ')}\n`
+}
+
+const MOST_NAMED = 10
+
 /** The line that Kafka's tool prints on stdout for a group that is not there. */
 export function missingGroupText(groupId: string): string {
   return `\nError: Executing consumer group command failed due to org.apache.kafka.common.errors.GroupIdNotFoundException: Group ${groupId} not found.\n`
