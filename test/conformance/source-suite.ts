@@ -368,6 +368,33 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: 'reads back what it appended to any topic, from any offset, where it says that it can',
+    async run(fixture, group) {
+      const topic = await fixture.createTopic(1)
+      const beside = await fixture.createTopic(2)
+      const source = fixture.source([topic])
+      await using member = await RecordingMember.join(source, group)
+      await member.until('the assignment', () => member.owned.size === 1)
+      assert.equal(member.session.read !== undefined, source.capabilities.readsBack === true)
+      if (member.session.read === undefined) return
+      for (const record of numbered(beside, 1, 5)) await member.session.produce(record)
+      const offsets: number[] = []
+      for (let offset = 1; offset < 5;) {
+        const place = { topic: beside, partition: 1, offset, maxRecords: 2 }
+        const { records, nextOffset } = await member.session.read(place)
+        offsets.push(...records.map((record) => record.offset))
+        offset = nextOffset
+      }
+      assert.deepEqual(offsets, [1, 2, 3, 4])
+      const end = { topic: beside, partition: 1, offset: 5, maxRecords: 2 }
+      assert.deepEqual(await member.session.read(end), { records: [], nextOffset: 5 })
+      await assert.rejects(
+        Promise.resolve(member.session.read({ ...end, topic: 'no-such-topic' })),
+        ({ code }: { code?: string }) => code === 'SHOAL_UNKNOWN_TOPIC',
+      )
+    },
+  },
+  {
     name: 'after close nothing is delivered or revoked, and closing again is harmless',
     async run(fixture, group) {
       const topic = await fixture.createTopic(1)

@@ -16,6 +16,8 @@ import type {
   CommitResult,
   OutgoingRecord,
   OwnedPartition,
+  ReadAnswer,
+  ReadRequest,
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
@@ -29,6 +31,7 @@ import { GroupMember } from './membership/group-member.ts'
 import { isPassing } from './kafka-client.ts'
 import type { KafkaClient } from './kafka-client.ts'
 import { KafkaProducer } from './kafka-producer.ts'
+import { readBack } from './read-back.ts'
 import { partitionKey } from './topic-partition.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
@@ -149,6 +152,10 @@ export class KafkaSession implements SourceSession {
   async produce(record: OutgoingRecord): Promise<void> {
     this.#producer ??= new KafkaProducer(this.#client, { lingerMs: 0 })
     await this.#producer.send(record)
+  }
+
+  read(request: ReadRequest): Promise<ReadAnswer> {
+    return readBack(this.#client, request)
   }
 
   close(): Promise<void> {

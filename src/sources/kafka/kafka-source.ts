@@ -13,6 +13,7 @@ export interface KafkaCapabilities {
   readonly transactions: false
   readonly offsets: true
   readonly completionMemory: true
+  readonly readsBack: true
   readonly nativeDelay: false
 }
 
@@ -48,6 +49,7 @@ export function kafka(
       transactions: false,
       offsets: true,
       completionMemory: true,
+      readsBack: true,
       nativeDelay: false,
     },
     async open(context) {

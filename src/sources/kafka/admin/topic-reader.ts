@@ -9,7 +9,7 @@ import { ShoalError } from '../../../core/index.ts'
 import { ZERO_UUID, fetch, listOffsets, type KafkaErrorCode } from '../../../protocol/index.ts'
 import { refusal } from '../broker-link.ts'
 import { FetchedAnswer, positionAfter } from '../fetched-records.ts'
-import { KafkaClient, type KafkaClientOptions } from '../kafka-client.ts'
+import { KafkaClient, type Channel, type KafkaClientOptions } from '../kafka-client.ts'
 import type { KafkaPorts } from '../options.ts'
 
 const EARLIEST = -2
@@ -139,14 +139,16 @@ interface FetchPosition {
   readonly waitMs: number
   /** Most bytes of the answer, unless the first batch alone is larger; default 1 MiB. */
   readonly maxBytes?: number
+  /** Default `fetch`. */
+  readonly channel?: Channel
 }
 
 /** One Fetch of one partition, its records decoded. */
 export async function fetchOnce(client: KafkaClient, position: FetchPosition) {
-  const { topic, partition, from, waitMs } = position
+  const { topic, partition, from, waitMs, channel = 'fetch' } = position
   const { response } = await client.request(fetch, fetchRequest(position), {
     to: { topic, partition },
-    channel: 'fetch',
+    channel,
     timeoutMs: client.settings.requestTimeoutMs + waitMs,
   })
   const answer = response.responses[0]?.partitions[0]
