@@ -325,6 +325,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       pausedWhy: this.#pausedWhy,
       failed: this.#failure?.message ?? null,
       ownershipInDoubt: this.#dispatcher.inDoubt,
+      heldBy: this.#dispatcher.heldBy,
       noProgressMs: nowMs - this.#progressMs,
       buffered: this.#flow.records,
       oldestInFlightMs: nowMs - (this.#dispatcher.oldestStartedMs ?? nowMs),

@@ -8,6 +8,7 @@ const fine: HealthFacts = {
   pausedWhy: null,
   failed: null,
   ownershipInDoubt: false,
+  heldBy: [],
   noProgressMs: 0,
   buffered: 0,
   oldestInFlightMs: 12,

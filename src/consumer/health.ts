@@ -2,7 +2,7 @@
  * How the consumer is, and why: pure.
  *
  * stuck: something waits and nothing moves, for longer than `stuckAfterMs`. degraded: it works, but somebody should look.
- * A consumer that its user paused is degraded, never stuck.
+ * A consumer that its user or a circuit breaker paused is degraded, never stuck.
  */
 
 import type { Health } from './options.ts'
@@ -12,6 +12,8 @@ export interface HealthFacts {
   readonly pausedWhy: string | null
   readonly failed: string | null
   readonly ownershipInDoubt: boolean
+  /** What holds everything up on purpose: an open circuit. */
+  readonly heldBy: readonly string[]
   /** How long nothing has finished although records wait here. */
   readonly noProgressMs: number
   readonly buffered: number
@@ -37,7 +39,8 @@ export interface HealthFacts {
 }
 
 export function assessHealth(facts: HealthFacts): Health {
-  const stuck = facts.pausedWhy === null ? stuckReasons(facts) : []
+  const onPurpose = facts.pausedWhy !== null || facts.heldBy.length > 0
+  const stuck = onPurpose ? [] : stuckReasons(facts)
   const degraded = degradedReasons(facts)
   return {
     status: stuck.length > 0 ? 'stuck' : degraded.length > 0 ? 'degraded' : 'ok',
@@ -67,6 +70,7 @@ function degradedReasons(facts: HealthFacts): string[] {
   const reasons: string[] = []
   if (facts.failed !== null) reasons.push(`stopped: ${facts.failed}`)
   if (facts.pausedWhy !== null) reasons.push(`paused: ${facts.pausedWhy}`)
+  reasons.push(...facts.heldBy)
   if (facts.ownershipInDoubt)
     reasons.push('no answered heartbeat lately: no handler starts until there is one')
   if (facts.lettersWaiting > 0)

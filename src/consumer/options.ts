@@ -7,7 +7,9 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Logger, Random, Timers } from '../core/index.ts'
+export type { ErrorClass } from './failure/error-classes.ts'
 import type { Duration } from './duration.ts'
+import type { ErrorClass } from './failure/error-classes.ts'
 import type { Source } from './source.ts'
 
 /** Where a record comes from and what came with it. */
@@ -89,6 +91,10 @@ export interface Retry {
   readonly backoff?: Backoff
   /** False: this error will not go away, do not try again. */
   readonly when?: (error: unknown) => boolean
+  /** Errors that are tried again, and no others: classes, predicates, or an error's `code` or `name`. Default: all. */
+  readonly retriable?: readonly ErrorClass[]
+  /** Errors that no attempt will mend: straight to the end. Said of one error, it wins over `retriable`. */
+  readonly fatal?: readonly ErrorClass[]
   /**
    * After the last attempt in place the record moves to a retry topic and is tried again after each of these waits. It
    * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back.
@@ -138,6 +144,55 @@ export interface Buffer {
   readonly window?: number
 }
 
+/**
+ * A number, or found while it runs: with a `target` it grows by one while executions take less than that on average, and
+ * shrinks by a tenth above it; without, it grows until they take longer than they have to.
+ */
+export type Concurrency =
+  | number
+  | {
+      /** Default 10. */
+      readonly start?: number
+      /** Default 1. */
+      readonly min?: number
+      /** Default 100. */
+      readonly max?: number
+      readonly target?: Duration
+    }
+
+/** So many starts in a period, evenly, and at most `burst` at once. */
+export interface Rate {
+  readonly records: number
+  /** Default 1 s. */
+  readonly per?: Duration
+  /** Default `records`. */
+  readonly burst?: number
+}
+
+export interface TopicLimits {
+  /** A topic with a higher one goes first; default 0. */
+  readonly priority?: number
+  /** Of the concurrency, slots that no other topic takes; default 0. */
+  readonly reservedSlots?: number
+  readonly rate?: Rate
+}
+
+/** When a share of the last executions failed, nothing starts for a while; then a few try whether it is over. */
+export interface BreakerOptions {
+  /** For logs and events; default `downstream`. */
+  readonly name?: string
+  /** Default 0.5. */
+  readonly failureRate?: number
+  /** Executions that are looked at; default the last 20. */
+  readonly window?: number
+  /** How long it stays open; default 10 s. */
+  readonly open?: Duration
+  /** Executions that try whether it is over; default 1. */
+  readonly probes?: number
+  /** Which errors count; default those that may be tried again. A timeout is `SHOAL_REQUEST_TIMEOUT`. */
+  readonly errors?: readonly ErrorClass[]
+}
+
 /** What every declaration has, whatever its payload. */
 export interface ConsumerOptions<T> {
   /** The consumer group. */
@@ -146,7 +201,13 @@ export interface ConsumerOptions<T> {
   /** Default `key`. Records without a key keep their order within their partition. */
   readonly order?: Order<T>
   /** Handlers that run at once; default 100. */
-  readonly concurrency?: number
+  readonly concurrency?: Concurrency
+  /** How fast handlers start, over all topics; default: as fast as they can. */
+  readonly rate?: Rate
+  /** Topics that are not like the others, by name. */
+  readonly topics?: Readonly<Record<string, TopicLimits>>
+  /** Pauses consumption while what is behind the handler is down; several look at errors of their own each. Default: none. */
+  readonly breaker?: BreakerOptions | readonly BreakerOptions[] | false
   readonly buffer?: Buffer
   /** How long one execution may take before its signal aborts and it counts as failed; default 5 minutes. */
   readonly timeout?: Duration

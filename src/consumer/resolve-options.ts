@@ -27,6 +27,9 @@ import { payloadReader } from './payload.ts'
 import type { PayloadReader } from './payload.ts'
 import { OptionCheck } from './option-check.ts'
 import type { ParkingSettings } from './parking/parking.ts'
+import { resolveLimits } from './resolve-limits.ts'
+import type { ResolvedLimits } from './resolve-limits.ts'
+import { isErrorClass, matchesAny } from './failure/error-classes.ts'
 import { resolveParking } from './parking/resolve-parking.ts'
 import type { Source } from './source.ts'
 
@@ -36,11 +39,10 @@ export interface AnyOptions extends ConsumerOptions<never> {
   readonly decode?: Decode | undefined
 }
 
-export interface Settings {
+export interface Settings extends ResolvedLimits {
   readonly group: string
   readonly source: Source
   readonly order: Order<unknown>
-  readonly concurrency: number
   readonly budget: BudgetLimits
   readonly perKey: number
   readonly timeoutMs: number
@@ -95,13 +97,14 @@ export function resolveOptions(options: AnyOptions): Settings {
     check.that(false, "retry.finally: 'dead-letter' needs the option deadLetter to say where to")
 
   const memory = completionMemoryOf(check, options)
-  const parks = resolveParking(check, options, hasDeadLetters)
+  const when = retriableOf(check, retry)
+  const parks = resolveParking(check, { ...options, retry: { ...retry, when } }, hasDeadLetters)
   const finish = retry.finally === 'park-key' ? undefined : retry.finally
   const settings: Settings = {
     group: options.group,
     source: options.source,
     order: (options.order ?? 'key') as unknown as Order<unknown>,
-    concurrency: check.count('concurrency', options.concurrency, 100),
+    ...resolveLimits(check, options, when),
     budget: {
       records: check.count('buffer.records', buffer.records, 100_000),
       bytes: check.count('buffer.bytes', buffer.bytes, 64 * MIB),
@@ -124,7 +127,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     retry: {
       attempts: check.count('retry.attempts', retry.attempts, 5),
       backoff,
-      when: retry.when ?? (() => true),
+      when,
       finally: parks === null ? (finish ?? (hasDeadLetters ? 'dead-letter' : 'stop')) : 'park',
       ...(parks === null ? {} : { parkedBackoff: parks.firstWait }),
       hasDeadLetters,
@@ -225,6 +228,21 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
     schema === undefined || typeof schema?.['~standard']?.validate === 'function',
     'schema: not a Standard Schema (zod, valibot, arktype …)',
   )
+}
+
+function retriableOf(
+  check: OptionCheck,
+  { when, retriable, fatal = [] }: NonNullable<AnyOptions['retry']>,
+): (error: unknown) => boolean {
+  for (const [name, classes] of Object.entries({ retriable: retriable ?? [], fatal }))
+    check.that(
+      Array.isArray(classes) && classes.every(isErrorClass),
+      `retry.${name}: a list of error classes, predicates, or codes`,
+    )
+  return (error) =>
+    !matchesAny(fatal, error) &&
+    (retriable === undefined || matchesAny(retriable, error)) &&
+    (when === undefined || when(error))
 }
 
 function checkBackoff(check: OptionCheck, backoff: Backoff): void {

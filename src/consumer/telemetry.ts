@@ -72,6 +72,15 @@ export interface DeadLetterEvent {
   readonly durationMs: number | undefined
 }
 
+/** A circuit breaker opened, tries again, or closed. */
+export interface BreakerEvent {
+  readonly group: string
+  readonly name: string
+  readonly state: 'closed' | 'open' | 'half-open'
+  /** Failures in its window. */
+  readonly failures: number
+}
+
 /** A record was moved to its parked lane, or one that was there is done. */
 export interface ParkEvent {
   readonly group: string
@@ -116,6 +125,7 @@ export interface Telemetry {
   readonly retry: EventChannel<RetryEvent>
   readonly deadLetter: EventChannel<DeadLetterEvent>
   readonly park: EventChannel<ParkEvent>
+  readonly breaker: EventChannel<BreakerEvent>
   readonly stuck: EventChannel<StuckEvent>
   readonly partitionEnd: EventChannel<PartitionEndEvent>
   readonly notice: EventChannel<NoticeEvent>
@@ -131,6 +141,7 @@ export const telemetry: Telemetry = {
   retry: events('shoal:retry'),
   deadLetter: events('shoal:dead-letter'),
   park: events('shoal:park'),
+  breaker: events('shoal:breaker'),
   stuck: events('shoal:stuck'),
   partitionEnd: events('shoal:partition-end'),
   notice: events('shoal:notice'),

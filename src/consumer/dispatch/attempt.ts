@@ -21,6 +21,8 @@ export interface AttemptHost {
   deadlineMoved(deadlineMs: number): void
 }
 
+const NO_TICKETS: readonly number[] = []
+
 const utf8 = new TextDecoder()
 
 export class Attempt implements Ctx {
@@ -32,6 +34,8 @@ export class Attempt implements Ctx {
   deadlineMs: number
   /** Set once its result no longer counts. */
   cause: AbortCause | null = null
+  /** Its part in the circuit breakers, where there are any. */
+  tickets: readonly number[] = NO_TICKETS
   /** Its slot and its lane were taken back, though it still runs. */
   detached = false
   /** Neighbours in the list of what runs. */

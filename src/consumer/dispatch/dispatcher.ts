@@ -14,7 +14,6 @@
  */
 
 import { ShoalError, messageOf } from '../../core/index.ts'
-import { Alarm } from './alarm.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptHost } from './attempt.ts'
 import { backoffMs } from '../failure/decide.ts'
@@ -25,6 +24,10 @@ import { LetterWriter } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
 import { WaitingRoom } from './waiting-room.ts'
+import { endedAs, execute } from './execution.ts'
+import { Gate } from './gate.ts'
+import { TopicQueues } from './topic-queues.ts'
+import { Circuits } from '../failure/circuits.ts'
 import { isThenable, thrown, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import type { PartitionWork, WorkItem } from '../work.ts'
@@ -34,8 +37,6 @@ import { telemetry } from '../telemetry.ts'
 
 /** How long handlers are started in one go before I/O gets its turn. */
 const SLICE_MS = 10
-/** How often ownership is looked at while handlers start, and how soon again when it was in doubt. */
-const FRESHNESS_MS = 50
 /** What is said of a record that follows one that is parked. */
 const DIVERTED = { kind: 'park', reason: 'its key is parked', error: '', afterMs: 0 } as const
 
@@ -67,20 +68,19 @@ export class Dispatcher implements AttemptHost {
   readonly #ready: ReadyQueue<WorkItem>
   readonly #waiting: WaitingRoom
   readonly #running: Running
-  readonly #lookAgain: Alarm
+  readonly #gate: Gate
+  /** Instead of `#ready`, where topics are not all alike. */
+  readonly #topics: TopicQueues | null
   #slots = 0
   #held = true
   #pumping = false
   #nowMs = 0
   /** When this turn of the event loop began to start handlers; null: none has started in it. */
   #sliceMs: number | null = null
-  #checkedMs = Number.NEGATIVE_INFINITY
-  #inDoubt = false
   #detached = 0
   #retried = 0
 
   constructor(settings: Settings, parts: EngineParts, host: DispatcherHost) {
-    const { clock, timers } = settings
     this.#settings = settings
     this.#parts = parts
     this.#host = host
@@ -88,7 +88,15 @@ export class Dispatcher implements AttemptHost {
     this.#ready = parts.createReady()
     this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
     this.#running = new Running(settings, (attempt, cause) => this.#detach(attempt, cause))
-    this.#lookAgain = new Alarm(clock, timers, () => this.pump())
+    this.#topics = settings.topics.size === 0 ? null : new TopicQueues(settings.topics)
+    const circuits =
+      settings.breakers.length === 0 ? null : new Circuits(settings.breakers, settings)
+    this.#gate = new Gate(
+      settings,
+      circuits,
+      () => host.ownershipIsFresh(),
+      () => this.pump(),
+    )
   }
 
   get group(): string {
@@ -100,7 +108,21 @@ export class Dispatcher implements AttemptHost {
   }
 
   get inDoubt(): boolean {
-    return this.#inDoubt
+    return this.#gate.inDoubt
+  }
+
+  /** Handlers that may run at once now. */
+  get concurrency(): number {
+    return this.#gate.concurrency
+  }
+
+  /** What holds everything up. */
+  get heldBy(): readonly string[] {
+    return this.#gate.reasons()
+  }
+
+  get #readyCount(): number {
+    return this.#topics === null ? this.#ready.length : this.#topics.length
   }
 
   /** What waits, and what goes on although nobody waits for it. */
@@ -135,12 +157,12 @@ export class Dispatcher implements AttemptHost {
   /** Queues a record behind those of its lane. Call `pump` after a batch. */
   add(item: WorkItem): void {
     const { lanes } = item.partition
-    if (lanes === null || lanes.append(item)) this.#ready.push(item)
+    if (lanes === null || lanes.append(item)) this.#enqueue(item)
   }
 
   /** These waited for something, and may start now. */
   ready(items: readonly WorkItem[]): void {
-    for (const item of items) this.#ready.push(item)
+    for (const item of items) this.#enqueue(item)
     this.pump()
   }
 
@@ -148,6 +170,7 @@ export class Dispatcher implements AttemptHost {
   drop(partition: PartitionWork): void {
     const gone = (item: WorkItem) => item.partition === partition
     this.#ready.remove(gone)
+    this.#topics?.remove(gone)
     this.#waiting.remove(gone)
     partition.lanes?.dropInactive()
   }
@@ -159,12 +182,12 @@ export class Dispatcher implements AttemptHost {
 
   /** Starts what may start. */
   pump(): void {
-    if (this.#pumping || this.#held || this.#ready.length === 0) return
+    if (this.#pumping || this.#held || this.#readyCount === 0) return
     this.#pumping = true
     try {
       this.#nowMs = this.nowMs()
-      while (this.#slots < this.#settings.concurrency && this.#mayStart()) {
-        const item = this.#ready.shift()
+      while (this.#slots < this.#gate.concurrency && this.#mayStart()) {
+        const item = this.#next()
         if (item === null) break
         this.#openSlice()
         if (item.letter !== null) this.#writeLetter(item)
@@ -182,7 +205,7 @@ export class Dispatcher implements AttemptHost {
     this.hold()
     this.#waiting.close()
     this.#running.close()
-    this.#lookAgain.cancel()
+    this.#gate.close()
   }
 
   // --- starting ---
@@ -199,22 +222,19 @@ export class Dispatcher implements AttemptHost {
 
   #mayStart(): boolean {
     if (this.#held || this.#nowMs - (this.#sliceMs ?? this.#nowMs) >= SLICE_MS) return false
-    if (this.#nowMs - this.#checkedMs < FRESHNESS_MS) return true
-    const fresh = this.#host.ownershipIsFresh()
-    if (fresh) this.#checkedMs = this.#nowMs
-    else this.#lookAgain.by(this.#nowMs + FRESHNESS_MS)
-    if (fresh === this.#inDoubt) this.#doubt(!fresh)
-    return fresh
+    return this.#gate.isOpen(this.#nowMs)
   }
 
-  #doubt(inDoubt: boolean): void {
-    this.#inDoubt = inDoubt
-    const words = inDoubt
-      ? 'no answered heartbeat lately: no handler starts'
-      : 'heartbeats are answered again: handlers start'
-    this.#settings.logger.log('warn', words, { group: this.group })
-    const kind = inDoubt ? 'paused' : 'resumed'
-    telemetry.pause.publish({ group: this.group, kind, partition: null, reason: 'ownership' })
+  #next(): WorkItem | null {
+    if (this.#topics === null) return this.#ready.shift()
+    const item = this.#topics.shift(this.#gate.concurrency - this.#slots, this.#nowMs)
+    if (item === null) this.#gate.askAgain(this.#topics.nextMs(this.#nowMs))
+    return item
+  }
+
+  #enqueue(item: WorkItem): void {
+    if (this.#topics === null) this.#ready.push(item)
+    else this.#topics.push(item)
   }
 
   /** False: it does not run now, or not here. */
@@ -243,9 +263,10 @@ export class Dispatcher implements AttemptHost {
     const deadlineMs = this.#nowMs + this.#settings.timeoutMs
     const attempt = new Attempt(item, this, this.#nowMs, deadlineMs)
     this.#running.add(attempt)
+    this.#gate.started(attempt)
     let result: unknown
     try {
-      result = this.#execute(item, attempt)
+      result = execute(this.#settings, attempt)
     } catch (error) {
       this.#settle(attempt, thrown(error))
       return
@@ -259,30 +280,6 @@ export class Dispatcher implements AttemptHost {
       (outcome: unknown) => this.#settleLater(attempt, verdictOf(outcome)),
       (error: unknown) => this.#settleLater(attempt, thrown(error)),
     )
-  }
-
-  #execute(item: WorkItem, attempt: Attempt): unknown {
-    const value = this.#read(item)
-    return value instanceof Promise
-      ? value.then((read) => (attempt.cause === null ? this.#handle(read, attempt) : undefined))
-      : this.#handle(value, attempt)
-  }
-
-  #read(item: WorkItem): unknown {
-    const { decoded } = item
-    const { read } = this.#settings
-    if (decoded === null) return read === null ? item.record.value : read(item.record.value)
-    if ('error' in decoded) throw decoded.error
-    // Once: a handler may change what it was given, and the next attempt must see the record as it is.
-    item.decoded = null
-    return decoded.value
-  }
-
-  #handle(value: unknown, attempt: Attempt): unknown {
-    const { handle, group } = this.#settings
-    if (!telemetry.handle.hasSubscribers) return handle(value, attempt)
-    const event = { group, ctx: attempt }
-    return telemetry.handle.tracePromise(async () => handle(value, attempt), event)
   }
 
   // --- ending ---
@@ -306,18 +303,30 @@ export class Dispatcher implements AttemptHost {
       return
     }
     this.#running.remove(attempt)
+    const ended = endedAs(attempt, verdict)
+    const outageMs = this.#gate.ended(attempt, ended, this.#nowMs, this.#slots)
     this.#vacate(item)
     // What a handler returns after its signal aborted may be the abort itself, swallowed: it does not count as done.
-    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause })
+    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause }, outageMs)
     else if (cause !== null || item.partition.state === 'gone') this.#giveBack(item)
     else if (verdict.kind === 'handled' || verdict.kind === 'skipped')
       this.#done(item, verdict.kind)
-    else this.#failed(attempt, verdict)
+    else this.#failed(attempt, verdict, outageMs)
   }
 
-  #failed(attempt: Attempt, failure: Failure): void {
+  /** @param outageMs how long what is behind the handler is left in peace, when it is down. */
+  #failed(attempt: Attempt, failure: Failure, outageMs: number | null): void {
     const { item } = attempt
     if (item.partition.state === 'gone') return this.#giveBack(item)
+    if (failure.kind === 'not-yet' || outageMs !== null) {
+      // The record has nothing to do with it: this was no attempt.
+      item.attempts--
+      return this.#retry(
+        attempt,
+        failure.kind === 'not-yet' ? failure.afterMs : (outageMs ?? 0),
+        failure,
+      )
+    }
     const wallMs = this.#settings.clock.wallMs()
     if (item.firstFailureMs === 0) item.firstFailureMs = wallMs
     const decision = this.#decide(item, failure)
@@ -401,13 +410,7 @@ export class Dispatcher implements AttemptHost {
   }
 
   #stop(item: WorkItem, why: string, cause: unknown): void {
-    const { id, topic, partition } = item.partition
-    const { offset } = item.record
-    const error = new ShoalError(
-      'SHOAL_HANDLER_FAILED',
-      `${id} offset ${offset} failed for good after ${item.attempts} attempts (${why}): mend the handler, or give the consumer a deadLetter topic`,
-      { cause, details: { group: this.group, topic, partition, offset } },
-    )
+    const error = gaveUp(this.group, item, why, cause)
     // Its lane is not released: what comes after it must not overtake it, and everything is dropped now.
     this.#host.gaveUp(item, error)
     item.partition.ended()
@@ -431,18 +434,20 @@ export class Dispatcher implements AttemptHost {
     item.active = true
     item.partition.active++
     this.#slots++
+    this.#topics?.occupied(item)
   }
 
   #vacate(item: WorkItem): void {
     item.active = false
     this.#slots--
+    this.#topics?.vacated(item)
   }
 
   /** The lane goes on, maybe with a record of a later epoch that waited behind this one. */
   #release(item: WorkItem): void {
     if (item.parked !== null) return
     const next = item.partition.lanes?.advance(item) ?? null
-    if (next !== null) this.#ready.push(next)
+    if (next !== null) this.#enqueue(next)
   }
 
   // --- time limits ---
@@ -455,6 +460,8 @@ export class Dispatcher implements AttemptHost {
   #detach(attempt: Attempt, cause: AbortCause): void {
     const { item } = attempt
     this.#detached++
+    const ended = endedAs(attempt, { kind: 'aborted', cause })
+    const outageMs = this.#gate.ended(attempt, ended, this.nowMs(), this.#slots)
     this.#vacate(item)
     this.#settings.logger.log('error', 'a handler goes on although its signal aborted', {
       group: this.group,
@@ -462,7 +469,7 @@ export class Dispatcher implements AttemptHost {
       offset: item.record.offset,
       cause,
     })
-    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause })
+    if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause }, outageMs)
     else {
       this.#release(item)
       if (item.partition.state !== 'gone') this.#host.abandoned(item)
@@ -474,4 +481,14 @@ export class Dispatcher implements AttemptHost {
 
 function errorOf(failure: Failure): unknown {
   return failure.kind === 'threw' || failure.kind === 'invalid' ? failure.error : undefined
+}
+
+function gaveUp(group: string, item: WorkItem, why: string, cause: unknown): ShoalError {
+  const { id, topic, partition } = item.partition
+  const { offset } = item.record
+  return new ShoalError(
+    'SHOAL_HANDLER_FAILED',
+    `${id} offset ${offset} failed for good after ${item.attempts} attempts (${why}): mend the handler, or give the consumer a deadLetter topic`,
+    { cause, details: { group, topic, partition, offset } },
+  )
 }

@@ -30,7 +30,18 @@ export function verdictOf(outcome: unknown): Verdict {
   return 'skip' in outcome ? SKIPPED : HANDLED
 }
 
+/** Thrown by what stands before the handler: this record has to wait for something, and has not failed. */
+export class NotYet extends Error {
+  readonly afterMs: number
+
+  constructor(afterMs: number) {
+    super('not yet')
+    this.afterMs = afterMs
+  }
+}
+
 export function thrown(error: unknown): Failure {
+  if (error instanceof NotYet) return { kind: 'not-yet', afterMs: error.afterMs }
   return { kind: error instanceof InvalidPayload ? 'invalid' : 'threw', error }
 }
 

@@ -18,6 +18,8 @@ export type Failure =
   /** Its signal aborted before it was done; what it returned does not count. */
   | { readonly kind: 'aborted'; readonly cause: AbortCause }
   | { readonly kind: 'invalid'; readonly error: unknown }
+  /** Not now, and not because it failed: the execution does not count. */
+  | { readonly kind: 'not-yet'; readonly afterMs: number }
   | { readonly kind: 'asked-retry'; readonly afterMs: number }
   | { readonly kind: 'asked-dead-letter'; readonly reason: string }
 
@@ -60,7 +62,8 @@ export const decide: Decide = (failure, attempt, policy, chance) => {
     return end(policy.finally === 'skip' && !policy.hasDeadLetters ? 'skip' : 'dead-letter')
   if (attempt >= policy.attempts || (failure.kind === 'threw' && !policy.when(failure.error)))
     return end(policy.finally)
-  if (failure.kind === 'asked-retry') return { kind: 'retry', afterMs: failure.afterMs }
+  if (failure.kind === 'asked-retry' || failure.kind === 'not-yet')
+    return { kind: 'retry', afterMs: failure.afterMs }
   return { kind: 'retry', afterMs: backoffMs(policy.backoff, attempt, cause, chance) }
 
   function end(then: RetryPolicy['finally']): Decision {
@@ -112,6 +115,7 @@ function wordsOf(failure: Failure): { readonly reason: string; readonly error: s
       }
     case 'invalid':
       return { reason: 'invalid-payload', error: describeError(failure.error) }
+    case 'not-yet':
     case 'asked-retry':
       return { reason: 'retries-used-up', error: 'the handler asked for another attempt each time' }
     case 'asked-dead-letter':
