@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { consumer } from 'shoal'
 import { redisStreams, type RedisStreamsOptions } from 'shoal/redis-streams'
-import { RecordingMember } from '../conformance/recording-member.ts'
+import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
 import { RedisServer, redisMissing } from '../real/redis-server.ts'
 import { freePort, needs } from '../real/services.ts'
 
@@ -120,6 +120,63 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     await second.until('three shards', () => second.owned.size === 3)
   })
 
+  test('competing members share one stream: each entry to one of them, work of a dead one to the others', async () => {
+    const topic = fresh()
+    const competing = { sharing: 'competing', count: 5, claimIdleMs: 2_000 } as const
+    const names = ['consumer-0', 'consumer-1', 'consumer-2']
+    const members = await Promise.all(
+      names.map((consumerName) =>
+        RecordingMember.join(source(topic, { ...competing, consumerName }), 'g'),
+      ),
+    )
+    await using ending = new AsyncDisposableStack()
+    for (const member of members) ending.use(member)
+    const seen = () => members.flatMap((member) => member.seen)
+    const until = (what: string, holds: () => boolean) =>
+      waitUntil(what, holds, (wake) => {
+        for (const member of members) member.onNextEvent(wake)
+      })
+    await until('the stream', () => members.every((member) => member.owned.size === 1))
+    for (let value = 0; value < 30; value++) await redis.xadd(topic, '*', 'value', value)
+    await until('thirty', () => seen().length === 30)
+    assert.equal(new Set(seen().map(({ record }) => text(record.value))).size, 30)
+
+    // What a member of another program took and never finished.
+    await redis.xadd(topic, '*', 'value', 'orphan')
+    await redis.xreadgroup('GROUP', 'g', 'stranger', 'COUNT', 50, 'STREAMS', topic, '>')
+    await until('the orphan', () => seen().some(({ record }) => text(record.value) === 'orphan'))
+    // Unfinished work of the living stayed theirs meanwhile.
+    assert.equal(new Set(seen().map(({ record }) => text(record.value))).size, seen().length)
+    for (const member of members) {
+      const { epoch } = member.assignment(topic, 0)
+      await member.commit([
+        { topic, partition: 0, epoch, offset: member.seen.length, metadata: '' },
+      ])
+    }
+    assert.equal((await redis.xpending(topic, 'g'))[0], 0)
+  })
+
+  test('what a competing member leaves behind is taken at once by those who stay', async () => {
+    const topic = fresh()
+    const competing = { sharing: 'competing', claimIdleMs: 600 } as const
+    for (let value = 0; value < 5; value++) await redis.xadd(topic, '*', 'value', value)
+    await using first = await RecordingMember.join(source(topic, competing), 'g')
+    await first.until('five', () => first.seen.length === 5)
+    const { epoch } = first.assignment(topic, 0)
+    await first.commit([{ topic, partition: 0, epoch, offset: 2, metadata: '' }])
+    await first.session.close()
+    await using second = await RecordingMember.join(source(topic, competing), 'g')
+    await second.until('three', () => second.seen.length === 3)
+    assert.deepEqual(
+      second.seen.map(({ record }) => [text(record.value), record.deliveryCount]),
+      [
+        ['2', 2],
+        ['3', 2],
+        ['4', 2],
+      ],
+    )
+  })
+
   test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
     await using crashing = await RedisServer.start()
     const topic = 'load'
@@ -199,4 +256,8 @@ class Producer {
   close(): void {
     this.#redis.disconnect()
   }
+}
+
+function text(bytes: Uint8Array | null): string {
+  return new TextDecoder().decode(bytes ?? undefined)
 }

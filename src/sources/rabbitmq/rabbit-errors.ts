@@ -16,6 +16,8 @@ export function troubleOf(error: unknown): RabbitTrouble {
     )
   )
     return 'refused'
+  // A mistake in a program is not mended by trying again.
+  if (error instanceof TypeError || error instanceof RangeError) return 'refused'
   return 'away'
 }
 

@@ -22,6 +22,16 @@ export interface RedisStreamsOptions {
    * key's records all go to one, and one member at a time reads it: shards bound how many members can work.
    */
   readonly shards?: number
+  /**
+   * `ordered` (the default): one member at a time works on a stream, in order. `competing`: all members take entries from the
+   * same streams side by side, in no order, also from streams that other programs' consumers read in the same group.
+   */
+  readonly sharing?: 'ordered' | 'competing'
+  /**
+   * With `competing`: entries that their member gave no sign of for this long go to others, milliseconds; default 60,000. Longer
+   * than a stall that a member may survive; how long handlers take does not matter.
+   */
+  readonly claimIdleMs?: number
   /** Who this member is; default a new name each time. A second member of the same name takes the first one's place. */
   readonly consumerName?: string
   /** Silence after which a member's shards go to others, milliseconds; default 15,000. */
@@ -60,6 +70,8 @@ export type RedisSettings = Required<RedisStreamsOptions> & {
 
 const DEFAULTS = {
   shards: 1,
+  sharing: 'ordered',
+  claimIdleMs: 60_000,
   sessionTimeoutMs: 15_000,
   heartbeatIntervalMs: 3_000,
   offsetReset: 'earliest',
@@ -93,13 +105,21 @@ export function redisSettings(options: RedisStreamsOptions, ports: RedisPorts): 
   return settings
 }
 
+const NUMBERS = [
+  'shards',
+  'count',
+  'claimIdleMs',
+  'sessionTimeoutMs',
+  'heartbeatIntervalMs',
+] as const
+
 function problemsOf(settings: RedisSettings): string[] {
   const problems: string[] = []
   if (!URL.canParse(settings.url) || !/^rediss?:$/.test(new URL(settings.url).protocol))
     problems.push('url must begin with redis:// or rediss://')
   if (settings.topics.length === 0 || settings.topics.some((topic) => topic === ''))
     problems.push('topics must name at least one stream')
-  for (const name of ['shards', 'count', 'sessionTimeoutMs', 'heartbeatIntervalMs'] as const)
+  for (const name of NUMBERS)
     if (!Number.isSafeInteger(settings[name]) || settings[name] < 1)
       problems.push(`${name} must be a whole number above 0, not ${settings[name]}`)
   if (settings.heartbeatIntervalMs * 3 > settings.sessionTimeoutMs)

@@ -17,7 +17,7 @@ export function troubleOf(error: unknown): RedisTrouble {
   if (/\bNOGROUP\b/.test(message)) return 'no-group'
   if (/\b(?:LOADING|READONLY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|BUSY|MOVED|ASK)\b/.test(message))
     return 'away'
-  if (isReply(error)) return 'refused'
+  if (isReply(error) || isOurs(error)) return 'refused'
   return 'away'
 }
 
@@ -45,6 +45,11 @@ export function redisError(error: unknown, what: string): ShoalError {
   return new ShoalError(CODES[trouble], `${what}: ${ADVICE[trouble]} (${messageOf(error)})`, {
     cause: error,
   })
+}
+
+/** A mistake in a program is not mended by trying again. */
+function isOurs(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError
 }
 
 /** An answer of the server, as against a failure to get one. */

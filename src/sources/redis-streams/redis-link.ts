@@ -136,6 +136,8 @@ export class RedisLink {
   #connection(purpose: string): RedisClient {
     const { ports, url, connectTimeoutMs } = this.#settings
     const options = {
+      // Replies as lists, whatever the server's version.
+      protocol: 2 as const,
       connectTimeout: connectTimeoutMs,
       connectionName: `shoal-${purpose}`,
       enableOfflineQueue: purpose === 'channels',
@@ -186,11 +188,16 @@ export class WaitingReads {
     positions: readonly { readonly stream: string; readonly id: string }[],
     blockMs: number,
   ): Promise<boolean> {
-    this.#id ??= await this.#client.client('ID')
     const streams = positions.map(({ stream }) => stream)
     const ids = positions.map(({ id }) => id)
     const args = ['COUNT', 1, 'BLOCK', blockMs, 'STREAMS', ...streams, ...ids]
-    return (await this.#client.callBuffer('XREAD', args)) !== null
+    return (await this.command('XREAD', args)) !== null
+  }
+
+  /** A command that may wait at the server; answers as Redis does, texts as bytes. */
+  async command(name: string, args: readonly (string | number)[]): Promise<unknown> {
+    this.#id ??= await this.#client.client('ID')
+    return this.#client.callBuffer(name, [...args])
   }
 
   /** Ends a read that waits; harmless when none does. */

@@ -2,8 +2,9 @@
  * Redis Streams as a source of the consumer runtime.
  */
 
-import type { Source, SourceContext } from '../../consumer/index.ts'
+import type { Source, SourceContext, SourceSession } from '../../consumer/index.ts'
 import { uuidText } from '../../core/index.ts'
+import { CompetingSession } from './competing-session.ts'
 import { keysOf } from './keys.ts'
 import { redisSettings } from './options.ts'
 import type { RedisPorts, RedisSettings, RedisStreamsOptions } from './options.ts'
@@ -21,10 +22,12 @@ export interface RedisStreamsCapabilities {
 }
 
 /**
- * Reads streams as a member of a consumer group (XREADGROUP), each shard by one member at a time.
+ * Reads streams as a member of a consumer group (XREADGROUP): each shard by one member at a time, or with
+ * `sharing: 'competing'` all streams by all members.
  *
- * Guarantees: at least once, and in order of the key, also through crashes: entries stay pending until they are handled,
- * and who takes over a shard begins with what its former holder left. A member that was paused and lost its lease
+ * Guarantees: at least once, and (`ordered`) in order of the key, also through crashes: entries stay pending until they are
+ * handled, and who takes over a shard begins with what its former holder left. With `competing`, offsets are counted by
+ * the member and begin at 0; entries of a member that died go to others after `claimIdleMs`. A member that was paused and lost its lease
  * neither takes nor acknowledges entries. What Redis itself loses (a failover to a replica that lags, `appendfsync
  * everysec` in a power loss) is lost.
  *
@@ -37,6 +40,7 @@ export function redisStreams(
   ports: RedisPorts = {},
 ): Source<RedisStreamsCapabilities> {
   const settings = redisSettings(options, ports)
+  let lastEpoch = 0
   return {
     name: `redis ${new URL(settings.url).host}`,
     capabilities: {
@@ -46,7 +50,7 @@ export function redisStreams(
       completionMemory: true,
       nativeDelay: false,
     },
-    open: (context) => openSession(nextName(settings, options), context),
+    open: (context) => openSession(nextName(settings, options), context, () => ++lastEpoch),
   }
 }
 
@@ -56,7 +60,11 @@ function nextName(settings: RedisSettings, { consumerName }: RedisStreamsOptions
   return { ...settings, consumerName: `shoal-${uuidText(settings.ports.random)}` }
 }
 
-async function openSession(settings: RedisSettings, context: SourceContext): Promise<RedisSession> {
+async function openSession(
+  settings: RedisSettings,
+  context: SourceContext,
+  nextEpoch: () => number,
+): Promise<SourceSession> {
   const link = await RedisLink.open(settings)
   try {
     const keys = keysOf(settings.keyPrefix, context.group)
@@ -68,7 +76,10 @@ async function openSession(settings: RedisSettings, context: SourceContext): Pro
       for (let shard = 0; shard < count; shard++) shards.push(store.shardOf(topic, shard))
     }
     for (const shard of shards) await createGroup(store, shard, context.group)
-    const session = new RedisSession(link, settings, context, store, keys, shards)
+    const session =
+      settings.sharing === 'ordered'
+        ? new RedisSession(link, settings, context, store, keys, shards)
+        : new CompetingSession(link, settings, context, store, shards, nextEpoch())
     settings.ports.timers.soon(() => void session.start())
     return session
   } catch (error) {

@@ -14,6 +14,7 @@ import type { Keys } from './keys.ts'
 import type { RedisSettings } from './options.ts'
 import type { RedisLink } from './redis-link.ts'
 import { troubleOf } from './redis-errors.ts'
+import { textOf as text } from './reply-text.ts'
 import * as scripts from './scripts.ts'
 
 /** A shard by all its names. */
@@ -54,8 +55,6 @@ export interface TakenOver {
   /** Entries that were trimmed or deleted while nobody had finished them. */
   readonly lost: readonly string[]
 }
-
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 export class ShardStore {
   readonly #link: RedisLink
@@ -277,12 +276,6 @@ export class ShardStore {
   static mayRepeat(error: unknown): boolean {
     return troubleOf(error) === 'away'
   }
-}
-
-/** Texts come as bytes; what is not there is ''. */
-function text(bytes: unknown): string {
-  if (bytes instanceof Uint8Array) return utf8.decode(bytes)
-  return typeof bytes === 'string' || typeof bytes === 'number' ? String(bytes) : ''
 }
 
 function topicsOf(json: string): readonly string[] {

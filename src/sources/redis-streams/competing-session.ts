@@ -1,0 +1,285 @@
+/**
+ * One of several members that take entries from the same streams side by side, in no order.
+ *
+ *   new entries (XREADGROUP >) ─▶ records ─▶ commit ─▶ XACK
+ *   at the start, what the server says is ours · from time to time, what has been idle with a member that died
+ *
+ * Work of ours is kept alive on the server every third of the idle limit, so no other member claims it while its handler
+ * runs, however long. What was claimed from us all the same (a stalled process) is not acknowledged by us: the acknowledgement
+ * of an entry that another member has would end its work, so what is not ours any more is left out.
+ */
+
+import { messageOf } from '../../core/index.ts'
+import type { Timer } from '../../core/index.ts'
+import { decodeCompletions } from '../../consumer/index.ts'
+import type {
+  CommitPosition,
+  CommitResult,
+  OutgoingRecord,
+  OwnedPartition,
+  SourceContext,
+  SourceSession,
+} from '../../consumer/index.ts'
+import { backoffMs } from '../kafka/backoff.ts'
+import { CompetingStream } from './competing-stream.ts'
+import { entryAtOffset } from './entry-id.ts'
+import type { RedisSettings } from './options.ts'
+import { redisError, troubleOf } from './redis-errors.ts'
+import type { RedisLink, WaitingReads } from './redis-link.ts'
+import type { ShardKeys, ShardStore } from './shard-store.ts'
+import { StreamStore } from './stream-store.ts'
+
+export class CompetingSession implements SourceSession {
+  readonly #link: RedisLink
+  readonly #settings: RedisSettings
+  readonly #context: SourceContext
+  readonly #shards: ShardStore
+  readonly #streams: StreamStore
+  readonly #held: readonly CompetingStream[]
+  /** Acknowledgements that were settled and are not known to be stored. */
+  readonly #unsent: { readonly stream: CompetingStream; readonly ids: readonly string[] }[] = []
+  #waits: WaitingReads | null = null
+  #reading: Promise<void> | null = null
+  #timer: Timer | null = null
+  #wake: (() => void) | null = null
+  /** Answers may have been lost: what the server says is ours is read again. */
+  #mustReadOwn = true
+  #failures = 0
+  #keptAliveMs: number
+  #closing: Promise<void> | null = null
+
+  constructor(
+    link: RedisLink,
+    settings: RedisSettings,
+    context: SourceContext,
+    shards: ShardStore,
+    keys: readonly ShardKeys[],
+    epoch: number,
+  ) {
+    this.#link = link
+    this.#settings = settings
+    this.#context = context
+    this.#shards = shards
+    this.#streams = new StreamStore(link, context.group, settings.consumerName, settings.count)
+    this.#held = keys.map(
+      ({ topic, shard, stream }) => new CompetingStream({ topic, partition: shard, epoch }, stream),
+    )
+    this.#keptAliveMs = settings.ports.clock.monotonicMs()
+  }
+
+  get memberId(): string {
+    return this.#settings.consumerName
+  }
+
+  async start(): Promise<void> {
+    const { events } = this.#context
+    const { memberId } = this
+    events.notice({ kind: 'joined', memberId, generation: 0, protocol: 'competing' })
+    events.assigned(this.#held.map(({ owned }) => ({ ...owned, committed: null, startOffset: 0 })))
+    this.#reading = this.#read()
+    this.#tend()
+  }
+
+  pause(partition: OwnedPartition): void {
+    const stream = this.#current(partition)
+    if (stream !== undefined) stream.isPaused = true
+  }
+
+  resume(partition: OwnedPartition): void {
+    const stream = this.#current(partition)
+    if (stream === undefined) return
+    stream.isPaused = false
+    this.#stir()
+  }
+
+  async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
+    return Promise.all(
+      positions.map(async (position) => {
+        const { topic, partition, epoch } = position
+        return { topic, partition, epoch, outcome: await this.#commitOne(position) }
+      }),
+    )
+  }
+
+  produce(record: OutgoingRecord): Promise<void> {
+    return this.#shards.append(record).catch((error: unknown) => {
+      throw redisError(error, `topic ${record.topic}`)
+    })
+  }
+
+  /** Our entries are ours until they were idle for the limit; what we hold is kept alive at a third of it. */
+  ownershipIsFresh(): boolean {
+    const { ports, claimIdleMs } = this.#settings
+    return ports.clock.monotonicMs() - this.#keptAliveMs < claimIdleMs
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#leave()
+    return this.#closing
+  }
+
+  // --- reading ---
+
+  async #read(): Promise<void> {
+    while (this.#closing === null) {
+      try {
+        if (this.#mustReadOwn) await this.#readOwn()
+        await this.#readNew(this.#held.filter(({ isPaused }) => !isPaused))
+        this.#failures = 0
+      } catch (error) {
+        if (this.#closing !== null) return
+        if (troubleOf(error) !== 'away') return this.#fail(error)
+        this.#mustReadOwn = true
+        this.#context.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
+        await this.#backOff()
+      }
+    }
+  }
+
+  async #readOwn(): Promise<void> {
+    for (const stream of this.#held)
+      for (let after = '0-0'; ;) {
+        const entries = await this.#streams.readOwn(stream.stream, after)
+        this.#deliver(
+          stream,
+          entries.map((entry) => ({ ...entry, deliveryCount: 2 })),
+        )
+        const last = entries.at(-1)
+        if (last === undefined || entries.length < this.#settings.count) break
+        after = entryAtOffset(last.offset)
+      }
+    this.#mustReadOwn = false
+  }
+
+  async #readNew(readable: readonly CompetingStream[]): Promise<void> {
+    if (readable.length === 0) return this.#untilResumed()
+    const names = readable.map(({ stream }) => stream)
+    const waits = (this.#waits ??= this.#link.waitingReads())
+    const found = await this.#streams.readNew(waits, names, this.#settings.blockMs)
+    for (const stream of readable) this.#deliver(stream, found.get(stream.stream) ?? [])
+  }
+
+  #deliver(stream: CompetingStream, entries: Parameters<CompetingStream['handOut']>[0]): void {
+    const batch = stream.handOut(entries)
+    // After close has begun, what was read is given back with the rest.
+    if (batch !== null && this.#closing === null) this.#context.events.records(batch)
+  }
+
+  #untilResumed(): Promise<void> {
+    if (this.#closing !== null) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
+  }
+
+  #stir(): void {
+    this.#wake?.()
+    this.#wake = null
+    // A connection that is away has no read to interrupt: it failed by itself.
+    this.#waits?.interrupt().catch(() => {})
+  }
+
+  #backOff(): Promise<void> {
+    this.#failures++
+    const { ports, reconnectBackoffMs, reconnectBackoffMaxMs } = this.#settings
+    const limits = { firstMs: reconnectBackoffMs, longestMs: reconnectBackoffMaxMs }
+    return new Promise((resolve) => {
+      ports.timers.schedule(backoffMs(this.#failures, limits, ports.random), resolve)
+    })
+  }
+
+  // --- work of ours, and of members that died ---
+
+  /** Again and again while the member lives. */
+  #tend(): void {
+    const { ports, claimIdleMs } = this.#settings
+    void this.#keepAndClaim()
+      .catch((error: unknown) => {
+        if (this.#closing === null)
+          this.#context.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
+      })
+      .finally(() => {
+        if (this.#closing !== null) return
+        this.#timer = ports.timers.schedule(claimIdleMs / 3, () => this.#tend())
+      })
+  }
+
+  async #keepAndClaim(): Promise<void> {
+    const { ports, claimIdleMs } = this.#settings
+    const startedMs = ports.clock.monotonicMs()
+    for (const stream of this.#held) {
+      const kept = new Set(await this.#streams.keepAlive(stream.stream, stream.mine))
+      stream.gone(stream.mine.filter((id) => !kept.has(id)))
+    }
+    this.#keptAliveMs = startedMs
+    for (const stream of this.#held) {
+      if (stream.isPaused) continue
+      for (let cursor: string | null = '0-0'; cursor !== null;) {
+        const claimed = await this.#streams.claimIdle(stream.stream, cursor, claimIdleMs)
+        if (claimed.lost.length > 0) this.#tellLost(stream, claimed.lost)
+        this.#deliver(stream, claimed.entries)
+        cursor = claimed.cursor
+      }
+    }
+  }
+
+  #tellLost({ owned: { topic, partition } }: CompetingStream, lost: readonly string[]): void {
+    this.#context.events.notice({
+      kind: 'records-skipped',
+      topic,
+      partition,
+      count: lost.length,
+      reason: `trimmed or deleted in Redis before they were finished, the first is ${lost[0]}`,
+    })
+  }
+
+  // --- small things ---
+
+  async #commitOne(position: CommitPosition): Promise<CommitResult['outcome']> {
+    const stream = this.#current(position)
+    if (stream === undefined) return 'stale'
+    const decoded = decodeCompletions(position.metadata, position.offset)
+    const done = stream.settle(position.offset, decoded.kind === 'map' ? decoded.completions : null)
+    const mine = new Set(stream.mine)
+    this.#unsent.push({ stream, ids: done.filter((id) => mine.has(id)) })
+    try {
+      for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
+        await this.#streams.acknowledge(next.stream.stream, next.ids)
+        next.stream.gone(next.ids)
+        this.#unsent.shift()
+      }
+      return 'committed'
+    } catch (error) {
+      if (troubleOf(error) === 'away') return 'retry'
+      throw redisError(error, `stream ${stream.stream}, group ${this.#context.group}`)
+    }
+  }
+
+  #current({ topic, partition, epoch }: OwnedPartition): CompetingStream | undefined {
+    return this.#held.find(
+      ({ owned }) =>
+        owned.topic === topic && owned.partition === partition && owned.epoch === epoch,
+    )
+  }
+
+  #fail(error: unknown): void {
+    const topics = this.#settings.topics.join(', ')
+    this.#context.events.failed(redisError(error, `topics ${topics}, group ${this.#context.group}`))
+  }
+
+  async #leave(): Promise<void> {
+    this.#timer?.cancel()
+    this.#stir()
+    this.#waits?.close()
+    await this.#reading
+    try {
+      for (const stream of this.#held) await this.#streams.giveBack(stream.stream, stream.mine)
+    } catch (error) {
+      // What is not given back is claimed once it has been idle for the limit.
+      const { logger } = this.#settings.ports
+      logger.log('warn', 'redis: could not give entries back', { error: messageOf(error) })
+    } finally {
+      this.#link.close()
+    }
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * One stream that members share entry by entry, as one of them has it: what was handed out under which count, what is still
+ * this member's. Pure.
+ *
+ * An entry that comes a second time while this member has it (its own claim loop, a lost answer) is not handed out twice.
+ */
+
+import type { Completions, OwnedPartition, SourceBatch } from '../../consumer/index.ts'
+import { Ordinals } from '../shards/ordinals.ts'
+import { entryAtOffset } from './entry-id.ts'
+import { byteLengthOf, recordOf } from './entry-record.ts'
+import type { Entry } from './shard-store.ts'
+
+export class CompetingStream {
+  readonly owned: OwnedPartition
+  readonly stream: string
+  isPaused = false
+  readonly #ordinals = new Ordinals<string>()
+  /** Ids that are handed out and not acknowledged. */
+  readonly #mine = new Set<string>()
+
+  constructor(owned: OwnedPartition, stream: string) {
+    this.owned = owned
+    this.stream = stream
+  }
+
+  /** What to keep alive on the server. */
+  get mine(): readonly string[] {
+    return [...this.#mine]
+  }
+
+  /** Null when all of it is here already. */
+  handOut(entries: readonly Entry[]): SourceBatch | null {
+    const fresh = entries.filter(({ offset }) => !this.#mine.has(entryAtOffset(offset)))
+    if (fresh.length === 0) return null
+    let byteLength = 0
+    const records = fresh.map(({ offset, fields, deliveryCount }) => {
+      const id = entryAtOffset(offset)
+      this.#mine.add(id)
+      byteLength += byteLengthOf(fields)
+      return { ...recordOf(offset, fields, deliveryCount), offset: this.#ordinals.add(id) }
+    })
+    const { next } = this.#ordinals
+    return { ...this.owned, records, byteLength, nextOffset: next, endOffset: next }
+  }
+
+  /** The ids that a commit acknowledges. */
+  settle(offset: number, completions: Completions | null): readonly string[] {
+    const { below, beyond } = this.#ordinals.settle(offset, completions)
+    return [...below, ...beyond]
+  }
+
+  /** The server has the acknowledgements, or another member has the entries. */
+  gone(ids: readonly string[]): void {
+    for (const id of ids) this.#mine.delete(id)
+  }
+}
