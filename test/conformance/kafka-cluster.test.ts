@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { ShoalError } from '../../src/core/index.ts'
 import type { KafkaClient, KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 import { KafkaProducer, kafka } from '../../src/sources/kafka/index.ts'
+import { openKafkaAdmin } from '../../src/sources/kafka/admin/index.ts'
 import { ApacheKafkaCluster } from '../real/apache-kafka-cluster.ts'
 import { apacheKafkaMissing, kafkaTool } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
@@ -99,6 +100,7 @@ describe('over three brokers', needs(apacheKafkaMissing()), () => {
     await send(topic, 60, 60)
     await each('while it is dead', ({ seen }) => seen.length >= 120)
     await Promise.all(all.map(({ member }) => commitAll(member)))
+    await seenByAdmin(cluster, topic, new Set(all.map(({ group }) => group)))
 
     await cluster.node(VICTIM).restart()
     await cluster.untilComplete()
@@ -184,6 +186,29 @@ describe('over three brokers', needs(apacheKafkaMissing()), () => {
     await cluster.untilComplete()
   })
 })
+
+/** With a broker dead: every group is listed and described, and every partition's end is known. */
+async function seenByAdmin(
+  cluster: ApacheKafkaCluster,
+  topic: string,
+  groups: ReadonlySet<string>,
+): Promise<void> {
+  const admin = await openKafkaAdmin({ brokers: cluster.bootstrap })
+  try {
+    const listed = (await admin.listGroups()).map(({ groupId }) => groupId)
+    assert.deepEqual(new Set(listed.filter((group) => groups.has(group))), groups)
+    assert.equal(listed.length, new Set(listed).size)
+    for (const group of groups)
+      assert.equal((await admin.describeGroup(group)).members.length, 1, group)
+    const partitions = range(3).map((partition) => ({ topic, partition }))
+    assert.deepEqual(
+      (await admin.offsets(partitions, 'latest')).map(({ offset }) => offset),
+      [40, 40, 40],
+    )
+  } finally {
+    await admin.close()
+  }
+}
 
 /** A group that the node coordinates. */
 async function groupAt(client: KafkaClient, nodeId: number, name: string): Promise<string> {

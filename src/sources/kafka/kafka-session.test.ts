@@ -121,6 +121,11 @@ describe('an assignment', () => {
         [keyOf(1), { offset: 0, metadata: '' }],
       ]),
     )
+    // What waits and is not read is told by its number.
+    assert.partialDeepStrictEqual(
+      world.notices.filter(({ kind }) => kind === 'records-skipped'),
+      [{ topic: 't', partition: 0, count: 7 }],
+    )
     await world.session.close()
   })
 

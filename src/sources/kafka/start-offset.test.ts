@@ -26,9 +26,9 @@ const table: readonly {
     expected: { kind: 'start', offset: 10, reason: 'policy' },
   },
   {
-    name: 'latest begins at the end when the group meets the topic for the first time',
+    name: 'latest begins at the end when the group meets the topic for the first time, and counts what it leaves out',
     facts: { committed: null, policy: 'latest', isFirstStart: true },
-    expected: { kind: 'start', offset: 50, reason: 'policy' },
+    expected: { kind: 'start', offset: 50, reason: 'policy', leftOut: 40 },
   },
   {
     name: 'latest reads a partition that appeared later from its beginning',

@@ -29,6 +29,8 @@ export type StartDecision =
       readonly kind: 'start'
       readonly offset: number
       readonly reason: 'committed' | 'policy' | 'remade'
+      /** Records that were there before the group, and are not read: under `latest` alone. */
+      readonly leftOut?: number
     }
   /** Retention took what lies between. */
   | { readonly kind: 'skip'; readonly offset: number; readonly count: number }
@@ -61,6 +63,8 @@ export function decideStart({
     case 'earliest':
       return { kind: 'start', offset: earliest, reason: 'policy' }
     case 'latest':
-      return { kind: 'start', offset: isFirstStart ? latest : earliest, reason: 'policy' }
+      return isFirstStart && latest > earliest
+        ? { kind: 'start', offset: latest, reason: 'policy', leftOut: latest - earliest }
+        : { kind: 'start', offset: earliest, reason: 'policy' }
   }
 }

@@ -27,6 +27,10 @@ export function settle(
             : `nothing was committed and offsetReset is ${offsetReset}`
         notice({ kind: 'offset-reset', topic, partition, from: null, to: decision.offset, reason })
       }
+      if (decision.leftOut !== undefined) {
+        const reason = 'they were there before the group, and offsetReset is latest'
+        notice({ kind: 'records-skipped', topic, partition, count: decision.leftOut, reason })
+      }
       return decision.offset
     case 'skip': {
       const reason = 'retention deleted them before they were read'

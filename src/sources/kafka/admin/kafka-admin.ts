@@ -20,26 +20,17 @@ import type {
   TopicPartition,
 } from '../../../admin/index.ts'
 import { ShoalError } from '../../../core/index.ts'
-import {
-  ZERO_UUID,
-  createTopics,
-  deleteTopics,
-  describeConfigs,
-  listGroups,
-  listOffsets,
-} from '../../../protocol/index.ts'
-import { refusal } from '../broker-link.ts'
+import { ZERO_UUID, createTopics, deleteTopics, describeConfigs } from '../../../protocol/index.ts'
 import { KafkaClient, type KafkaClientOptions } from '../kafka-client.ts'
 import type { TopicView } from '../cluster-view.ts'
 import type { KafkaPorts } from '../options.ts'
+import { allGroups, partitionOffsets } from './cluster-reads.ts'
 import { describeGroup } from './describe-group.ts'
 import { commitOffsets, committedOffsets, deleteGroup, deleteOffsets } from './group-offsets.ts'
-import { groupState, groupType } from './group-words.ts'
 
 const TOPIC_RESOURCE = 2
 /** Kafka's config sources: 5 is the default, what everything below it was set somewhere. */
 const DEFAULT_CONFIG = 5
-const TIMESTAMPS = { latest: -1, earliest: -2 } as const
 
 export async function openKafkaAdmin(
   options: KafkaClientOptions,
@@ -56,22 +47,8 @@ class KafkaAdmin implements AdminPort {
     this.#client = client
   }
 
-  async listGroups(): Promise<readonly GroupListing[]> {
-    const { brokers } = await this.#client.refresh()
-    const answers = await Promise.all(
-      [...brokers.keys()].map((node) =>
-        this.#client.request(listGroups, { statesFilter: [], typesFilter: [] }, { to: { node } }),
-      ),
-    )
-    return answers.flatMap(({ response }) => {
-      if (response.errorCode !== 'NONE') throw refusal(listGroups.name, response.errorCode)
-      return response.groups.map((group) => ({
-        groupId: group.groupId,
-        type: groupType(group.groupType),
-        state: groupState(group.groupState),
-        protocolType: group.protocolType,
-      }))
-    })
+  listGroups(): Promise<readonly GroupListing[]> {
+    return allGroups(this.#client)
   }
 
   describeGroup(groupId: string): Promise<GroupDescription> {
@@ -100,25 +77,11 @@ class KafkaAdmin implements AdminPort {
     return deleteGroup(this.#client, groupId)
   }
 
-  async offsets(
+  offsets(
     partitions: readonly TopicPartition[],
     spec: OffsetSpec,
   ): Promise<readonly PartitionOffset[]> {
-    const { topics } = await this.#client.refresh([
-      ...new Set(partitions.map(({ topic }) => topic)),
-    ])
-    const byLeader = Map.groupBy(
-      partitions,
-      ({ topic, partition }) => topics.get(topic)?.partitions[partition]?.leader ?? null,
-    )
-    const found = new Map<string, number>()
-    for (const [node, led] of byLeader)
-      if (node !== null) await this.#offsetsAt(node, led, spec, found)
-    return partitions.map(({ topic, partition }) => ({
-      topic,
-      partition,
-      offset: found.get(`${topic}:${partition}`) ?? null,
-    }))
+    return partitionOffsets(this.#client, partitions, spec)
   }
 
   async listTopics(): Promise<readonly TopicListing[]> {
@@ -182,37 +145,6 @@ class KafkaAdmin implements AdminPort {
 
   async close(): Promise<void> {
     await this.#client.close()
-  }
-
-  async #offsetsAt(
-    node: number,
-    partitions: readonly TopicPartition[],
-    spec: OffsetSpec,
-    found: Map<string, number>,
-  ): Promise<void> {
-    const byTopic = Map.groupBy(partitions, ({ topic }) => topic)
-    const { response } = await this.#client.request(
-      listOffsets,
-      {
-        replicaId: -1,
-        isolationLevel: 0,
-        timeoutMs: this.#client.settings.requestTimeoutMs,
-        topics: [...byTopic].map(([name, asked]) => ({
-          name,
-          partitions: asked.map(({ partition }) => ({
-            partitionIndex: partition,
-            currentLeaderEpoch: -1,
-            timestamp: typeof spec === 'string' ? TIMESTAMPS[spec] : spec.atMs,
-          })),
-        })),
-      },
-      { to: { node } },
-    )
-    for (const topic of response.topics)
-      for (const { partitionIndex, errorCode, offset } of topic.partitions)
-        // -1: no record at or after the time.
-        if (errorCode === 'NONE' && offset >= 0)
-          found.set(`${topic.name}:${partitionIndex}`, offset)
   }
 
   async #topic(name: string): Promise<TopicView> {
