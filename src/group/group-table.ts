@@ -102,6 +102,7 @@ export class GroupTable {
         return this.#set(applyConsumerRecord(newGroup(record.groupId), record))
       case 'share-started':
       case 'share-delivery':
+      case 'share-failed':
       case 'share-log-start':
       case 'share-committed':
       case 'share-deleted':

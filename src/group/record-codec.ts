@@ -110,6 +110,7 @@ function toJson(record: GroupRecord): object {
       return consumerRecordToJson(record)
     case 'share-started':
     case 'share-delivery':
+    case 'share-failed':
     case 'share-log-start':
     case 'share-committed':
     case 'share-deleted':

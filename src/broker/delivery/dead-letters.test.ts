@@ -104,7 +104,7 @@ describe('a dead letter', () => {
       })
       await fixture.broker.clock.advance(1_000)
       const [letter] = await fixture.letters(1)
-      assert.equal(letter?.headers['shoal-dlq-error'], 'rejected without a word')
+      assert.equal(letter?.headers['shoal-dlq-error'], 'bad')
       assert.equal(fixture.committed(), 1)
       assert.equal((await fixture.letters(1)).length, 1)
     }

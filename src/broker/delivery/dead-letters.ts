@@ -15,6 +15,7 @@ import {
   deadLettersWritten,
   type DueDeadLetters,
   dueDeadLetters,
+  failureAt,
   moveLogStart,
   type OffsetRange,
 } from '../../group/index.ts'
@@ -176,7 +177,8 @@ export class DeadLetterWriter {
     record: KafkaRecord,
   ): RecordInput {
     const nowMs = this.#world.wallMs()
-    const failure = slot.failures.get(record.offset)
+    const { state } = slot
+    const failure = state && failureAt(state.partition, record.offset)
     const headers = deadLetterHeaders(
       record.headers,
       {

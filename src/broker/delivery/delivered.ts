@@ -33,7 +33,7 @@ export function deliveredRecords(
   const unreadable: AcknowledgementBatch[] = []
   for (const batch of acquired.batches) {
     const records = recordsOf(batch)
-    if (records === null) unreadable.push(...rejectionOf(batch, acquired.records))
+    if (records === null) unreadable.push(...rejectionOf(batch, acquired.records, wallMs))
     for (const record of records ?? []) {
       const { offset } = record
       const range = acquired.records.find((each) => isIn(each, offset))
@@ -44,8 +44,6 @@ export function deliveredRecords(
       delivered.push({ ...record, ...where, deliveryCount, receiptHandle })
     }
   }
-  for (const { firstOffset } of unreadable)
-    slot.failed(firstOffset, 'the batch of the record cannot be read', wallMs)
   if (unreadable.length > 0)
     slot.decide((current, nowMs) =>
       acknowledgeRecords(current, { memberId, batches: unreadable, nowMs }),
@@ -56,6 +54,7 @@ export function deliveredRecords(
 function rejectionOf(
   { baseOffset, lastOffset }: RecordBatch,
   acquired: readonly OffsetRange[],
+  atMs: number,
 ): AcknowledgementBatch[] {
   return acquired
     .filter((range) => range.firstOffset <= lastOffset && baseOffset <= range.lastOffset)
@@ -63,6 +62,7 @@ function rejectionOf(
       firstOffset: Math.max(range.firstOffset, baseOffset),
       lastOffset: Math.min(range.lastOffset, lastOffset),
       acknowledgeTypes: [AcknowledgeType.Reject],
+      failure: { error: 'the batch of the record cannot be read', atMs },
     }))
 }
 

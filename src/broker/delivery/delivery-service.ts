@@ -266,6 +266,7 @@ export class DeliveryService implements Deliveries {
           break
         case 'share-started':
         case 'share-delivery':
+        case 'share-failed':
         case 'share-log-start':
         case 'share-committed':
         case 'share-deleted':

@@ -40,16 +40,8 @@ export interface SlotWorld {
   fail(error: Error): void
 }
 
-/** What went wrong with a record before it was given up; soft, for its dead letter. */
-export interface Failure {
-  readonly firstMs: number
-  readonly lastMs: number
-  readonly error: string
-}
-
 export class PartitionSlot {
   readonly id: SharePartitionId
-  readonly failures = new Map<number, Failure>()
   readonly #world: SlotWorld
   readonly #waiters = new Set<() => void>()
   #seen: SharePartition | null
@@ -103,18 +95,8 @@ export class PartitionSlot {
   refresh(): void {
     const after = this.#world.shares.get(this.id)
     this.#holds = holdsAfter(this.#seen, after, this.#holds)
-    if (after === null || this.#seen?.stateEpoch !== after.stateEpoch) this.failures.clear()
-    else
-      for (const offset of this.failures.keys())
-        if (offset < after.startOffset) this.failures.delete(offset)
     this.#seen = after
     this.#changed()
-  }
-
-  /** A delivery of this record failed. */
-  failed(offset: number, error: string, wallMs: number): void {
-    const firstMs = this.failures.get(offset)?.firstMs ?? wallMs
-    this.failures.set(offset, { firstMs, lastMs: wallMs, error })
   }
 
   /** One after another, in the order of the calls. */

@@ -77,12 +77,9 @@ function settleHeld(
 ): void {
   const byMember = Map.groupBy(receipts, ({ memberId }) => memberId)
   for (const [memberId, held] of byMember) {
-    if (settlement.kind === 'release' || settlement.kind === 'reject')
-      for (const { offset } of held)
-        if (settlement.reason !== undefined)
-          slot.failed(offset, settlement.reason, world.clock.wallMs())
+    const batches = batchesOf(held, settlement, world.clock.wallMs())
     const response = slot.decide((state, nowMs) =>
-      acknowledgeRecords(state, { memberId, batches: batchesOf(held, settlement), nowMs }),
+      acknowledgeRecords(state, { memberId, batches, nowMs }),
     )
     assertInvariant(
       response === null || response.errorCode === 'NONE',
@@ -92,7 +89,11 @@ function settleHeld(
 }
 
 /** Neighbours that were delivered alike are settled as one range. */
-function batchesOf(receipts: readonly Receipt[], settlement: Settlement): AcknowledgementBatch[] {
+function batchesOf(
+  receipts: readonly Receipt[],
+  settlement: Settlement,
+  atMs: number,
+): AcknowledgementBatch[] {
   const batches: AcknowledgementBatch[] = []
   const inOrder = [...receipts].sort((left, right) => left.offset - right.offset)
   for (const { offset, deliveryCount } of inOrder) {
@@ -105,9 +106,16 @@ function batchesOf(receipts: readonly Receipt[], settlement: Settlement): Acknow
         lastOffset: offset,
         deliveryCount,
         ...actOf(settlement),
+        ...failureOf(settlement, atMs),
       })
   }
   return batches
+}
+
+/** What the member says went wrong: kept until the record is done. */
+function failureOf(settlement: Settlement, atMs: number) {
+  const error = 'reason' in settlement ? settlement.reason : undefined
+  return error === undefined ? {} : { failure: { error, atMs } }
 }
 
 function actOf(settlement: Settlement) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Accept, batch, Gap, ID, Reject, Release, Renew, ShareSim } from './fixture.test.ts'
-import { dueDeadLetters, nextFetchOffset } from './index.ts'
+import { dueDeadLetters, failureAt, nextFetchOffset } from './index.ts'
 
 const NONE = { errorCode: 'NONE' }
 
@@ -206,5 +206,44 @@ describe('a refused acknowledgement', () => {
     const sim = held()
     sim.crash()
     assert.equal(sim.acknowledge('a', batch(0, 9, Accept)).response.errorCode, late)
+  })
+})
+
+describe('what members say of failed deliveries', () => {
+  const said = (error: string, atMs: number) => ({ failure: { error, atMs } })
+
+  test('is kept with the first and the last time, over restarts, until the record is done', () => {
+    const sim = new ShareSim()
+    sim.acquire('a', 0, 5)
+    sim.acknowledge('a', { ...batch(1, 3, Release), ...said('busy', 100) })
+    sim.acquire('a', 1, 4)
+    sim.acknowledge('a', { ...batch(2, 2, Release), ...said('broken', 200) })
+    for (const fromSnapshot of [false, true]) {
+      sim.crash({ fromSnapshot })
+      assert.deepEqual(sim.state.partition.failures, [
+        { firstOffset: 1, lastOffset: 1, value: { firstMs: 100, lastMs: 100, error: 'busy' } },
+        { firstOffset: 2, lastOffset: 2, value: { firstMs: 100, lastMs: 200, error: 'broken' } },
+        { firstOffset: 3, lastOffset: 3, value: { firstMs: 100, lastMs: 100, error: 'busy' } },
+      ])
+    }
+    assert.equal(failureAt(sim.state.partition, 2)?.error, 'broken')
+    assert.equal(failureAt(sim.state.partition, 4), null)
+    sim.acquire('a', 0, 5)
+    sim.acknowledge('a', batch(0, 2, Accept))
+    assert.deepEqual(
+      sim.state.partition.failures.map(({ firstOffset }) => firstOffset),
+      [3],
+    )
+    sim.moveLogStart(4)
+    assert.deepEqual(sim.state.partition.failures, [])
+  })
+
+  test('is there when the record is given up by it', () => {
+    const sim = new ShareSim({ hasDeadLetters: true })
+    sim.acquire('a', 0, 2)
+    sim.acknowledge('a', { ...batch(0, 1, Reject), ...said('no such customer', 7) })
+    assert.equal(failureAt(sim.state.partition, 1)?.error, 'no such customer')
+    sim.deadLettersWritten({ firstOffset: 0, lastOffset: 1 })
+    assert.deepEqual(sim.state.partition.failures, [])
   })
 })

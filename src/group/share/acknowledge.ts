@@ -23,6 +23,8 @@ export interface AcknowledgementBatch extends OffsetRange {
   readonly acknowledgeTypes: ArrayLike<number>
   /** How long what is released stays away, or a renewed lock lasts, instead of what holds for the group. */
   readonly durationMs?: number
+  /** What failed, where something did (a release or a rejection): in words, and wall time in milliseconds. */
+  readonly failure?: { readonly error: string; readonly atMs: number }
   /** Of the delivery that is meant (HTTP handles say it): one that ended is not taken for the next of the same member. */
   readonly deliveryCount?: number
 }
@@ -54,7 +56,9 @@ export function acknowledgeRecords(
   for (const batch of batches)
     for (const { firstOffset, lastOffset, type } of runs(batch)) {
       const range = { firstOffset: Math.max(firstOffset, startOffset), lastOffset }
-      if (range.firstOffset <= lastOffset) settle(turn, memberId, range, type, batch.durationMs)
+      if (range.firstOffset > lastOffset) continue
+      if (batch.failure !== undefined) turn.fail({ ...range, ...batch.failure })
+      settle(turn, memberId, range, type, batch.durationMs)
     }
   return turn.decision({ errorCode: 'NONE' })
 }

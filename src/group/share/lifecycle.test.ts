@@ -157,6 +157,7 @@ test('a start offset that is set anew begins a state epoch, also further back', 
     startOffset: 2,
     endOffset: 2,
     deliveries: [],
+    failures: [],
   })
 })
 

@@ -1,8 +1,8 @@
 /** What the shell asks of a share-partition before it does anything. */
 
 import { isLockOf, type Segment, segments } from './holds.ts'
-import { countOf, type OffsetRange } from './ranges.ts'
-import type { DeadLetterReason } from './records.ts'
+import { countOf, type OffsetRange, within } from './ranges.ts'
+import type { DeadLetterReason, Failure } from './records.ts'
 import type { SharePartition } from './share-partition.ts'
 import type { ShareState } from './turn.ts'
 
@@ -41,6 +41,11 @@ export function dueDeadLetters({ deliveries }: SharePartition): DueDeadLetters[]
 /** How one offset stands; null when it was never delivered, or is done and below the start. */
 export function deliveryAt({ partition, holds }: ShareState, offset: number): Segment | null {
   return segments(partition, holds, { firstOffset: offset, lastOffset: offset })[0] ?? null
+}
+
+/** What members said of the failed deliveries of a record; null when nothing. */
+export function failureAt({ failures }: SharePartition, offset: number): Failure | null {
+  return within(failures, { firstOffset: offset, lastOffset: offset })[0]?.value ?? null
 }
 
 /** What a member holds now: to cut what it may be sent, to list it. */

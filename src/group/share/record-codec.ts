@@ -3,16 +3,29 @@
  *
  *   [10,19,"available",2]   [20,20,"archiving",5,"delivery-limit"]   [21,30,"acknowledged"]   [31,31,"archived"]
  *
+ * What failed: `[10,10,<when>,"database down"]`, in snapshots `[10,10,<first>,<last>,"database down"]`.
+ *
  * Decoding trusts nothing; `../record-codec.ts` has the envelope and says what happens to what is damaged.
  */
 
 import type { Fields } from '../json-fields.ts'
-import type { Delivery, DeliveryRange, ShareRecord } from './records.ts'
+import type { Delivery, DeliveryRange, FailedRange, FailureRange, ShareRecord } from './records.ts'
 
 export function shareRecordToJson(record: ShareRecord): object {
-  return 'deliveries' in record
-    ? { ...record, deliveries: record.deliveries.map(deliveryToRow) }
-    : record
+  switch (record.kind) {
+    case 'share-delivery':
+      return { ...record, deliveries: record.deliveries.map(deliveryToRow) }
+    case 'share-failed':
+      return { ...record, failed: record.failed.map(failedToRow) }
+    case 'share-partition':
+      return {
+        ...record,
+        deliveries: record.deliveries.map(deliveryToRow),
+        failures: record.failures.map(failureToRow),
+      }
+    default:
+      return record
+  }
 }
 
 /** @throws ShoalError SHOAL_STORAGE_CORRUPT */
@@ -33,12 +46,15 @@ export function shareRecordFromJson(kind: string, groupId: string, fields: Field
       return { kind, ...common, logStartOffset: fields.count('logStartOffset') }
     case 'share-delivery':
       return { kind, ...common, deliveries: fields.rows('deliveries').map(deliveryFromRow) }
+    case 'share-failed':
+      return { kind, ...common, failed: fields.rows('failed').map(failedFromRow) }
     case 'share-partition':
       return {
         kind,
         ...common,
         startOffset: fields.count('startOffset'),
         deliveries: fields.rows('deliveries').map(deliveryFromRow),
+        failures: fields.rows('failures').map(failureFromRow),
       }
     default:
       return fields.fail('kind', 'the kind of a share record')
@@ -58,6 +74,28 @@ function deliveryToRow({ firstOffset, lastOffset, value }: DeliveryRange): reado
 
 function deliveryFromRow(row: Fields): DeliveryRange {
   return { firstOffset: row.count(0), lastOffset: row.count(1), value: valueFromRow(row) }
+}
+
+function failedToRow({ firstOffset, lastOffset, atMs, error }: FailedRange): readonly unknown[] {
+  return [firstOffset, lastOffset, atMs, error]
+}
+
+function failedFromRow(row: Fields): FailedRange {
+  return {
+    firstOffset: row.count(0),
+    lastOffset: row.count(1),
+    atMs: row.integer(2),
+    error: row.text(3),
+  }
+}
+
+function failureToRow({ firstOffset, lastOffset, value }: FailureRange): readonly unknown[] {
+  return [firstOffset, lastOffset, value.firstMs, value.lastMs, value.error]
+}
+
+function failureFromRow(row: Fields): FailureRange {
+  const value = { firstMs: row.integer(2), lastMs: row.integer(3), error: row.text(4) }
+  return { firstOffset: row.count(0), lastOffset: row.count(1), value }
 }
 
 function valueFromRow(row: Fields): Delivery {

@@ -3,6 +3,7 @@
  *
  *   share-started    the first offset to deliver was set: at the group's first start, or by an administrator since
  *   share-delivery   records were acquired (the delivery count rose), acknowledged, or archived
+ *   share-failed     members said why they gave records back, or up
  *   share-log-start  what lay below is gone from the log
  *   share-committed  the group committed a position: what lay below is done
  *   share-deleted    all of it is gone: with the committed offset, or with the topic
@@ -55,6 +56,28 @@ export interface ShareDeliveryRecord extends SharePartitionId {
   readonly deliveries: readonly DeliveryRange[]
 }
 
+/** What members said of a record's failed deliveries; wall times in milliseconds. */
+export interface Failure {
+  readonly firstMs: number
+  readonly lastMs: number
+  /** The last one's words. */
+  readonly error: string
+}
+
+export type FailureRange = OffsetRange & { readonly value: Failure }
+
+export interface ShareFailedRecord extends SharePartitionId {
+  readonly kind: 'share-failed'
+  readonly stateEpoch: number
+  readonly failed: readonly FailedRange[]
+}
+
+/** What a member says once. */
+export interface FailedRange extends OffsetRange {
+  readonly atMs: number
+  readonly error: string
+}
+
 export interface ShareLogStartRecord extends SharePartitionId {
   readonly kind: 'share-log-start'
   readonly stateEpoch: number
@@ -78,11 +101,13 @@ export interface SharePartitionSnapshotRecord extends SharePartitionId {
   readonly startOffset: number
   /** Without a gap from `startOffset` on. */
   readonly deliveries: readonly DeliveryRange[]
+  readonly failures: readonly FailureRange[]
 }
 
 export type ShareRecord =
   | ShareStartedRecord
   | ShareDeliveryRecord
+  | ShareFailedRecord
   | ShareLogStartRecord
   | ShareCommittedRecord
   | ShareDeletedRecord

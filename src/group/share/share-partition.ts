@@ -18,6 +18,8 @@ import { assertInvariant, unreachable } from '../../core/index.ts'
 import type {
   Delivery,
   DeliveryRange,
+  FailedRange,
+  Failure,
   SharePartitionId,
   SharePartitionSnapshotRecord,
   ShareRecord,
@@ -32,6 +34,8 @@ export interface SharePartition extends SharePartitionId {
   /** The first offset that was never delivered. (Kafka's SPEO is the one before.) */
   readonly endOffset: number
   readonly deliveries: RangeList<Delivery>
+  /** What members said of failed deliveries; of records that are done only until the start passes them. */
+  readonly failures: RangeList<Failure>
 }
 
 const MOVES: Readonly<Record<Delivery['state'], readonly Delivery['state'][]>> = {
@@ -55,16 +59,18 @@ export function applyShareRecord(
     case 'share-started': {
       const { stateEpoch, startOffset } = record
       check(id, stateEpoch === (partition?.stateEpoch ?? 0) + 1, 'started anew, epoch not the next')
-      return { ...id, stateEpoch, startOffset, endOffset: startOffset, deliveries: [] }
+      return fresh(id, stateEpoch, startOffset)
     }
     case 'share-partition': {
       check(id, partition === null, 'a snapshot of what is there already')
-      const { stateEpoch, startOffset, deliveries } = record
-      const empty = { ...id, stateEpoch, startOffset, endOffset: startOffset, deliveries: [] }
+      const { stateEpoch, startOffset, deliveries, failures } = record
+      const empty = { ...fresh(id, stateEpoch, startOffset), failures }
       return deliveries.reduce<SharePartition>(withDelivery, empty)
     }
     case 'share-delivery':
       return record.deliveries.reduce(withDelivery, known(partition, record))
+    case 'share-failed':
+      return record.failed.reduce(withFailure, known(partition, record))
     case 'share-log-start':
       return withStart(known(partition, record), record.logStartOffset)
     case 'share-committed':
@@ -97,6 +103,23 @@ export function withDelivery(partition: SharePartition, range: DeliveryRange): S
   })
 }
 
+/** What a member said of records that are in flight. */
+function withFailure(
+  partition: SharePartition,
+  { firstOffset, lastOffset, atMs, error }: FailedRange,
+): SharePartition {
+  const { startOffset, endOffset } = partition
+  const range = {
+    firstOffset: Math.max(firstOffset, startOffset),
+    lastOffset: Math.min(lastOffset, endOffset - 1),
+  }
+  if (range.firstOffset > range.lastOffset) return partition
+  let failures = assign(partition.failures, range, { firstMs: atMs, lastMs: atMs, error })
+  for (const { value, ...before } of within(partition.failures, range))
+    failures = assign(failures, before, { firstMs: value.firstMs, lastMs: atMs, error })
+  return { ...partition, failures }
+}
+
 /** The record that says all of it. */
 export function shareSnapshotOf(partition: SharePartition): SharePartitionSnapshotRecord {
   const { endOffset: _, ...state } = partition
@@ -126,14 +149,32 @@ function below({ startOffset }: SharePartition, offset: number): OffsetRange {
 function advanced(partition: SharePartition): SharePartition {
   const { deliveries, endOffset } = partition
   const open = deliveries.findIndex(({ value }) => !isTerminal(value))
-  if (open === 0) return partition
   const startOffset = deliveries[open]?.firstOffset ?? endOffset
-  return { ...partition, startOffset, deliveries: open < 0 ? [] : deliveries.slice(open) }
+  const failures = from(partition.failures, startOffset)
+  if (open === 0) return failures === partition.failures ? partition : { ...partition, failures }
+  return {
+    ...partition,
+    startOffset,
+    deliveries: open < 0 ? [] : deliveries.slice(open),
+    failures,
+  }
+}
+
+/** What lies below is nobody's business any more. */
+function from(failures: RangeList<Failure>, startOffset: number): RangeList<Failure> {
+  const [first] = failures
+  if (first === undefined || first.firstOffset >= startOffset) return failures
+  return assign(failures, { firstOffset: 0, lastOffset: startOffset - 1 }, null)
 }
 
 /** Terminal records have no count any more: they are above all counts. */
 function deliveryCountOf(delivery: Delivery): number {
   return 'deliveryCount' in delivery ? delivery.deliveryCount : Number.MAX_SAFE_INTEGER
+}
+
+function fresh(id: SharePartitionId, stateEpoch: number, startOffset: number): SharePartition {
+  const empty = { deliveries: [], failures: [] }
+  return { ...id, stateEpoch, startOffset, endOffset: startOffset, ...empty }
 }
 
 function known(partition: SharePartition | null, record: ShareRecord): SharePartition {

@@ -6,7 +6,13 @@
  * `withDelivery` makes the next step here and replays there.
  */
 
-import type { Delivery, DeadLetterReason, DeliveryRange, ShareRecord } from './records.ts'
+import type {
+  Delivery,
+  DeadLetterReason,
+  DeliveryRange,
+  FailedRange,
+  ShareRecord,
+} from './records.ts'
 import { type Hold, segments, type Segment, type ShareHolds } from './holds.ts'
 import type { ShareConfig } from './limits.ts'
 import { append, assign, type OffsetRange } from './ranges.ts'
@@ -35,6 +41,7 @@ export class ShareTurn {
   #partition: SharePartition
   #holds: ShareHolds
   readonly #deliveries: DeliveryRange[] = []
+  readonly #failed: FailedRange[] = []
 
   constructor(state: ShareState, nowMs: number) {
     this.config = state.config
@@ -66,6 +73,11 @@ export class ShareTurn {
     this.hold(range, null)
     this.#partition = withDelivery(this.#partition, range)
     append(this.#deliveries, range)
+  }
+
+  /** What a member says of a failed delivery: kept for the dead letter, should there be one. */
+  fail(failed: FailedRange): void {
+    this.#failed.push(failed)
   }
 
   /** No further delivery: to the dead letters, if there are any. */
@@ -105,19 +117,12 @@ export class ShareTurn {
 
   decision<Response>(response: Response): ShareDecision<Response> {
     const { groupId, topicId, partition, stateEpoch } = this.#partition
-    const records: readonly ShareRecord[] =
-      this.#deliveries.length === 0
-        ? []
-        : [
-            {
-              kind: 'share-delivery',
-              groupId,
-              topicId,
-              partition,
-              stateEpoch,
-              deliveries: this.#deliveries,
-            },
-          ]
+    const id = { groupId, topicId, partition, stateEpoch }
+    const records: ShareRecord[] = []
+    // First: a delivery may end a record, and with it what is known of its failures.
+    if (this.#failed.length > 0) records.push({ kind: 'share-failed', ...id, failed: this.#failed })
+    if (this.#deliveries.length > 0)
+      records.push({ kind: 'share-delivery', ...id, deliveries: this.#deliveries })
     return { response, records, holds: this.#holds }
   }
 }
