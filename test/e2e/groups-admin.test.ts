@@ -145,7 +145,10 @@ moved  orders  2          20              20          0      0        clamped to
       const { memberId, consumer } = await member(client, 'busy')
       try {
         const refusals: readonly (readonly [string, RegExp])[] = [
-          ['reset busy --to earliest --execute', /, then reset its offsets; on Shoal.s own broker --pause .*\. Nothing changed$/m],
+          [
+            'reset busy --to earliest --execute',
+            /, then reset its offsets; on Shoal.s own broker --pause .*\. Nothing changed$/m,
+          ],
           ['delete busy --yes', /, then delete it\. Nothing changed$/m],
           ['delete-offsets busy --topic orders:0 --yes', /still reads the topic; stop its members/],
         ]

@@ -65,14 +65,15 @@ async function lag(io: Io, groupId: string, flags: LagFlags): Promise<void> {
     return { atMs: io.clock.wallMs(), facts }
   }
   let before = await look()
-  do {
+  for (;;) {
     await pause(io, sampleMs)
     if (io.stop.aborted) return
     if (watchMs !== null) members = membersOf((await view()).rows)
     const now = await look()
     show(io, { groupId, flags, before, now, members })
+    if (watchMs === null) return
     before = now
-  } while (watchMs !== null)
+  }
 }
 
 type Members = ReadonlyMap<string, string | null>
