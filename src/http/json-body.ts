@@ -12,16 +12,19 @@ import { type Problem, problem } from './problems.ts'
 /** What may need the slow way: a key that could be `__proto__`, or digits beyond a double's. */
 const mayNeedCare = /__proto__|\\u|\d[\d.]{15}|\d[eE][+-]?\d/
 
+/** Keeps nothing from one text to the next. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 export type ParsedBody = { readonly value: unknown } | Problem
 
 export function parseJsonBody(bytes: Uint8Array): ParsedBody {
   let text: string
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    text = utf8.decode(bytes)
   } catch {
     return problem('BODY_NOT_JSON', 'the body is not UTF-8; send JSON in UTF-8')
   }
-  if (text.trim() === '')
+  if (bytes.length === 0)
     return problem('BODY_NOT_JSON', 'the body is empty; this operation takes a JSON object')
   try {
     return { value: mayNeedCare.test(text) ? parseCarefully(text) : JSON.parse(text) }
