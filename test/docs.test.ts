@@ -3,12 +3,13 @@
  */
 
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { httpPage } from '../scripts/http-page.ts'
 import { configurationPage, errorsPage, protocolPage } from '../scripts/generate-docs.ts'
 
+const ROOT = join(import.meta.dirname, '..')
 const page = (name: string) => readFileSync(join(import.meta.dirname, '../docs', name), 'utf8')
 
 test('docs/errors.md is the error table, neither more nor less (npm run docs)', () => {
@@ -26,3 +27,20 @@ test('docs/configuration.md is the schema of a service’s settings (npm run doc
 test('docs/http-api.md is the route table of the HTTP API (npm run docs)', () => {
   assert.equal(page('http-api.md'), httpPage())
 })
+
+test('S001-68 the pages about reliability, offsets and delivery guarantees exist, and every link leads somewhere', () => {
+  const pages = ['README.md', 'deploy/README.md', 'examples/README.md', ...docsPages()]
+  for (const name of ['reliability', 'offsets', 'delivery-guarantees'])
+    assert.ok(pages.includes(`docs/${name}.md`), name)
+  for (const file of pages) {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g))
+      assert.ok(existsSync(join(ROOT, dirname(file), target)), `${file} links to ${target}`)
+  }
+})
+
+function docsPages(): readonly string[] {
+  return readdirSync(join(ROOT, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`)
+}
