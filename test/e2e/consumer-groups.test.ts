@@ -1,6 +1,7 @@
 /**
  * KIP-848 groups with the clients that speak them: Apache Kafka's Java consumer, librdkafka and @platformatic/kafka, in one
- * group; and a classic group that becomes a KIP-848 one, and a classic one again, while records flow.
+ * group; and a classic group that becomes a KIP-848 one, and a classic one again, while records flow, with a member over HTTP
+ * among them.
  *
  * Records are produced until everybody has got some: that is how a test knows that a member is in, without a clock.
  */
@@ -10,6 +11,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Consumer, MessagesStreamModes, Producer, stringDeserializers } from '@platformatic/kafka'
 import { stringSerializers } from '@platformatic/kafka'
+import { newConsumer, type PollingConsumer } from 'shoal/client'
 import { apacheKafkaMissing, kafkaTool, startKafkaTool } from '../real/apache-kafka.ts'
 import type { Program } from '../real/program.ts'
 import { pythonMissing, startPython } from '../real/python.ts'
@@ -110,6 +112,61 @@ describe('members of a KIP-848 group', needs(MISSING), () => {
     assert.match(await words(['groups', 'list', '--type']), /rolling\s+Classic/)
   })
 
+  test('a Java, a librdkafka and an HTTP member are in one group that goes from classic to KIP-848 by rolling restarts, and lose nothing', async () => {
+    await words(['topics', 'create', 'mixed', '--partitions', String(PARTITIONS)])
+    const source = new Source(producer, 'mixed')
+    const kind = async () =>
+      /mixed\s+(\w+)/.exec(await words(['groups', 'list', '--type']))?.[1] ?? 'none'
+    await using oldJava = startJava('mixed', 'mixed', 'classic')
+    await using oldPython = startPython(
+      '2.16.1',
+      member('mixed', 'mixed', 'partition.assignment.strategy=cooperative-sticky'),
+    )
+    await source.sendUntil(() =>
+      [oldJava, oldPython].every((program) => valuesOf(program).length > 0),
+    )
+    assert.equal(await kind(), 'Classic')
+
+    await oldJava.stop()
+    await using java = startJava('mixed', 'mixed', 'consumer')
+    await using http = await HttpReader.start(broker.url, 'mixed', 'mixed')
+    await source.sendUntil(() => valuesOf(java).length > 0 && http.values.length > 0)
+    const seen = valuesOf(oldPython).length
+    await source.sendUntil(() => valuesOf(oldPython).length > seen)
+    assert.equal(await kind(), 'Consumer')
+
+    await oldPython.stop()
+    await using python = startPython('2.16.1', member('mixed', 'mixed', 'group.protocol=consumer'))
+    const before = [valuesOf(java).length, http.values.length]
+    await source.sendUntil(
+      () =>
+        valuesOf(python).length > 0 &&
+        valuesOf(java).length > before[0]! &&
+        http.values.length > before[1]!,
+    )
+    await source.sendUntil(() =>
+      source.isComplete([...[oldJava, oldPython, java, python].flatMap(valuesOf), ...http.values]),
+    )
+    assert.equal(await state('mixed'), 'Stable')
+    const described = await words(['groups', 'describe', 'mixed', '--members'])
+    assert.equal(described.match(/^mixed /gm)?.length, 3, described)
+  })
+
+  function startJava(group: string, topic: string, protocol: 'classic' | 'consumer'): Program {
+    const settings = [`group.protocol=${protocol}`, 'auto.offset.reset=earliest']
+    if (protocol === 'classic')
+      settings.push(
+        'partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor',
+        'heartbeat.interval.ms=200',
+      )
+    return startKafkaTool('org.apache.kafka.tools.consumer.ConsoleConsumer', [
+      `--bootstrap-server=${broker.bootstrap}`,
+      `--topic=${topic}`,
+      `--group=${group}`,
+      ...settings.map((setting) => `--command-property=${setting}`),
+    ])
+  }
+
   function member(group: string, topic: string, ...settings: readonly string[]): string[] {
     const program = join(import.meta.dirname, 'consumer-member.py')
     return [program, broker.bootstrap, group, topic, ...settings]
@@ -174,6 +231,40 @@ class Source {
     const sure = this.#sent - 50 * PARTITIONS
     for (let index = 0; index < sure; index++) if (!values.has(`v${index}`)) return false
     return sure > 0
+  }
+}
+
+/** Polls over HTTP and acknowledges, until it is closed. */
+class HttpReader implements AsyncDisposable {
+  readonly values: string[] = []
+  readonly #consumer: PollingConsumer
+  readonly #reading: Promise<void>
+  #isOver = false
+
+  private constructor(consumer: PollingConsumer) {
+    this.#consumer = consumer
+    this.#reading = this.#read()
+  }
+
+  static async start(url: string, groupId: string, topic: string): Promise<HttpReader> {
+    const settings = { autoCommit: false, heartbeatInterval: 200 }
+    return new HttpReader(
+      await newConsumer({ brokers: url, groupId, topics: [topic], memberId: 'http', ...settings }),
+    )
+  }
+
+  async #read(): Promise<void> {
+    while (!this.#isOver) {
+      const messages = await this.#consumer.poll()
+      for (const message of messages) this.values.push(message.text())
+      await this.#consumer.ack(messages)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
+    await this.#reading
+    await this.#consumer.close()
   }
 }
 

@@ -16,6 +16,7 @@ export interface FlappingOptions {
   readonly seed: number
   readonly client: KafkaClient
   readonly bootstrap: string
+  readonly url: string
   readonly topic: string
   readonly partitionCount: number
   readonly sessionTimeoutMs: number
@@ -147,9 +148,10 @@ export class FlappingGroup {
   }
 
   #place(): Place {
-    const { bootstrap, topic, sessionTimeoutMs, heartbeatIntervalMs } = this.#options
+    const { bootstrap, url, topic, sessionTimeoutMs, heartbeatIntervalMs } = this.#options
     return {
       bootstrap,
+      url,
       topic,
       sessionTimeoutMs,
       heartbeatIntervalMs,

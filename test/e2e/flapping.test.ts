@@ -45,6 +45,7 @@ describe('groups under constant change', needs(pythonMissing('2.16.1')), () => {
           seed: SEED * 100 + index,
           client,
           bootstrap,
+          url: broker.url,
           topic: TOPIC,
           partitionCount: PARTITIONS,
           sessionTimeoutMs: SESSION_TIMEOUT_MS,

@@ -4,6 +4,7 @@
  *   eager, cooperative   Shoal's runtime by the classic protocol, in this process; killing it cuts its connections, so that
  *                        nothing is said to anybody any more
  *   consumer             the same by KIP-848
+ *   http                 `shoal/client` over the HTTP API, in this process; killing it makes every request of it fail
  *   librdkafka           librdkafka 2.16.1 by KIP-848, a process each; killing it is SIGKILL
  *
  * Each tells a journal what it owns, and a listener what it processed, when.
@@ -11,20 +12,26 @@
 
 import { consumer as declare } from 'shoal'
 import type { Running } from 'shoal'
+import { newConsumer } from 'shoal/client'
+import type { PollingConsumer, Rebalance } from 'shoal/client'
 import { kafka } from 'shoal/kafka'
 import type { KafkaAssignorName, KafkaSourceOptions } from 'shoal/kafka'
+import { ShoalError } from '../../src/core/index.ts'
 import type { LogFields } from '../../src/core/index.ts'
+import type { FetchPort } from '../../src/http/index.ts'
 import { consumerGroupHeartbeat, leaveGroup } from '../../src/protocol/index.ts'
 import type { EncodedRequest } from '../../src/sources/kafka/index.ts'
 import { CuttableTransport } from './cuttable-transport.ts'
 import { Member as PythonMember } from '../seeds/member.ts'
 import type { OwnershipJournal } from './ownership-journal.ts'
 
-export const kinds = ['eager', 'cooperative', 'consumer', 'librdkafka'] as const
+export const kinds = ['eager', 'cooperative', 'consumer', 'http', 'librdkafka'] as const
 export type MemberKind = (typeof kinds)[number]
 
 export interface Place {
   readonly bootstrap: string
+  /** Of the HTTP API, which `http` needs. */
+  readonly url?: string
   readonly group: string
   readonly topic: string
   readonly sessionTimeoutMs: number
@@ -61,6 +68,8 @@ export async function startMember(
       return RuntimeMember.start(name, place, classic(place, 'cooperative-sticky'))
     case 'consumer':
       return RuntimeMember.start(name, place, { groupProtocol: 'consumer' })
+    case 'http':
+      return HttpMember.start(name, place)
     case 'librdkafka':
       return new LibrdkafkaMember(name, place)
   }
@@ -77,13 +86,15 @@ class RuntimeMember implements GroupMember {
   readonly name: string
   readonly #place: Place
   readonly #transport: CuttableTransport
+  readonly #isClassic: boolean
   #running: Running | null = null
   #isAlive = true
   identity: Identity | null = null
 
-  private constructor(name: string, place: Place) {
+  private constructor(name: string, place: Place, isClassic: boolean) {
     this.name = name
     this.#place = place
+    this.#isClassic = isClassic
     this.#transport = new CuttableTransport((request) => {
       if (isLeave(request)) this.#end()
     })
@@ -94,7 +105,7 @@ class RuntimeMember implements GroupMember {
     place: Place,
     protocol: Partial<KafkaSourceOptions>,
   ): Promise<RuntimeMember> {
-    const member = new RuntimeMember(name, place)
+    const member = new RuntimeMember(name, place, protocol.groupProtocol === 'classic')
     const { bootstrap, topic, group } = place
     const source = kafka(
       {
@@ -142,11 +153,11 @@ class RuntimeMember implements GroupMember {
   #heard(message: string, fields: LogFields): void {
     if (!this.#isAlive) return
     const { journal } = this.#place
-    if (message === 'source: joined')
-      this.identity = {
-        memberId: String(fields['memberId']),
-        generation: Number(fields['generation']),
-      }
+    if (message === 'source: joined') {
+      const generation = Number(fields['generation'])
+      this.identity = { memberId: String(fields['memberId']), generation }
+      if (this.#isClassic) journal.joined(this.name, generation, Date.now())
+    }
     const [, what] = /^partitions (assigned|released|lost)$/.exec(message) ?? []
     if (what === undefined) return
     const partitions = (fields['partitions'] as readonly string[]).map((id) =>
@@ -166,6 +177,102 @@ function isLeave({ apiKey, body }: EncodedRequest): boolean {
   const afterGroup = bytes[0]!
   const afterMember = afterGroup + bytes[afterGroup]!
   return bytes.readInt32BE(afterMember) === -1
+}
+
+class HttpMember implements GroupMember {
+  readonly name: string
+  readonly #place: Place
+  readonly #killed = new AbortController()
+  #consumer: PollingConsumer | null = null
+  #working: Promise<void> = Promise.resolve()
+  #isAlive = true
+  #generation = -1
+
+  private constructor(name: string, place: Place) {
+    this.name = name
+    this.#place = place
+  }
+
+  static async start(name: string, place: Place): Promise<HttpMember> {
+    const member = new HttpMember(name, place)
+    const { url = '', group, topic, sessionTimeoutMs, heartbeatIntervalMs } = place
+    member.#consumer = await newConsumer(
+      {
+        brokers: url,
+        groupId: group,
+        topics: [topic],
+        memberId: name,
+        autoCommit: false,
+        sessionTimeout: sessionTimeoutMs,
+        heartbeatInterval: heartbeatIntervalMs,
+        requestTimeout: 5_000,
+        onRebalance: (rebalance) => member.#heard(rebalance),
+      },
+      { fetch: (asked, init) => member.#fetch(asked, init) },
+    )
+    member.#working = member.#work(member.#consumer)
+    return member
+  }
+
+  get identity(): Identity | null {
+    return this.#generation < 0 ? null : { memberId: this.name, generation: this.#generation }
+  }
+
+  async leave(): Promise<void> {
+    await this.#consumer?.close()
+    this.#end()
+    await this.#working
+  }
+
+  async kill(): Promise<void> {
+    this.#end()
+    this.#killed.abort(new TypeError('fetch failed'))
+    void this.#consumer?.close()
+    await this.#working
+  }
+
+  async #work(consumer: PollingConsumer): Promise<void> {
+    while (this.#isAlive)
+      try {
+        const messages = await consumer.poll({ max: 100, timeout: '1s' })
+        for (const { partition, offset } of messages) this.#handled(partition, offset)
+        if (messages.length > 0) await consumer.ack(messages)
+      } catch (error) {
+        // A partition that was lost meanwhile, or the end.
+        if (this.#isAlive && !isShoalError(error, 'SHOAL_PARTITION_LOST', 'SHOAL_CLOSED'))
+          throw error
+      }
+  }
+
+  /** A process that was killed sends nothing and hears nothing. */
+  async #fetch(...[url, init]: Parameters<FetchPort>): ReturnType<FetchPort> {
+    this.#killed.signal.throwIfAborted()
+    if (url.endsWith('/leave')) this.#end()
+    const signals = [this.#killed.signal, init.signal].filter((signal) => signal !== undefined)
+    return fetch(url, { ...init, signal: AbortSignal.any(signals) })
+  }
+
+  #heard({ kind, partitions, generation }: Rebalance): void {
+    if (generation !== null) this.#generation = generation
+    if (!this.#isAlive) return
+    const { journal } = this.#place
+    const numbers = partitions.map(({ partition }) => partition)
+    if (kind === 'assigned') journal.assigned(this.name, numbers, Date.now())
+    else journal.ended(this.name, numbers, kind, Date.now())
+  }
+
+  #handled(partition: number, offset: number): void {
+    if (this.#isAlive) this.#place.processed(this.name, partition, offset, Date.now())
+  }
+
+  #end(): void {
+    if (this.#isAlive) this.#place.journal.gone(this.name, Date.now())
+    this.#isAlive = false
+  }
+}
+
+function isShoalError(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof ShoalError && codes.includes(error.code)
 }
 
 class LibrdkafkaMember implements GroupMember {

@@ -32,6 +32,24 @@ describe('the journal of ownership', () => {
     assert.equal(journal.overlaps().violations.length, 2)
   })
 
+  test('takes two members for apart that were never in one generation, and for two owners else', () => {
+    const apart = new OwnershipJournal()
+    apart.joined('a', 1, 90)
+    apart.assigned('a', [0], 100)
+    apart.joined('b', 2, 140)
+    apart.assigned('b', [0], 150)
+    apart.gone('a', 200)
+    assert.deepEqual(apart.overlaps(), { violations: [], fenced: 1 })
+    const together = new OwnershipJournal()
+    together.joined('a', 1, 90)
+    together.assigned('a', [0], 100)
+    together.joined('b', 2, 140)
+    together.assigned('b', [0], 150)
+    together.joined('a', 2, 160)
+    together.gone('a', 200)
+    assert.equal(together.overlaps().violations.length, 1)
+  })
+
   test('counts apart what a fenced member still believed', () => {
     const journal = new OwnershipJournal()
     journal.assigned('a', [0], 100)

@@ -4,8 +4,9 @@
  *   owned from  assigned
  *   owned until revoked (released in good order), lost (it heard that it was fenced), gone (left, or killed)
  *
- * Two members that owned a partition at the same time are a violation, unless the earlier one lost it: then it was fenced
- * and its epoch was over, which the test shows by commits that are refused.
+ * Two members that owned a partition at the same time are a violation, unless the earlier one was fenced: it heard later
+ * that it had lost the partition, or, where members tell their generations, the two were never in the same one meanwhile. That
+ * a fenced member can do no harm the tests show by its commits, which are refused.
  */
 
 export type Ending = 'revoked' | 'lost' | 'gone'
@@ -24,10 +25,22 @@ const CLOCK_GRAIN_MS = 2
 export class OwnershipJournal {
   readonly #spans: Span[] = []
   readonly #open = new Map<string, Span>()
+  /** By member: its generations, from when on. */
+  readonly #generations = new Map<
+    string,
+    { readonly generation: number; readonly fromMs: number }[]
+  >()
 
   /** How many assignments were written down. */
   get size(): number {
     return this.#spans.length
+  }
+
+  /** The member is in this generation from now on; only of groups in which who is not in the present one is out. */
+  joined(member: string, generation: number, atMs: number): void {
+    const known = this.#generations.get(member) ?? []
+    known.push({ generation, fromMs: atMs })
+    this.#generations.set(member, known)
   }
 
   assigned(member: string, partitions: readonly number[], atMs: number): void {
@@ -96,7 +109,7 @@ export class OwnershipJournal {
         for (const earlier of inOrder.slice(0, index)) {
           if (earlier.member === span.member) continue
           if (earlier.untilMs - CLOCK_GRAIN_MS <= span.fromMs) continue
-          if (earlier.ending === 'lost') fenced++
+          if (earlier.ending === 'lost' || this.#wereApart(earlier, span)) fenced++
           else
             violations.push(
               `partition ${partition}: ${span.member} from ${span.fromMs}, ${earlier.member} until ${earlier.untilMs} (${earlier.ending})`,
@@ -105,5 +118,23 @@ export class OwnershipJournal {
       })
     }
     return { violations, fenced }
+  }
+
+  /** Whether the members tell their generations, and had none in common while both owned the partition. */
+  #wereApart(earlier: Span, later: Span): boolean {
+    const untilMs = Math.min(earlier.untilMs, later.untilMs)
+    const one = this.#generationsIn(earlier.member, later.fromMs, untilMs)
+    const other = this.#generationsIn(later.member, later.fromMs, untilMs)
+    return one.length > 0 && other.length > 0 && !one.some((number) => other.includes(number))
+  }
+
+  #generationsIn(member: string, fromMs: number, untilMs: number): readonly number[] {
+    const known = this.#generations.get(member) ?? []
+    return known
+      .filter((one, index) => {
+        const endMs = known[index + 1]?.fromMs ?? Number.POSITIVE_INFINITY
+        return one.fromMs <= untilMs && endMs > fromMs
+      })
+      .map(({ generation }) => generation)
   }
 }

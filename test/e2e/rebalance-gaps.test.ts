@@ -25,7 +25,7 @@ const TOPIC = 'gaps'
 const SESSION_TIMEOUT_MS = 3_000
 const HEARTBEAT_MS = 500
 /** A gap may be longer than the longest of the undisturbed group by this, before it counts as a stop. */
-const SLACK_MS = 150
+const SLACK_MS = 250
 
 interface Watched {
   readonly kind: MemberKind
@@ -45,8 +45,8 @@ describe('a rebalance under load', needs(pythonMissing('2.16.1')), () => {
     const { bootstrap } = broker
     await shoal(['topics', 'create', TOPIC, '--partitions', String(PARTITIONS), '-b', bootstrap])
     await using client = await KafkaClient.open({ brokers: bootstrap })
-    const groups = kinds.map((kind) => watched(kind, `gaps-${kind}`, bootstrap))
-    const undisturbed = kinds.map((kind) => watched(kind, `undisturbed-${kind}`, bootstrap))
+    const groups = kinds.map((kind) => watched(kind, `gaps-${kind}`, broker))
+    const undisturbed = kinds.map((kind) => watched(kind, `undisturbed-${kind}`, broker))
     const all = [...undisturbed, ...groups]
     const members: GroupMember[] = []
     const start = async ({ kind, place }: Watched, name: string) => {
@@ -109,10 +109,11 @@ describe('a rebalance under load', needs(pythonMissing('2.16.1')), () => {
   })
 })
 
-function watched(kind: MemberKind, group: string, bootstrap: string): Watched {
+function watched(kind: MemberKind, group: string, broker: ShoalProcess): Watched {
   const times: number[][] = range(PARTITIONS).map(() => [])
   const place: Place = {
-    bootstrap,
+    bootstrap: broker.bootstrap,
+    url: broker.url,
     group,
     topic: TOPIC,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
