@@ -11,6 +11,7 @@ const questions = [
   'assignors',
   'groups',
   'restart',
+  'http',
 ]
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !questions.includes(name))

@@ -1,0 +1,198 @@
+/**
+ * The HTTP API under load: publishing 1, 100 and 1,000 messages a request over 1 and 8 connections, and working through a topic by
+ * poll and commit, and by poll and ack. Every answer leaves after the disk has what it rests on.
+ *
+ * 100-byte values, a topic of one partition, connections kept alive; the load is raw sockets in this process, so that it costs
+ * little. On one connection without pipelining each durable answer costs a sync of the disk and a round trip: rows with `depth`
+ * have so many requests under way on each connection. GoQueue's figures to compare with are in the question: it acknowledges
+ * before the disk. What it does not show: TLS, large messages, a slow network.
+ */
+
+import { ShoalProcess } from '../test/real/shoal.ts'
+import { contest, cpuSeconds, publish, type Contender, type Figures } from './contest.ts'
+import { HttpConnection, pressed } from './load/http-connection.ts'
+
+const SCALE = Number(process.env['SHOAL_BENCH_HTTP_SCALE'] ?? 1)
+const VALUE = 'x'.repeat(100)
+const MESSAGES = Math.round(20_000 * SCALE)
+const POLLED = 100
+
+await using broker = await ShoalProcess.start()
+const port = Number(new URL(broker.url).port)
+let names = 0
+
+interface Polled {
+  readonly offset: number
+  readonly receipt_handle: string
+}
+
+type Settle = (member: Member, messages: readonly Polled[]) => Promise<unknown>[]
+
+interface Member {
+  readonly connection: HttpConnection
+  readonly topic: string
+  readonly group: string
+  readonly generation: number
+  /** At most so many requests at a time. */
+  readonly depth: number
+}
+
+const commitEach: Settle = (member, messages) =>
+  messages
+    .map(
+      ({ offset }) =>
+        () =>
+          commit(member, offset + 1),
+    )
+    .map(inTurn(member.depth))
+const commitOnce: Settle = (member, messages) => [
+  commit(member, Math.max(...messages.map(({ offset }) => offset)) + 1),
+]
+const ackEach: Settle = ({ connection, depth }, messages) =>
+  messages
+    .map(
+      ({ receipt_handle }) =>
+        () =>
+          connection.request('POST', '/messages/ack', { receipt_handle }),
+    )
+    .map(inTurn(depth))
+const ackOnce: Settle = ({ connection }, messages) => [
+  connection.request('POST', '/messages/ack', {
+    receipt_handles: messages.map(({ receipt_handle }) => receipt_handle),
+  }),
+]
+
+const publishing: Contender[] = []
+for (const [batch, requests] of [
+  [1, 5_000],
+  [100, 1_000],
+  [1_000, 200],
+] as const)
+  for (const connections of [1, 8])
+    for (const depth of batch === 1 ? [1, 32] : [1])
+      publishing.push({
+        name: `publish ${batch} a request, ${connections} connection${connections === 1 ? '' : 's'}, depth ${depth}`,
+        turn: () =>
+          publishMany({ batch, connections, depth, requests: Math.round(requests * SCALE) }),
+      })
+
+const working: readonly Contender[] = [
+  { name: 'poll 100, commit each message', turn: () => work({ depth: 1, settle: commitEach }) },
+  {
+    name: 'poll 100, commit each message, depth 32',
+    turn: () => work({ depth: 32, settle: commitEach }),
+  },
+  { name: 'poll 100, commit once', turn: () => work({ depth: 1, settle: commitOnce }) },
+  { name: 'poll 100, ack each message', turn: () => work({ depth: 1, settle: ackEach }) },
+  {
+    name: 'poll 100, ack each message, depth 32',
+    turn: () => work({ depth: 32, settle: ackEach }),
+  },
+  { name: 'poll 100, ack once', turn: () => work({ depth: 1, settle: ackOnce }) },
+]
+
+const figures = await contest([...publishing, ...working])
+await publish('http', {
+  question:
+    'HTTP API, 100-byte messages, every answer after the disk: messages a second (GoQueue, before the disk: publish 6,500-7,000 on one connection, 10,200-12,000 on eight, 67,000-80,000 with 100 a request on eight; poll and commit 500-700; poll and ack 1,300-3,400)',
+  rows: [...figures].map(([what, row]) => ({ what, ...row })),
+})
+
+interface Publishing {
+  readonly batch: number
+  readonly connections: number
+  readonly depth: number
+  readonly requests: number
+}
+
+async function publishMany({ batch, connections, depth, requests }: Publishing): Promise<Figures> {
+  const open = await Promise.all(
+    Array.from({ length: connections }, () => HttpConnection.open(port)),
+  )
+  const topic = await createTopic(open[0])
+  const one = { value: VALUE }
+  const body = batch === 1 ? one : { messages: Array.from({ length: batch }, () => one) }
+  const started = await cpuSeconds(broker.pid)
+  const seconds = await pressed(open, { count: requests, depth }, (connection) =>
+    connection.request('POST', `/topics/${topic}/messages`, body),
+  )
+  const cpu = (await cpuSeconds(broker.pid)) - started
+  const { body: described } = await first(open).request('GET', `/topics/${topic}`)
+  const total = Number((JSON.parse(described) as { total_messages: number }).total_messages)
+  if (total !== requests * batch) throw new Error(`${total} of ${requests * batch} messages`)
+  for (const connection of open) connection.close()
+  return { messagesPerSecond: total / seconds, brokerMicrosPerMessage: (cpu / total) * 1e6 }
+}
+
+/** One member works through a topic; in the end everything is committed. */
+async function work({
+  depth,
+  settle,
+}: {
+  readonly depth: number
+  readonly settle: Settle
+}): Promise<Figures> {
+  const connection = await HttpConnection.open(port)
+  const topic = await createTopic(connection)
+  const messages = Array.from({ length: 1_000 }, () => ({ value: VALUE }))
+  for (let sent = 0; sent < MESSAGES; sent += 1_000)
+    await connection.request('POST', `/topics/${topic}/messages`, { messages })
+  const group = `${topic}-group`
+  const { body } = await connection.request('POST', `/groups/${group}/join`, {
+    member_id: 'm',
+    topics: [topic],
+    auto_offset_reset: 'earliest',
+  })
+  const { generation } = JSON.parse(body) as { generation: number }
+  const member = { connection, topic, group, generation, depth }
+  const started = await cpuSeconds(broker.pid)
+  const startMs = performance.now()
+  let done = 0
+  while (done < MESSAGES) {
+    const polled = await connection.request(
+      'GET',
+      `/groups/${group}/poll?member_id=m&max_messages=${POLLED}&timeout=5s`,
+    )
+    const got = (JSON.parse(polled.body) as { messages: readonly Polled[] }).messages
+    await Promise.all(settle(member, got))
+    done += got.length
+  }
+  const seconds = (performance.now() - startMs) / 1_000
+  const cpu = (await cpuSeconds(broker.pid)) - started
+  const { body: offsets } = await connection.request('GET', `/groups/${group}/offsets`)
+  const { topics } = JSON.parse(offsets) as { topics: Record<string, Record<string, number>> }
+  if (topics[topic]?.['0'] !== MESSAGES) throw new Error(`committed ${offsets} of ${MESSAGES}`)
+  connection.close()
+  return { messagesPerSecond: MESSAGES / seconds, brokerMicrosPerMessage: (cpu / MESSAGES) * 1e6 }
+}
+
+/** Starts a job when the one `depth` before it has ended. */
+function inTurn(depth: number) {
+  const running: Promise<unknown>[] = []
+  return (job: () => Promise<unknown>): Promise<unknown> => {
+    const before = running[running.length - depth] ?? Promise.resolve()
+    const run = before.then(job)
+    running.push(run)
+    return run
+  }
+}
+
+function commit({ connection, group, topic, generation }: Member, offset: number) {
+  return connection.request('POST', `/groups/${group}/offsets`, {
+    member_id: 'm',
+    generation,
+    offsets: { [topic]: { '0': offset } },
+  })
+}
+
+async function createTopic(connection: HttpConnection | undefined): Promise<string> {
+  const name = `http-${names++}`
+  await first([connection]).request('POST', '/topics', { name, num_partitions: 1 })
+  return name
+}
+
+function first(connections: readonly (HttpConnection | undefined)[]): HttpConnection {
+  const [connection] = connections
+  if (connection === undefined) throw new Error('there is a connection')
+  return connection
+}
