@@ -118,7 +118,7 @@ async function publishMany({ batch, connections, depth, requests }: Publishing):
   )
   const cpu = (await cpuSeconds(broker.pid)) - started
   const { body: described } = await first(open).request('GET', `/topics/${topic}`)
-  const total = Number((JSON.parse(described) as { total_messages: number }).total_messages)
+  const { total_messages: total } = JSON.parse(described) as { total_messages: number }
   if (total !== requests * batch) throw new Error(`${total} of ${requests * batch} messages`)
   for (const connection of open) connection.close()
   return { messagesPerSecond: total / seconds, brokerMicrosPerMessage: (cpu / total) * 1e6 }
