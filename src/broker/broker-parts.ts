@@ -233,6 +233,8 @@ async function openLogs(
     files: await openFiles(options),
     flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
     flushIntervalMs: settings.shoalFlushIntervalMs,
+    directWriteBytes: settings.shoalDirectWriteBytes,
+    maxDirectSegments: settings.shoalDirectWriteSegments,
     producerIdExpirationMs: settings.producerIdExpirationMs,
     // Memory needs no room held back, and a journal in it costs twice.
     ...(isKept ? {} : { checkpointBytes: MEMORY_CHECKPOINT_BYTES, reserveBytes: 0 }),

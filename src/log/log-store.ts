@@ -51,7 +51,7 @@ const DEFAULTS = {
   reserveBytes: 4 * 1024 * 1024,
   maxOpenFiles: 1_000,
   memoryBytes: 64 * 1024 * 1024,
-  directWriteBytes: 64 * 1024,
+  directWriteBytes: 512 * 1024,
   maxDirectSegments: 16,
 } as const
 

@@ -28,7 +28,7 @@ export interface LogStoreOptions {
   readonly flushIntervalMs?: number
   /**
    * Bytes that a segment must get in one flush to get them directly, past the journal: written once, for a sync more.
-   * Under policy `group` alone; default 64 KiB.
+   * Under policy `group` alone; default 512 KiB.
    */
   readonly directWriteBytes?: number
   /** Most segments that one flush writes directly, and syncs; default 16. 0 writes everything through the journal. */

@@ -26,7 +26,11 @@ describe('kafka-dump-log of Apache Kafka', needs(apacheKafkaMissing()), () => {
   before(async () => {
     // Small segments, so that some are rolled and their indexes complete.
     broker = await ShoalProcess.start({
-      settings: { 'log.segment.bytes': '1048576', 'log.index.interval.bytes': '4096' },
+      settings: {
+        'log.segment.bytes': '1048576',
+        'log.index.interval.bytes': '4096',
+        'shoal.direct.write.bytes': '65536',
+      },
     })
     await fill(broker.bootstrap)
     await broker.stop()

@@ -19,12 +19,14 @@ const PARTITIONS = 4
 const RECORDS_A_SEND = 10
 const READ_BACK_EVERY = 25
 const LARGE_EVERY = 5
-/** Makes a send large: 10 of it are more than `directWriteBytes`. */
+/** Makes a send large: 10 of it are more than the broker's `shoal.direct.write.bytes`. */
 const LARGE_KEY = Buffer.alloc(10_000, 'k')
 
 test(`${KILLS} SIGKILLs of the broker under load lose nothing that was acknowledged (seed ${SEED})`, async (context) => {
   const random = seededRandom(SEED)
-  await using broker = await ShoalProcess.start()
+  await using broker = await ShoalProcess.start({
+    settings: { 'shoal.direct.write.bytes': '65536' },
+  })
   const created = await shoal([
     'topics',
     'create',

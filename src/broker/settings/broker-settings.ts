@@ -92,6 +92,17 @@ export const brokerSettingTable = {
     'none',
   ]),
   'shoal.flush.interval.ms': int(1_000, 'longest time unsynced under the policy os', 1),
+  'shoal.direct.write.bytes': int(
+    524_288,
+    'bytes of one partition in one flush that are written once, for a sync more',
+    1,
+  ),
+  'shoal.direct.write.segments': int(
+    16,
+    'most partitions that one flush writes once; 0 writes everything through the journal',
+    0,
+    1_000,
+  ),
   'shoal.kafka.group.limits': boolean(
     false,
     "hold groups to Kafka's own least session timeout (45 s) and heartbeat interval (5 s)",
