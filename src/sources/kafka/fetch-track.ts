@@ -85,12 +85,11 @@ export function isRemade({ topicId, partition }: Track, { topics }: ClusterView)
 export function nodeToRead(track: Track, view: ClusterView, nowMs: number): number | null {
   const { topic, partition } = track.partition
   const known = view.topics.get(topic)?.partitions[partition]
+  if (known === undefined) return null
   const { replica } = track
-  const isThere = (node: number | null | undefined): node is number =>
-    typeof node === 'number' && view.brokers.has(node)
-  if (replica !== null && replica.untilMs > nowMs && isThere(replica.node))
-    if (known?.replicas.includes(replica.node) === true) return replica.node
-  return isThere(known?.leader) ? known.leader : null
+  if (replica !== null && replica.untilMs > nowMs)
+    if (known.replicas.includes(replica.node) && view.brokers.has(replica.node)) return replica.node
+  return known.leader !== null && view.brokers.has(known.leader) ? known.leader : null
 }
 
 /** @param rackId where this consumer is; empty: read from leaders */

@@ -56,6 +56,12 @@ const REPLICA_REST_MS = 10_000
 
 const FETCH_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
 const NO_BYTES = new Uint8Array(0)
+/** What the user can do, beside reading the reason. */
+const REMEDIES: { readonly [code in ErrorCode]?: string } = {
+  SHOAL_DECOMPRESSION_LIMIT:
+    '; if it is to be trusted, raise fetch.maxDecompressedBytes, else set the group past it',
+  SHOAL_CORRUPT_BATCH: '; restore it on the broker, or leave it out by setting the group past it',
+}
 /** Damaged answers in a row for one partition that end the session: damage on the way is rarer than damage on disk. */
 const MAX_DAMAGED = 3
 /** What came as it was sent and cannot be read will not be readable the next time either. */
@@ -374,11 +380,7 @@ export class Fetcher {
     this.#goBack(track, offset)
     if (track.damaged >= MAX_DAMAGED || FINAL.includes(code)) {
       track.waitsFor = 'the end'
-      const remedy =
-        code === 'SHOAL_DECOMPRESSION_LIMIT'
-          ? '; if it is to be trusted, raise fetch.maxDecompressedBytes, else set the group past it'
-          : ''
-      const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}${remedy}`
+      const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}${REMEDIES[code] ?? ''}`
       this.#events.failed(
         new ShoalError(code, reason, { cause: error, details: { topic, partition, offset } }),
       )

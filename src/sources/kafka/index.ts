@@ -25,6 +25,7 @@ export type {
   FetchOptions,
   KafkaAssignorName,
   KafkaClusterOptions,
+  KafkaGroupProtocol,
   KafkaPorts,
   KafkaSourceOptions,
 } from './options.ts'
