@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { topicConfigTable } from '../src/broker/index.ts'
 import { httpPage } from '../scripts/http-page.ts'
 import { configurationPage, errorsPage, protocolPage } from '../scripts/generate-docs.ts'
 
@@ -44,3 +45,10 @@ function docsPages(): readonly string[] {
     .filter((file) => file.endsWith('.md'))
     .map((file) => `docs/${file}`)
 }
+
+test('docs/delivery.md has each delivery config of topics, with its default', () => {
+  const text = page('delivery.md')
+  for (const [name, { default: value }] of Object.entries(topicConfigTable))
+    if (name.startsWith('shoal.delivery.'))
+      assert.match(text, new RegExp(`^\\| \`${name}\` \\| ${value} \\|`, 'm'))
+})

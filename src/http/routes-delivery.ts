@@ -15,7 +15,7 @@ const MOST_HANDLES = 1_000
 const LONGEST_MS = 12 * 3_600_000
 const LONGEST_REASON = 1_000
 
-const handle = z.string().min(1).max(4_096).meta({ description: 'as the poll gave it' })
+const handle = z.string().min(1).max(8_192).meta({ description: 'as the poll gave it' })
 
 const handles = {
   receipt_handle: handle.optional(),

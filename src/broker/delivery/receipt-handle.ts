@@ -25,8 +25,8 @@ export interface Receipt {
 const MACHINE = 'receipt-key'
 const KEY_BYTES = 32
 const SIGNATURE_BYTES = 16
-/** Group, member and topic ids have limits of their own; what is longer was not made here. */
-const MAX_HANDLE_LENGTH = 4_096
+/** Ids of groups and members have at most 255 characters over HTTP, 6 bytes each at worst; what is longer was not made here. */
+const MAX_HANDLE_LENGTH = 8_192
 
 export class ReceiptKey {
   #key: Uint8Array | null = null
