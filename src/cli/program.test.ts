@@ -23,6 +23,7 @@ const commands = [
   'groups',
   'groups list',
   'groups describe',
+  'kafka-consumer-groups',
   'groups lag',
   'groups timeline',
   'groups reset',

@@ -10,6 +10,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addGroups } from './commands/groups.ts'
 import { addLedger } from './commands/ledger.ts'
+import { addKafkaConsumerGroups } from './commands/kafka-consumer-groups.ts'
 import { addProduce } from './commands/produce.ts'
 import { addRun } from './commands/run.ts'
 import { addServe } from './commands/serve.ts'
@@ -62,6 +63,7 @@ function commandTree(io: Io): Command {
   addProduce(program, io)
   addConsume(program, io)
   addGroups(program, io)
+  addKafkaConsumerGroups(program, io)
   for (const command of everyCommand(program)) inherit(command, io)
   return program
 }

@@ -271,7 +271,7 @@ async function tellFailures(
   if (isLive(group)) io.err(`shoal: ${liveGroupText(group)}\n`)
 }
 
-async function readOffsets(io: Io, path: string): Promise<readonly NewOffset[]> {
+export async function readOffsets(io: Io, path: string): Promise<readonly NewOffset[]> {
   const file = resolve(io.cwd, path)
   try {
     const { size } = await stat(file)
