@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import {
+  bodyProblems,
   brokerRoutes,
   commonProblems,
   type Example,
@@ -33,7 +34,8 @@ export function httpPage(): string {
 ${sections.join('\n')}
 ## Refusals
 
-Any operation may answer: ${commonProblems.map((code) => `\`${code}\``).join(', ')}.
+Any operation may answer: ${commonProblems.map((code) => `\`${code}\``).join(', ')}; one that takes
+a body also: ${bodyProblems.map((code) => `\`${code}\``).join(', ')}.
 
 | code | status | meaning |
 | --- | --- | --- |

@@ -16,6 +16,7 @@ export { nearest } from './nearest.ts'
 export { HttpListener, httpLimitDefaults, type HttpLimits } from './node-server.ts'
 export { type DocumentInfo, openApiDocument } from './openapi.ts'
 export {
+  bodyProblems,
   commonProblems,
   type FieldProblem,
   Problem,

@@ -25,6 +25,8 @@ export interface HttpLimits {
   readonly requestTimeoutMs: number
   /** How long an idle connection is kept, milliseconds; default 60,000. */
   readonly keepAliveTimeoutMs: number
+  /** How long nothing may pass on a connection that works, a poll among them or an answer that nobody reads; default 120,000. */
+  readonly idleTimeoutMs: number
   /** How long a peer may take for its last answer when the server closes, milliseconds; default 5,000. */
   readonly closeGraceMs: number
 }
@@ -35,6 +37,7 @@ export const httpLimitDefaults: HttpLimits = {
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 30_000,
   keepAliveTimeoutMs: 60_000,
+  idleTimeoutMs: 120_000,
   closeGraceMs: 5_000,
 }
 
@@ -77,6 +80,7 @@ export class HttpListener {
       (incoming, outgoing) => carry(options, incoming, outgoing),
     )
     server.maxConnections = limits.maxConnections
+    server.timeout = limits.idleTimeoutMs
     await listen(server, options.address)
     // What fails from now on is one connection that could not be accepted, never the listener.
     server.on('error', (error) =>

@@ -5,7 +5,7 @@
  */
 
 import { z } from 'zod'
-import { commonProblems, type ProblemCode, problemTable } from './problems.ts'
+import { bodyProblems, commonProblems, type ProblemCode, problemTable } from './problems.ts'
 import type { Example, Route, RouteTable } from './route.ts'
 
 export interface DocumentInfo {
@@ -115,9 +115,10 @@ function namedExamples(
 }
 
 /** The refusals by status: several codes may share one. */
-function refusals({ problems }: Route): Json {
+function refusals({ problems, body }: Route): Json {
   const byStatus = new Map<number, ProblemCode[]>()
-  for (const code of [...problems, ...commonProblems]) {
+  const always = body === undefined ? commonProblems : [...bodyProblems, ...commonProblems]
+  for (const code of [...problems, ...always]) {
     const { status } = problemTable[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }

@@ -82,6 +82,14 @@ export const commonProblems: readonly ProblemCode[] = [
   'UNAVAILABLE',
 ]
 
+/** What any operation that takes a body may answer besides. */
+export const bodyProblems: readonly ProblemCode[] = [
+  'BODY_NOT_JSON',
+  'BODY_TOO_LARGE',
+  'NOT_JSON_CONTENT',
+  'IDEMPOTENCY_KEY_REUSED',
+]
+
 /** One thing that is wrong with a request: where (`body.topics.0`) and what. */
 export interface FieldProblem {
   readonly path: string

@@ -25,8 +25,8 @@ const member = z
     client_id: z.string(),
     instance_id: z.string().nullable(),
     protocol: z
-      .enum(['classic', 'consumer', 'http'])
-      .meta({ description: 'classic or consumer (KIP-848): a Kafka client' }),
+      .enum(['classic', 'consumer', 'share', 'http'])
+      .meta({ description: 'classic, consumer (KIP-848) or share: a Kafka client' }),
     generation: z.int().meta({ description: 'that the member has reached' }),
     target_partitions: partitionLists
       .optional()

@@ -158,7 +158,7 @@ export const memberRoutes = {
     params,
     body: memberRef,
     response: heartbeatResponse,
-    problems: ['UNKNOWN_GROUP', 'UNKNOWN_MEMBER', 'STALE_GENERATION'],
+    problems: ['UNKNOWN_GROUP', 'UNKNOWN_MEMBER', 'STALE_GENERATION', 'GROUP_TYPE'],
     examples: [
       {
         name: 'nothing new',
@@ -186,7 +186,7 @@ export const memberRoutes = {
     response: z
       .strictObject({ status: z.literal('left'), left: z.literal(true) })
       .meta({ id: 'LeaveResponse' }),
-    problems: ['UNKNOWN_GROUP', 'UNKNOWN_MEMBER'],
+    problems: ['UNKNOWN_GROUP', 'UNKNOWN_MEMBER', 'GROUP_TYPE'],
     examples: [
       {
         name: 'consumer-1',
@@ -232,6 +232,7 @@ export const memberRoutes = {
       'UNKNOWN_GROUP',
       'UNKNOWN_MEMBER',
       'STALE_GENERATION',
+      'GROUP_TYPE',
       'NO_OFFSET',
       'STORAGE_DAMAGED',
     ],

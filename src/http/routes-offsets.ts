@@ -90,6 +90,7 @@ export const offsetRoutes = {
       'STALE_GENERATION',
       'NOT_ASSIGNED',
       'GROUP_NOT_EMPTY',
+      'GROUP_TYPE',
       'OFFSET_OUT_OF_RANGE',
     ],
     examples: [

@@ -50,6 +50,7 @@ export function groupJson(
   topics: Topics,
   listed: ListedGroup,
 ): JsonGroup {
+  if (listed.groupType === 'share') return shareJson(coordinator, listed.groupId)
   const consumer = coordinator.consumerGroup(listed.groupId)
   return consumer === undefined ? classicJson(coordinator, listed) : consumerJson(consumer, topics)
 }
@@ -142,6 +143,35 @@ function classicJson(coordinator: GroupCoordinator, listed: ListedGroup): JsonGr
     }),
     protocol: 'classic',
     ...(protocolData === '' ? {} : { assignor: protocolData }),
+  }
+}
+
+/** Members of a share group share partitions: each has all that is assigned to it, and others may have the same. */
+function shareJson(coordinator: GroupCoordinator, groupId: string): JsonGroup {
+  const described = coordinator.describeShare(groupId)
+  const subscribed = described.members.flatMap((member) => member.subscribedTopicNames)
+  return {
+    group_id: groupId,
+    state: described.groupState === 'Stable' ? 'stable' : 'empty',
+    generation: described.groupEpoch,
+    members: described.members.map((member) => {
+      const { topicPartitions } = member.assignment
+      return {
+        member_id: member.memberId,
+        client_host: hostText(member.clientHost),
+        assigned_partitions: Object.fromEntries(
+          topicPartitions.map(({ topicName, partitions }) => [topicName, [...partitions]]),
+        ),
+        client_id: member.clientId,
+        instance_id: null,
+        protocol: 'share' as const,
+        generation: member.memberEpoch,
+        idle: topicPartitions.length === 0,
+      }
+    }),
+    protocol: 'share',
+    ...(described.assignorName === '' ? {} : { assignor: described.assignorName }),
+    topics: [...new Set(subscribed)].sort(),
   }
 }
 

@@ -83,6 +83,11 @@ export function memberOf(
   const member = group?.members.get(memberId)
   if (group !== undefined && member !== undefined && member.profile.http !== null)
     return { group, member }
+  if (groups.peek((coordinator) => coordinator.isEmptyShareGroup(groupId)) !== undefined)
+    return problem(
+      'GROUP_TYPE',
+      `the group ${groupId} is a share group; its members are Kafka clients`,
+    )
   const exists = groups.peek((coordinator) => coordinator.timeline(groupId)) !== undefined
   return exists
     ? problem('UNKNOWN_MEMBER', `${memberId} is not a member of group ${groupId}; join it again`)

@@ -6,6 +6,7 @@ import {
   consumerGroupDescribe,
   consumerGroupHeartbeat,
   offsetCommit,
+  shareGroupHeartbeat,
 } from '../../protocol/index.ts'
 import { HttpFixture } from './http-fixture.ts'
 
@@ -127,4 +128,34 @@ test('the member id of a Kafka client is not taken over', async () => {
   assert.deepEqual([status, body.code], [409, 'MEMBER_FENCED'])
   const beat = await http.post(`/groups/${GROUP}/heartbeat`, { member_id: 'kafka' })
   assert.equal(beat.body.code, 'UNKNOWN_MEMBER')
+})
+
+test('a share group is shown with its members, and is no group to join over HTTP', async () => {
+  await using http = await HttpFixture.open()
+  await http.post('/topics', { name: 'orders', num_partitions: 2 })
+  await http.broker.ask(shareGroupHeartbeat, 1, {
+    groupId: 'shares',
+    memberId: 'kafka',
+    memberEpoch: 0,
+    rackId: null,
+    subscribedTopicNames: ['orders'],
+  })
+  const { body } = await http.get('/groups/shares')
+  assert.deepEqual(
+    [body.state, body.protocol, body.topics, body.members[0]?.assigned_partitions],
+    ['stable', 'share', ['orders'], { orders: [0, 1] }],
+  )
+  assert.equal((await http.get('/groups')).body.groups[0].protocol, 'share')
+  const member = { member_id: 'kafka' }
+  for (const [path, sent] of [
+    ['join', { ...member, topics: ['orders'] }],
+    ['heartbeat', member],
+    ['leave', member],
+    ['offsets', { offsets: { orders: { '0': 0 } } }],
+  ] as const) {
+    const refused = await http.post(`/groups/shares/${path}`, sent)
+    assert.deepEqual([refused.status, refused.body.code], [409, 'GROUP_TYPE'], path)
+  }
+  const refused = await http.delete('/groups/shares')
+  assert.match(refused.body.error, /has members: kafka;/)
 })

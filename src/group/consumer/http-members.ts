@@ -50,7 +50,8 @@ export function isBehind(group: ConsumerGroup, member: ConsumerMember): boolean 
   return group.groupEpoch !== member.memberEpoch || member.state === 'unreleased'
 }
 
-/** Members for whom no partition is left. */
+/** Members for whom no partition is left. In a paused group nobody has any, and nobody is idle. */
 export function idleMembers(group: ConsumerGroup): readonly string[] {
+  if (group.pause !== null) return []
   return [...group.members.keys()].filter((id) => isEmpty(group.targets.get(id) ?? NO_PARTITIONS))
 }
