@@ -2,7 +2,7 @@
  * Coordinators with one part broken on purpose: the checker must notice each, or its silence means nothing.
  */
 
-import { GroupCoordinator } from '../../src/group/index.ts'
+import { GroupCoordinator, httpBeat } from '../../src/group/index.ts'
 import type {
   GroupDecision,
   GroupRecord,
@@ -20,6 +20,7 @@ export const wholeBuild: CoordinatorBuild = {
   create: (options) => new GroupCoordinator(options),
   recover: (records) => records,
   answersBeforeFlush: false,
+  httpBeat,
 }
 
 /** Writes down whatever a member asks to have committed. */
@@ -121,6 +122,11 @@ export const brokenCoordinators: readonly CoordinatorBuild[] = [
     ...wholeBuild,
     name: 'tells a member of an earlier generation that all is well',
     create: (options) => new MildHeartbeats(options),
+  },
+  {
+    ...wholeBuild,
+    name: 'does not believe an HTTP member what it still works on',
+    httpBeat: (member, { generation }) => httpBeat(member, { generation, owned: null }),
   },
 ]
 

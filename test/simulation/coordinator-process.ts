@@ -9,7 +9,7 @@ import { type Random, randomBelow } from '../../src/core/index.ts'
 import type { TestTopics } from '../../src/group/fixture.test.ts'
 import type { Agenda } from './agenda.ts'
 import type { Asked, CoordinatorChecker } from './coordinator-checker.ts'
-import type { CoordinatorShell, Hear } from './coordinator-shell.ts'
+import type { CoordinatorShell, Hear, HttpHeartbeat } from './coordinator-shell.ts'
 
 export interface Network {
   readonly agenda: Agenda
@@ -66,7 +66,22 @@ export class Process {
 
   /** What hears is told once: the answer, or null when none came in time. */
   send(request: Asked, timeoutMs: number, hear: Hear): void {
-    const { agenda, faults, shell, checker } = this.network
+    const { shell } = this.network
+    this.#send((answered) => shell.ask(request, answered), mayRepeat(request), { timeoutMs, hear })
+  }
+
+  /** A heartbeat over HTTP. */
+  sendHttp(beat: HttpHeartbeat, timeoutMs: number, hear: Hear): void {
+    const { shell } = this.network
+    this.#send((answered) => shell.askHttp(beat, answered), true, { timeoutMs, hear })
+  }
+
+  #send(
+    ask: (answered: Hear) => void,
+    isRepeatable: boolean,
+    { timeoutMs, hear }: { readonly timeoutMs: number; readonly hear: Hear },
+  ): void {
+    const { agenda, faults, checker } = this.network
     const life = this.#life
     let isOver = false
     const end: Hear = (response) => {
@@ -77,7 +92,7 @@ export class Process {
     const arrive = (isHeard: boolean) =>
       agenda.after(this.#travelMs(), () => {
         if (isOver) return
-        shell.ask(request, (response) => {
+        ask((response) => {
           if (!isHeard) return
           if (response !== null && this.#happens(faults.loss)) return checker.count('answer lost')
           agenda.after(this.#delayMs(), () => end(response))
@@ -85,7 +100,7 @@ export class Process {
       })
     this.after(timeoutMs, () => end(null))
     if (this.#happens(faults.loss)) return checker.count('request lost')
-    if (mayRepeat(request) && this.#happens(faults.repeat)) {
+    if (isRepeatable && this.#happens(faults.repeat)) {
       checker.count('repeated')
       arrive(false)
     }

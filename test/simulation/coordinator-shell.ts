@@ -6,8 +6,12 @@
  */
 
 import { type Random, randomBelow } from '../../src/core/index.ts'
-import { decodeGroupRecord, encodeGroupRecord } from '../../src/group/index.ts'
+import { beatRequest } from '../../src/group/consumer/fixture.test.ts'
+import { decodeGroupRecord, encodeGroupRecord, partitionListOf } from '../../src/group/index.ts'
+import type { httpBeat } from '../../src/group/index.ts'
 import type {
+  ConsumerHeartbeatResponse,
+  ConsumerMember,
   GroupCoordinator,
   GroupCoordinatorOptions,
   GroupDecision,
@@ -15,6 +19,7 @@ import type {
   GroupRequest,
   GroupResponse,
   GroupTopic,
+  TopicIdPartitions,
 } from '../../src/group/index.ts'
 import type { Agenda } from './agenda.ts'
 import type { Asked, CoordinatorChecker } from './coordinator-checker.ts'
@@ -26,6 +31,16 @@ export interface CoordinatorBuild {
   /** What a restart makes of the records that it finds. */
   readonly recover: (records: readonly GroupRecord[]) => readonly GroupRecord[]
   readonly answersBeforeFlush: boolean
+  /** What the heartbeat of an HTTP member says in KIP-848's words. */
+  readonly httpBeat: typeof httpBeat
+}
+
+/** As `broker/http/` gets it. */
+export interface HttpHeartbeat {
+  readonly groupId: string
+  readonly memberId: string
+  readonly generation: number
+  readonly owned: readonly TopicIdPartitions[]
 }
 
 /** Null: the connection broke. */
@@ -86,6 +101,50 @@ export class CoordinatorShell {
       },
       () => hear(null),
     )
+  }
+
+  /**
+   * A heartbeat over HTTP arrives: looked up, told and looked at again in one turn, as `broker/http/` does it. A stale
+   * generation is refused with the present one.
+   */
+  askHttp({ groupId, memberId, generation, owned }: HttpHeartbeat, hear: Hear): void {
+    const { build } = this.#options
+    this.#awake(
+      () => {
+        const before = this.#memberOf(groupId, memberId)
+        const said = before === undefined ? null : build.httpBeat(before, { generation, owned })
+        const memberEpoch = said?.memberEpoch ?? generation
+        const topicPartitions = said?.topicPartitions ?? owned
+        const request = beatRequest({ groupId, memberId, memberEpoch, topicPartitions })
+        if (before !== undefined && said === null) {
+          const refusal = {
+            errorCode: 'FENCED_MEMBER_EPOCH',
+            memberEpoch: before.memberEpoch,
+          } as const
+          return this.#park(request, { ...NOTHING_NEW, ...refusal }, hear)
+        }
+        // What needs no flush is answered at once, within `ask`.
+        let after: ConsumerMember | undefined
+        this.ask(request, (response) => {
+          after ??= this.#memberOf(groupId, memberId)
+          hear(after === undefined ? response : withAssignment(response, after))
+        })
+        after ??= this.#memberOf(groupId, memberId)
+      },
+      () => hear(null),
+    )
+  }
+
+  #memberOf(groupId: string, memberId: string): ConsumerMember | undefined {
+    return this.coordinator.consumerGroup(groupId)?.members.get(memberId)
+  }
+
+  /** A refusal rests on what may not be flushed yet. */
+  #park(request: Asked, response: GroupResponse, hear: Hear): void {
+    const { agenda, build } = this.#options
+    const recordCount = build.answersBeforeFlush ? 0 : this.#records.length
+    this.#parked.push({ request, response, hear, recordCount, sinceMs: agenda.nowMs })
+    this.#release()
   }
 
   /** How long the oldest request waits that has no answer. */
@@ -221,4 +280,27 @@ export class CoordinatorShell {
       this.#timers.set(key, cancel)
     }
   }
+}
+
+const NOTHING_NEW = {
+  kind: 'consumer-heartbeat',
+  errorMessage: null,
+  memberId: null,
+  heartbeatIntervalMs: 0,
+  assignment: null,
+} as const
+
+/** Over HTTP the whole assignment is in every answer, with the epoch that belongs to it. */
+function withAssignment(
+  response: GroupResponse | null,
+  member: ConsumerMember,
+): GroupResponse | null {
+  if (response?.kind !== 'consumer-heartbeat' || response.errorCode !== 'NONE') return response
+  const { memberEpoch, assigned } = member
+  const whole: ConsumerHeartbeatResponse = {
+    ...response,
+    memberEpoch,
+    assignment: { topicPartitions: partitionListOf(assigned) },
+  }
+  return whole
 }

@@ -3,7 +3,7 @@
  *
  *   eager         classic members, `range`
  *   cooperative   classic members, `cooperative-sticky`
- *   mixed         KIP-848 members, in some seeds with cooperative classic ones: it migrates while it runs
+ *   mixed         KIP-848 members and HTTP members, in some seeds with cooperative classic ones: it migrates while it runs
  *
  * In each some members are static. Then faults end, and every group must settle in a time that its timeouts bound.
  */
@@ -14,6 +14,7 @@ import { Agenda } from './agenda.ts'
 import { CoordinatorChecker } from './coordinator-checker.ts'
 import { ClassicMember } from './coordinator-classic-member.ts'
 import { ConsumerMember } from './coordinator-consumer-member.ts'
+import { HttpMember } from './coordinator-http-member.ts'
 import type { Network } from './coordinator-process.ts'
 import { type CoordinatorBuild, CoordinatorShell } from './coordinator-shell.ts'
 import {
@@ -157,8 +158,9 @@ class World {
         topics: GROUPS[groupId] ?? [],
         isStatic,
       }
-      return isClassic
-        ? new ClassicMember(options, { isEager: groupId === 'eager' })
+      if (isClassic) return new ClassicMember(options, { isEager: groupId === 'eager' })
+      return this.#below(3) === 0
+        ? new HttpMember({ ...options, isStatic: false })
         : new ConsumerMember(options)
     })
   }
