@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { startSharePartition } from '../../group/index.ts'
 import { SimDisk } from '../../log/index.ts'
 import { deleteTopics } from '../../protocol/index.ts'
 import { DeliveryFixture, refusalsOf, settled, valuesOf } from './delivery-fixture.test.ts'
@@ -297,3 +298,14 @@ async function withRecords(
   if (count > 0) await fixture.publish(...Array.from({ length: count }, (_, index) => `v${index}`))
   return fixture
 }
+
+test('deliveries of a topic that is gone are forgotten by the next start, if a crash kept that from happening', async () => {
+  const disk = new SimDisk()
+  await using before = await withRecords(1, {}, disk)
+  const id = { groupId: 'g', topicId: 'AAAAAAAAAAAAAAAAAAAAAA', partition: 0 }
+  before.context.groups.recordDeliveries(id, [startSharePartition(id, null, 0)])
+  await before.poll()
+  await using fixture = await DeliveryFixture.reopen(disk.afterCrash('nothing', 1))
+  const topicIds = Array.from(fixture.context.groups.shares.all(), ({ topicId }) => topicId)
+  assert.deepEqual(topicIds, [fixture.topic().topicId])
+})

@@ -99,19 +99,25 @@ export class DeliveryService implements Deliveries {
       },
       record: (id, records) => groups.recordDeliveries(id, records),
       watch: () => this.#stalls.watch(),
+      closing: this.#gone.signal,
       deadLettersDue: (slot) => this.#letters.due(slot),
       slotOf: (groupId, partition) => this.#slotOf({ groupId, ...partition }),
     }
     groups.onRecords((records) => this.#recorded(records))
   }
 
-  /** Call once, when the journal is replayed: goes on with the dead letters that a crash left. */
+  /**
+   * Call once, when the journal is replayed: goes on with the dead letters that a crash left, and with the end of topics
+   * that it cut in two.
+   */
   start(): void {
-    for (const partition of this.#options.groups.shares.all())
-      if (dueDeadLetters(partition).length > 0) {
-        const { groupId, topicId, partition: index } = partition
-        this.#letters.due(this.#slotOf({ groupId, topicId, partition: index }))
-      }
+    const { groups, topics } = this.#options
+    for (const share of groups.shares.all()) {
+      const { groupId, topicId, partition } = share
+      const id = { groupId, topicId, partition }
+      if (topics.table.byId(topicId) === undefined) this.forget(id)
+      else if (dueDeadLetters(share).length > 0) this.#letters.due(this.#slotOf(id))
+    }
   }
 
   async poll(poll: DeliveryPoll): Promise<DeliveryPollResult> {
@@ -131,8 +137,7 @@ export class DeliveryService implements Deliveries {
   /** The same as `poll`, as batches. The caller waits for the flush before it answers. */
   acquire(request: PollRequest): Promise<readonly PolledPartition[]> {
     this.#requireOpen()
-    const signal = AbortSignal.any([request.signal, this.#gone.signal])
-    return pollPartitions({ ...request, signal }, this.#world)
+    return pollPartitions(request, this.#world)
   }
 
   async settle(

@@ -30,6 +30,8 @@ export interface PollRequest extends Omit<DeliveryPoll, 'start'> {
 export interface PollWorld extends AcquireWorld {
   readonly topics: TopicService
   readonly timers: Timers
+  /** Aborts when the broker closes. */
+  readonly closing: AbortSignal
   slotOf(groupId: string, partition: DeliveryPartition): PartitionSlot
 }
 
@@ -54,7 +56,7 @@ export async function pollPartitions(
   world: PollWorld,
 ): Promise<readonly PolledPartition[]> {
   const { signal, maxWaitMs } = request
-  const wait = new Wait(signal, maxWaitMs, world.timers)
+  const wait = new Wait([signal, world.closing], maxWaitMs, world.timers)
   try {
     for (;;) {
       const looked: Looked[] = []
@@ -108,7 +110,7 @@ async function lookAt(
   looked: Looked[],
 ): Promise<Acquired | Exclude<PolledPartition['problem'], null> | null> {
   // Who is gone takes nothing with it.
-  if (request.signal.aborted) return null
+  if (request.signal.aborted || world.closing.aborted) return null
   const { topicId, partition } = slot.id
   const topic = world.topics.table.byId(topicId)
   if (topic === undefined) return UNKNOWN
@@ -129,7 +131,7 @@ const UNKNOWN = 'UNKNOWN_TOPIC_OR_PARTITION'
 /** Wakes a poll: something changed, the time is over, or the client is gone. */
 class Wait {
   isOver: boolean
-  readonly #signal: AbortSignal
+  readonly #signals: readonly AbortSignal[]
   readonly #timer: { cancel(): void } | null
   #wake: () => void = () => {}
   readonly #end = () => {
@@ -137,11 +139,12 @@ class Wait {
     this.#wake()
   }
 
-  constructor(signal: AbortSignal, maxWaitMs: number, timers: Timers) {
-    this.#signal = signal
-    this.isOver = signal.aborted || maxWaitMs <= 0
+  /** Not `AbortSignal.any`: the broker's lives as long as the broker, and every poll would hang on to it. */
+  constructor(signals: readonly AbortSignal[], maxWaitMs: number, timers: Timers) {
+    this.#signals = signals
+    this.isOver = maxWaitMs <= 0 || signals.some(({ aborted }) => aborted)
     this.#timer = this.isOver ? null : timers.schedule(maxWaitMs, this.#end)
-    signal.addEventListener('abort', this.#end, { once: true })
+    for (const signal of signals) signal.addEventListener('abort', this.#end, { once: true })
   }
 
   async forChange(looked: readonly Looked[]): Promise<void> {
@@ -158,6 +161,6 @@ class Wait {
 
   close(): void {
     this.#timer?.cancel()
-    this.#signal.removeEventListener('abort', this.#end)
+    for (const signal of this.#signals) signal.removeEventListener('abort', this.#end)
   }
 }
