@@ -4,8 +4,9 @@
 
 export { VirtualClock, type VirtualClockOptions } from '../core/index.ts'
 export type { CrashModel } from '../log/index.ts'
-export { passTime, TestBroker } from './broker/test-broker.ts'
+export { TestBroker } from './broker/test-broker.ts'
 export type { CrashOptions, TestBrokerOptions, TestRecord } from './broker/test-broker.ts'
+export { passTime } from './broker/world.ts'
 export { crashLedger } from './ledger/crash-ledger.ts'
 export type {
   CrashLedgerOptions,

@@ -29,13 +29,27 @@ describe('shoal doctor', () => {
       source: broker.source('orders'),
       handle: () => {},
     })
-    const members = await Promise.all([1, 2, 3].map(() => definition.start()))
+    const members = await Promise.all([1, 2].map(() => definition.start()))
+    await waitFor(async () => {
+      const { stdout } = await shoal(['doctor', 'crowded', '-b', broker.bootstrap])
+      return stdout === 'nothing is wrong\n'
+    })
+    const place = await mkdtemp(join(folder, 'idle-'))
+    await writeFile(join(place, 'worker.mjs'), 'export function handle() {}\n')
+    const settings = ['-b', broker.bootstrap, '-g', 'crowded', '-t', 'orders']
+    await using third = startShoal(['run', 'worker.mjs', ...settings], {
+      cwd: place,
+      env: { SHOAL_CONSUMER_CLIENT_ID: 'third' },
+    })
     const said = await waitFor(async () => {
       const { exitCode, stdout } = await shoal(['doctor', 'crowded', '-b', broker.bootstrap])
       return exitCode === 1 && stdout
     })
     assert.match(said, /^WARN {2}crowded: 3 members for 2 partitions: 1 idle .* \[idle-members\]$/m)
     assert.match(said, /^ +fix: at most as many members as partitions/m)
+    // A service says it by itself: the last to come takes nothing from those that are there.
+    assert.match(said, /1 idle \(third\)/)
+    await third.until(({ stderr }) => stderr.includes('This member has no partition: '))
     for (const member of members) await member.drain()
   })
 

@@ -63,6 +63,16 @@ describe('the lag watch', () => {
     hook.resolve()
     await closing
     assert.equal(closed.count, 1)
+    assert.equal(clock.pendingCount, 0)
+  })
+
+  test('does not wait for a hook that never ends', async () => {
+    const { watch, clock, at } = watched(() => new Promise(() => {}))
+    at.end = 500
+    await clock.advance(INTERVAL_MS)
+    const closing = watch[Symbol.asyncDispose]()
+    await clock.advance(5_000)
+    await closing
   })
 })
 

@@ -8,7 +8,7 @@
 import type { GroupLag, LagFacts } from '../../admin/index.ts'
 import { groupLag } from '../../admin/index.ts'
 import type { Clock, Logger, Timer, Timers } from '../../core/index.ts'
-import { messageOf } from '../../core/index.ts'
+import { messageOf, sleep } from '../../core/index.ts'
 import type { LagAlert, LagRule } from './lag-rules.ts'
 import { LagRules } from './lag-rules.ts'
 
@@ -29,6 +29,9 @@ export interface LagWatchOptions {
   /** Never rejects. */
   tell(alert: LagAlert): Promise<void>
 }
+
+/** How long hooks may go on when the service stops. */
+const HOOK_GRACE_MS = 5_000
 
 export class LagWatch implements AsyncDisposable {
   readonly #options: LagWatchOptions
@@ -57,13 +60,16 @@ export class LagWatch implements AsyncDisposable {
     return this.#rules.firing
   }
 
-  /** Waits for the hooks that were begun. */
+  /** Waits for the hooks that were begun, a few seconds at most: a service that stops has a grace period. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true
     this.#timer?.cancel()
     await this.#looking
     await this.#reader?.close()
-    await Promise.all(this.#telling)
+    const limit = new AbortController()
+    const told = Promise.all(this.#telling).then(() => limit.abort())
+    await Promise.race([told, sleep(this.#options.timers, HOOK_GRACE_MS, limit.signal)])
+    limit.abort()
   }
 
   async #look(): Promise<void> {

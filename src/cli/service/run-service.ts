@@ -14,6 +14,7 @@ import { kafka } from '../../sources/kafka/index.ts'
 import { ServiceMetrics } from '../metrics/service-metrics.ts'
 import type { ServiceConfig } from '../config/schema.ts'
 import { type AlertFunction, tellHooks } from './alert-hooks.ts'
+import { warnWhenIdle } from './idle-warning.ts'
 import { LagWatch } from './lag-watch.ts'
 import { openMonitor } from './monitor.ts'
 import { assessReadiness } from './readiness.ts'
@@ -94,7 +95,7 @@ function define(
   })
 }
 
-/** Metrics, probes and the lag watch, where the configuration asks for them; disposed of when the service has ended. */
+/** The idle warning, and metrics, probes and the lag watch where the configuration asks for them, until the service has ended. */
 async function watchOver(
   run: ServiceRun,
   cluster: KafkaClusterOptions,
@@ -103,6 +104,17 @@ async function watchOver(
   const { config, clock, timers, logger, stop } = run
   const { metrics, consumer } = config
   const watching = new AsyncDisposableStack()
+  watching.use(
+    warnWhenIdle({
+      group: consumer.group,
+      timers,
+      logger,
+      openAdmin: async () => {
+        const { openKafkaAdmin } = await import('../../sources/kafka/admin/index.ts')
+        return openKafkaAdmin(cluster)
+      },
+    }),
+  )
   if (metrics.port === undefined && config.lag.alerts.length === 0) return watching
   const lag = watching.use(lagWatch(run, cluster))
   if (metrics.port === undefined) return watching

@@ -5,7 +5,8 @@ import { consumer, telemetry } from '../../consumer/index.ts'
 import type { RebalanceEvent } from '../../consumer/index.ts'
 import { VirtualClock } from '../../core/index.ts'
 import { waitFor } from '../wait-for.ts'
-import { passTime, TestBroker } from './test-broker.ts'
+import { TestBroker } from './test-broker.ts'
+import { passTime } from './world.ts'
 
 describe('a test broker', () => {
   test('takes records on a real port and tells what a group has consumed', async () => {

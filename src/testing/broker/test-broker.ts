@@ -10,18 +10,9 @@
  */
 
 import type { BrokerSettingsInput } from '../../broker/index.ts'
-import { TcpNetwork } from '../../broker/index.ts'
 import type { Source } from '../../consumer/index.ts'
-import type { Address, Clock, Logger, Network, Random, Timers } from '../../core/index.ts'
-import {
-  seededRandom,
-  silentLogger,
-  SimNetwork,
-  systemClock,
-  systemRandom,
-  systemTimers,
-  VirtualClock,
-} from '../../core/index.ts'
+import type { Address, Clock, Logger, Random, Timers, VirtualClock } from '../../core/index.ts'
+import { silentLogger } from '../../core/index.ts'
 import type { CrashModel } from '../../log/index.ts'
 import { SimDisk } from '../../log/index.ts'
 import type {
@@ -30,12 +21,13 @@ import type {
   KafkaSourceOptions,
   SentRecord,
 } from '../../sources/kafka/index.ts'
-import { kafka, KafkaProducer, NetworkTransport } from '../../sources/kafka/index.ts'
+import { kafka, KafkaProducer } from '../../sources/kafka/index.ts'
 import type { PrintedRecord } from '../../sources/kafka/admin/index.ts'
 import { openKafkaAdmin, readTopic } from '../../sources/kafka/admin/index.ts'
 import { waitFor } from '../wait-for.ts'
 import { BrokerLife } from './broker-life.ts'
 import { rebalanceByGuest } from './rebalance.ts'
+import { passTime, realWorld, virtualWorld, type World } from './world.ts'
 
 export interface TestBrokerOptions {
   /** Topics to begin with, and how many partitions each has. */
@@ -73,15 +65,6 @@ const QUICK_SETTINGS: BrokerSettingsInput = {
   'group.min.session.timeout.ms': '100',
 }
 const QUICK_SESSION = { sessionTimeoutMs: 6_000, heartbeatIntervalMs: 200 }
-
-interface World {
-  readonly network: Network
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly random: Random
-  /** What clients need beside the address. */
-  readonly kafkaPorts: KafkaPorts
-}
 
 export class TestBroker implements AsyncDisposable {
   readonly #options: TestBrokerOptions
@@ -314,41 +297,6 @@ export class TestBroker implements AsyncDisposable {
   async #inItsTime<T>(work: Promise<T>): Promise<T> {
     const { clock } = this.#options
     return clock === undefined ? work : passTime(clock, work)
-  }
-}
-
-/** Advances a clock from timer to timer until a promise has settled. */
-export async function passTime<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  const outcome = { isKnown: false }
-  const settled = work.finally(() => {
-    outcome.isKnown = true
-  })
-  // Its rejection is the caller's, by what is returned.
-  settled.catch(() => {})
-  while (!outcome.isKnown) await clock.advance(clock.nextDelayMs ?? 1)
-  return settled
-}
-
-function realWorld(): World {
-  return {
-    network: new TcpNetwork(),
-    clock: systemClock,
-    timers: systemTimers,
-    random: systemRandom,
-    kafkaPorts: {},
-  }
-}
-
-function virtualWorld(clock: VirtualClock, seed: number): World {
-  const random = seededRandom(seed)
-  const network = new SimNetwork({ timers: clock, random })
-  const transport = new NetworkTransport(network)
-  return {
-    network,
-    clock,
-    timers: clock,
-    random,
-    kafkaPorts: { transport, clock, timers: clock, random },
   }
 }
 
