@@ -4,6 +4,7 @@
 
 const questions = [
   'start',
+  'floor',
   'produce',
   'fetch',
   'latency',
