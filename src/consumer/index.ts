@@ -14,6 +14,13 @@ export { MemoryBroker } from './memory-broker/memory-broker.ts'
 export type * from './memory-broker/memory-broker.ts'
 export type * from './memory-broker/memory-ports.ts'
 export * from './options.ts'
+export {
+  memoryDedupeStore,
+  redisDedupeStore,
+  sqlDedupeStore,
+  sqlDedupeTable,
+} from './failure/dedupe-stores.ts'
+export type * from './failure/dedupe-stores.ts'
 export { json } from './payload.ts'
 export {
   checkServiceModule,

@@ -7,8 +7,10 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Logger, Random, Timers } from '../core/index.ts'
+export type { DedupeStore } from './failure/dedupe.ts'
 export type { ErrorClass } from './failure/error-classes.ts'
 import type { Duration } from './duration.ts'
+import type { DedupeStore } from './failure/dedupe.ts'
 import type { ErrorClass } from './failure/error-classes.ts'
 import type { Source } from './source.ts'
 
@@ -193,6 +195,16 @@ export interface BreakerOptions {
   readonly errors?: readonly ErrorClass[]
 }
 
+export interface Dedupe<T> {
+  readonly store: DedupeStore
+  /** What is the same for records that are the same; default `ctx.id`, which is the same for redeliveries and redrives. */
+  readonly key?: (value: T, ctx: Ctx) => string
+  /** How long what is done is remembered; default 24 hours. */
+  readonly ttl?: Duration
+  /** After how long a claim of a process that died is given up; default the handler's `timeout` and 10 s. */
+  readonly lease?: Duration
+}
+
 /** What every declaration has, whatever its payload. */
 export interface ConsumerOptions<T> {
   /** The consumer group. */
@@ -218,6 +230,8 @@ export interface ConsumerOptions<T> {
    * consumer stops rather than lose one.
    */
   readonly deadLetter?: string | ((topic: string) => string) | false
+  /** Skips records that were handled before, by a store that remembers. Default: none. */
+  readonly dedupe?: Dedupe<T>
   /** When positions are committed: at the latest after `every` (1 s) or this many records (1,000), at once when idle. */
   readonly commit?: { readonly every?: Duration; readonly records?: number }
   /**

@@ -12,6 +12,7 @@ import {
   systemRandom,
   systemTimers,
   unreachable,
+  uuidText,
 } from '../core/index.ts'
 import type { BudgetLimits } from './dispatch/budget.ts'
 import type { RetryPolicy } from './failure/decide.ts'
@@ -29,6 +30,9 @@ import { OptionCheck } from './option-check.ts'
 import type { ParkingSettings } from './parking/parking.ts'
 import { resolveLimits } from './resolve-limits.ts'
 import type { ResolvedLimits } from './resolve-limits.ts'
+import { deduped } from './failure/dedupe.ts'
+import type { DedupeSettings } from './failure/dedupe.ts'
+import { parseDuration } from './duration.ts'
 import { isErrorClass, matchesAny } from './failure/error-classes.ts'
 import { resolveParking } from './parking/resolve-parking.ts'
 import type { Source } from './source.ts'
@@ -78,6 +82,8 @@ const NEVER_PARKED: RetryPolicy = {
   hasDeadLetters: false,
 }
 
+const DEFAULT_TIMEOUT_MS = 5 * 60_000
+
 const MIB = 1024 * 1024
 
 export function resolveOptions(options: AnyOptions): Settings {
@@ -123,7 +129,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     },
     mapLength: memory.maxLength,
     perKey: check.count('buffer.perKey', buffer.perKey, 4_000),
-    timeoutMs: check.duration('timeout', options.timeout, 5 * 60_000),
+    timeoutMs: check.duration('timeout', options.timeout, DEFAULT_TIMEOUT_MS),
     retry: {
       attempts: check.count('retry.attempts', retry.attempts, 5),
       backoff,
@@ -141,7 +147,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     shutdownDrainMs: check.duration('shutdown.drain', options.shutdown?.drain, 20_000),
     stuckAfterMs: check.duration('stuckAfter', options.stuckAfter, 60_000),
     read: readerOf(options),
-    handle: options.handle as unknown as Settings['handle'],
+    handle: handlerOf(check, options),
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,
@@ -228,6 +234,22 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
     schema === undefined || typeof schema?.['~standard']?.validate === 'function',
     'schema: not a Standard Schema (zod, valibot, arktype …)',
   )
+}
+
+/** The handler, behind what stands before it. */
+function handlerOf(check: OptionCheck, options: AnyOptions): Settings['handle'] {
+  const handle = options.handle as unknown as Settings['handle']
+  const { dedupe, timeout, logger = silentLogger, random = systemRandom } = options
+  if (dedupe === undefined) return handle
+  check.that(typeof dedupe.store?.claim === 'function', 'dedupe.store: not a dedupe store')
+  const timeoutMs = parseDuration(timeout) ?? DEFAULT_TIMEOUT_MS
+  const settings = {
+    store: dedupe.store,
+    keyOf: (dedupe.key as unknown as DedupeSettings['keyOf'] | undefined) ?? ((_, { id }) => id),
+    ttlMs: check.duration('dedupe.ttl', dedupe.ttl, 24 * 3_600_000),
+    leaseMs: check.duration('dedupe.lease', dedupe.lease, timeoutMs + 10_000),
+  }
+  return deduped(handle, settings, uuidText(random), logger)
 }
 
 function retriableOf(
