@@ -9,6 +9,7 @@ import { parseDuration } from './duration.ts'
 import { engineParts } from './engine-parts.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { Engine } from './engine.ts'
+import type { EngineHooks } from './engine.ts'
 import type {
   Consumer,
   Decode,
@@ -61,11 +62,26 @@ async function start(
   parts: EngineParts,
   signal: AbortSignal | undefined,
 ): Promise<Running> {
+  const { engine, ended } = await startEngine(settings, parts, { signal })
+  return running(engine, settings.shutdownDrainMs, ended)
+}
+
+interface StartOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly hooks?: EngineHooks
+}
+
+/** Joins the group. `ended` resolves when it has stopped, for whatever reason. */
+export async function startEngine(
+  settings: Settings,
+  parts: EngineParts,
+  { signal, hooks }: StartOptions = {},
+): Promise<{ readonly engine: Engine; readonly ended: Promise<void> }> {
   const { group, source, logger, shutdownDrainMs } = settings
   if (isAborted(signal))
     throw new ShoalError('SHOAL_CLOSED', `consumer of ${group}: aborted before it started`)
   logger.log('info', 'the consumer starts', { ...describeSettings(settings) })
-  const engine = new Engine(settings, parts)
+  const engine = new Engine(settings, parts, hooks)
   const session = await source.open({
     group,
     events: engine,
@@ -80,7 +96,7 @@ async function start(
     signal?.removeEventListener('abort', stop)
     logger.log('info', 'the consumer has stopped', { group, ...report })
   })
-  return running(engine, shutdownDrainMs, ended)
+  return { engine, ended }
 }
 
 function running(engine: Engine, drainMs: number, ended: Promise<void>): Running {

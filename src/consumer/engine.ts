@@ -21,6 +21,7 @@ import { Flow } from './dispatch/flow.ts'
 import type { FlowHost } from './dispatch/flow.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
+import { healthFacts } from './health-facts.ts'
 import { Intake } from './dispatch/intake.ts'
 import type { Health, Report } from './options.ts'
 import type { ParkingHost } from './parking/parking.ts'
@@ -47,6 +48,16 @@ const COMMIT_MARGIN_MS = 5_000
 const ABORT_GRACE_MS = 1_000
 const LAST_COMMIT_MS = 5_000
 const LEAVE_MS = 10_000
+
+/** What those who bring their own handler want to know. */
+export interface EngineHooks {
+  /** A partition takes nothing more; what has begun may end. */
+  draining?: (work: PartitionWork) => void
+  /** A record is done: it counts for the committed position. */
+  done?: (item: WorkItem) => void
+  /** Everything that there is was delivered. */
+  partitionEnd?: (work: PartitionWork, offset: number) => void
+}
 
 export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   readonly #settings: Settings
@@ -76,9 +87,12 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   #stopping: Deadline | null = null
   #progressMs: number
 
-  constructor(settings: Settings, parts: EngineParts) {
+  readonly #hooks: EngineHooks
+
+  constructor(settings: Settings, parts: EngineParts, hooks: EngineHooks = {}) {
     const { clock, timers, random, logger, group } = settings
     this.#settings = settings
+    this.#hooks = hooks
     this.#progressMs = clock.monotonicMs()
     this.#partitions = new Partitions(settings, parts, this.#parkingHost())
     this.#ledger = new CommitLedger(settings.mapLength)
@@ -90,6 +104,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       ledger: this.#ledger,
       everyMs: settings.commitEveryMs,
       records: settings.commitRecords,
+      automatic: settings.commitsAlone,
       clock,
       timers,
       random,
@@ -179,7 +194,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     const ours = works.filter((work) => work.state !== 'gone')
     for (const work of ours) this.#leave(work)
     const lastMs = Math.max(this.nowMs(), endMs - marginMs / 2)
-    if (ours.length > 0) await this.#commits.flush(lastMs, ours)
+    if (ours.length > 0) await this.#commits.last(lastMs, ours)
     for (const work of ours) this.#forget(work)
     this.#tell('released', ours)
   }
@@ -192,6 +207,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   endOfPartition(partition: OwnedPartition, offset: number): void {
+    const work = this.#partitions.get(partition)
+    if (work?.epoch === partition.epoch) this.#hooks.partitionEnd?.(work, offset)
     if (telemetry.partitionEnd.hasSubscribers)
       telemetry.partitionEnd.publish({ group: this.#settings.group, partition, offset })
   }
@@ -224,6 +241,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       return work.parking?.finished(item)
     }
     work.tracker.finish(item.ordinal)
+    this.#hooks.done?.(item)
     this.#counts[how]++
     if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
     work.progressMs = this.#dispatcher.momentMs
@@ -314,39 +332,25 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     }
   }
 
+  /** Stores what is done once `counted` has resolved; false: not within the limit. */
+  commitNow(counted: Promise<void>, withinMs: number): Promise<boolean> {
+    return this.#commits.asked(counted, withinMs)
+  }
+
   health(): Health {
-    const nowMs = this.nowMs()
-    const { retries, letters, detached } = this.#dispatcher.waiting
-    const works = [...this.#partitions].filter(
-      ({ state, usage }) => state === 'open' && !usage.paused && usage.records === 0,
+    return assessHealth(
+      healthFacts({
+        settings: this.#settings,
+        partitions: this.#partitions,
+        dispatcher: this.#dispatcher,
+        commits: this.#commits,
+        nowMs: this.nowMs(),
+        progressMs: this.#progressMs,
+        buffered: this.#flow.records,
+        pausedWhy: this.#pausedWhy,
+        failed: this.#failure?.message ?? null,
+      }),
     )
-    return assessHealth({
-      stuckAfterMs: this.#settings.stuckAfterMs,
-      pausedWhy: this.#pausedWhy,
-      failed: this.#failure?.message ?? null,
-      ownershipInDoubt: this.#dispatcher.inDoubt,
-      heldBy: this.#dispatcher.heldBy,
-      noProgressMs: nowMs - this.#progressMs,
-      buffered: this.#flow.records,
-      oldestInFlightMs: nowMs - (this.#dispatcher.oldestStartedMs ?? nowMs),
-      retrying: retries,
-      lettersWaiting: letters,
-      commitFailures: this.#commits.failures,
-      commitPendingMs: this.#commits.pendingMs(nowMs),
-      detached,
-      parked: {
-        keys: parkedSum(this.#partitions, 'laneCount'),
-        records: parkedSum(this.#partitions, 'size'),
-      },
-      fullMaps: [...this.#partitions]
-        .filter(({ usage, mapFill }) => usage.paused && mapFill >= 1)
-        .map(({ id }) => id),
-      starved: works.map(({ id, endOffset, tracker, progressMs }) => ({
-        id,
-        waiting: endOffset - tracker.nextOffset,
-        forMs: endOffset > tracker.nextOffset ? nowMs - progressMs : 0,
-      })),
-    })
   }
 
   #parkingHost(): ParkingHost {
@@ -394,7 +398,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     }
     for (const work of this.#partitions) this.#leave(work)
     await this.#step('commit', async () => {
-      await this.#commits.flush(this.nowMs() + LAST_COMMIT_MS)
+      await this.#commits.last(this.nowMs() + LAST_COMMIT_MS)
     })
     this.#commits.close()
     await this.#step('leave the group', async () => {
@@ -423,6 +427,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   #drain(work: PartitionWork): void {
     if (work.state !== 'open') return
     work.state = 'draining'
+    this.#hooks.draining?.(work)
     const waiting = work.usage.records - work.active
     this.#dispatcher.drop(work)
     this.#counts.abandoned += waiting
@@ -477,13 +482,6 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     logger.log('info', `partitions ${kind}`, { group, partitions: partitions.map(partitionId) })
     telemetry.rebalance.publish({ group, kind, partitions })
   }
-}
-
-/** The sum of something over what is parked. */
-function parkedSum(works: Iterable<PartitionWork>, what: 'laneCount' | 'size'): number {
-  let sum = 0
-  for (const { parking } of works) sum += parking?.[what] ?? 0
-  return sum
 }
 
 /** A group that starts for the first time is no surprise; a position that had to be given up is. */

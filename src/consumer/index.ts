@@ -21,6 +21,10 @@ export {
   sqlDedupeTable,
 } from './failure/dedupe-stores.ts'
 export type * from './failure/dedupe-stores.ts'
+export { pollConsumer } from './poll/poll-options.ts'
+export type * from './poll/poll-options.ts'
+export type { AutoCommit, CommitOptions, PollConsumer } from './poll/poll-consumer.ts'
+export type { Message, PartitionEnd } from './poll/message.ts'
 export { json } from './payload.ts'
 export {
   checkServiceModule,

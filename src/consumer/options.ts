@@ -7,10 +7,10 @@
 
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Clock, Logger, Random, Timers } from '../core/index.ts'
-export type { DedupeStore } from './failure/dedupe.ts'
+export type { DedupeStore } from './failure/dedupe-store.ts'
 export type { ErrorClass } from './failure/error-classes.ts'
 import type { Duration } from './duration.ts'
-import type { DedupeStore } from './failure/dedupe.ts'
+import type { DedupeStore } from './failure/dedupe-store.ts'
 import type { ErrorClass } from './failure/error-classes.ts'
 import type { Source } from './source.ts'
 

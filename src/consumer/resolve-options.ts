@@ -58,6 +58,8 @@ export interface Settings extends ResolvedLimits {
   readonly deadLetterTopic: ((topic: string) => string) | null
   readonly commitEveryMs: number
   readonly commitRecords: number
+  /** False: positions are committed when the user says so, and only then. */
+  readonly commitsAlone: boolean
   /** Longest completion map, in UTF-16 units; 0: none is kept. */
   readonly mapLength: number
   readonly rebalanceDrainMs: number
@@ -143,6 +145,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     deadLetterTopic: deadLetterTopicOf(check, deadLetter),
     commitEveryMs: check.duration('commit.every', options.commit?.every, 1_000),
     commitRecords: check.count('commit.records', options.commit?.records, 1_000),
+    commitsAlone: true,
     rebalanceDrainMs: check.duration('rebalance.drain', options.rebalance?.drain, 20_000),
     shutdownDrainMs: check.duration('shutdown.drain', options.shutdown?.drain, 20_000),
     stuckAfterMs: check.duration('stuckAfter', options.stuckAfter, 60_000),

@@ -26,6 +26,8 @@ export interface CommitLoopParts {
   readonly ledger: CommitLedger
   readonly everyMs: number
   readonly records: number
+  /** False: nothing is sent but what `flush` is asked for. */
+  readonly automatic: boolean
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -42,6 +44,8 @@ export class CommitLoop {
   /** Asked for while one was under way. */
   #again = false
   #failures = 0
+  /** Commits of the user that are under way. */
+  #asked = 0
   #closed = false
 
   constructor(parts: CommitLoopParts) {
@@ -63,6 +67,7 @@ export class CommitLoop {
 
   /** A record is done. */
   completed(): void {
+    if (!this.#parts.automatic) return
     this.#completions++
     if (this.#completions === 1) this.#wakeIn(this.#parts.everyMs)
     else if (this.#completions === this.#parts.records) this.soon()
@@ -70,6 +75,7 @@ export class CommitLoop {
 
   /** There is something to commit and no reason to wait for more. */
   soon(): void {
+    if (!this.#parts.automatic) return
     if (this.#sending !== null) this.#again = true
     else if (this.#failures === 0)
       this.#wakeIn(Math.max(0, this.#sentMs + SPACING_MS - this.#parts.clock.monotonicMs()))
@@ -92,6 +98,22 @@ export class CommitLoop {
     }
   }
 
+  /** The user's own commit: what is done once `counted` has resolved. A partition that moves meanwhile waits for it. */
+  async asked(counted: Promise<void>, withinMs: number): Promise<boolean> {
+    this.#asked++
+    try {
+      await counted
+      return await this.flush(this.#parts.clock.monotonicMs() + withinMs)
+    } finally {
+      this.#asked--
+    }
+  }
+
+  /** The last chance of these partitions: `flush`, unless commits are the user's and he asked for none. */
+  async last(deadlineMs: number, only?: readonly PartitionWork[]): Promise<void> {
+    if (this.#parts.automatic || this.#asked > 0) await this.flush(deadlineMs, only)
+  }
+
   close(): void {
     this.#closed = true
     this.#alarm.cancel()
@@ -105,7 +127,7 @@ export class CommitLoop {
   #send(): Promise<boolean> {
     const sending = this.#request().finally(() => {
       this.#sending = null
-      if (this.#failures > 0) this.#wakeIn(this.#backoffMs())
+      if (this.#failures > 0 && this.#parts.automatic) this.#wakeIn(this.#backoffMs())
       else if (this.#again || this.#completions >= this.#parts.records) this.soon()
       else if (this.#completions > 0) this.#wakeIn(this.#parts.everyMs)
     })

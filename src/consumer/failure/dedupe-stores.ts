@@ -4,7 +4,7 @@
 
 import { ShoalError, systemClock } from '../../core/index.ts'
 import type { Clock } from '../../core/index.ts'
-import type { DedupeStore } from './dedupe.ts'
+import type { DedupeStore } from './dedupe-store.ts'
 
 interface Entry {
   /** null: done. */

@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { VirtualClock } from '../../core/index.ts'
 import { GROUP, TOPIC, World } from '../fixtures.test.ts'
 import type { Ctx } from '../options.ts'
-import type { DedupeStore } from './dedupe.ts'
+import type { DedupeStore } from './dedupe-store.ts'
 import {
   memoryDedupeStore,
   redisDedupeStore,

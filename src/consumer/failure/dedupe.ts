@@ -14,19 +14,8 @@
 import { messageOf } from '../../core/index.ts'
 import type { Logger } from '../../core/index.ts'
 import type { Ctx } from '../options.ts'
+import type { DedupeStore } from './dedupe-store.ts'
 import { NotYet, verdictOf } from '../dispatch/outcome.ts'
-
-/** What a dedupe store does; every call is about one key, and may come from any process. */
-export interface DedupeStore {
-  /**
-   * `new`: the key is this owner's for `leaseMs`, also when it already was. `busy`: somebody else's. `done`: remembered.
-   */
-  claim(key: string, owner: string, leaseMs: number): Promise<'new' | 'busy' | 'done'>
-  /** Remembers the key for `ttlMs`, whoever has it. */
-  done(key: string, owner: string, ttlMs: number): Promise<void>
-  /** Lets go of the key, if it is this owner's and not done. */
-  release(key: string, owner: string): Promise<void>
-}
 
 export interface DedupeSettings {
   readonly store: DedupeStore
