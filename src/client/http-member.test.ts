@@ -315,6 +315,23 @@ describe('a member over HTTP', () => {
     await world.settled(consumer.close())
   })
 
+  test('says what it works on before it polls again when an answer was lost', async () => {
+    const world = new World()
+    const consumer = await world.join()
+    const { answers } = world.server
+    const usual = answers['poll']!
+    let lost = 1
+    answers['poll'] = (asked) => (lost-- > 0 ? 'unreachable' : usual(asked))
+    await world.settled(consumer.poll({ timeout: '900ms' }))
+    const [first, second, third] = world.server.asked.slice(1) as [Asked, Asked, Asked]
+    assert.deepEqual(
+      [first, second, third].map(({ path }) => path.slice(path.lastIndexOf('/') + 1)),
+      ['poll', 'heartbeat', 'poll'],
+    )
+    assert.deepEqual(second.body['owned_partitions'], { orders: [0] })
+    await world.settled(consumer.close())
+  })
+
   test('waits for a topic that does not exist, and ends for what cannot be mended', async () => {
     const world = new World()
     const usual = world.server.answers['join']!

@@ -31,6 +31,8 @@ const MOST_HANDLES = 1_000
 
 /** Between polls while the broker cannot be reached. */
 const RETRY_MS = 200
+/** After a poll that brought nothing, however early it was answered. */
+const EMPTY_WAIT_MS = 10
 
 type PolledMessage = ReplyOf<BrokerRoutes['poll']>['messages'][number]
 type Settled = { readonly success: true } | { readonly success: false; readonly code: string }
@@ -168,7 +170,11 @@ export class HttpMember implements Member {
           signal: this.#leaving.signal,
         }),
       )
-      for (const message of answer?.messages ?? []) this.#keep(message)
+      const { messages } = answer ?? { messages: [] }
+      for (const message of messages) this.#keep(message)
+      // The group changed, or the broker is busy: it is not asked again in the same breath.
+      if (messages.length === 0 && leftMs > 0)
+        await sleep(timers, EMPTY_WAIT_MS, this.#leaving.signal)
     } catch (error) {
       if (this.#leaving.signal.aborted) return
       if (!isPassing(error)) throw error

@@ -53,6 +53,11 @@ export class HttpMembership {
   #epoch = 0
   #isMember = false
   #isClosed = false
+  /**
+   * An answer was lost, which may have taken partitions away. A poll would then give them up unheard: a heartbeat, which says
+   * what is still worked on, has to come first.
+   */
+  #isInDoubt = false
   #timer: Timer | null = null
   #warned = ''
   failure: ShoalError | null = null
@@ -93,8 +98,11 @@ export class HttpMembership {
     ) => Promise<{ ok: true; body: Body } | { ok: false; problem: ReceivedProblem }>,
   ): Promise<Body | null> {
     return this.#inTurn(async () => {
+      if (this.#isInDoubt && this.#isMember) await this.#beat()
       if (!this.isSettled || this.#isClosed) return null
+      this.#isInDoubt = true
       const reply = await ask(this.#generation)
+      this.#isInDoubt = false
       if (!reply.ok) {
         await this.#refused(reply.problem)
         return null
@@ -165,6 +173,7 @@ export class HttpMembership {
   async #beat(): Promise<void> {
     const { api, memberId, settings } = this.#parts
     if (!this.#isMember) return this.#join(settings.sessionTimeoutMs)
+    this.#isInDoubt = true
     const reply = await api.heartbeat({
       params: { groupId: settings.groupId },
       body: {
@@ -173,6 +182,7 @@ export class HttpMembership {
         owned_partitions: listsOf([...this.#owned.values(), ...this.#draining.values()]),
       },
     })
+    this.#isInDoubt = false
     if (reply.ok) this.#heard(reply.body)
     else await this.#refused(reply.problem)
   }
