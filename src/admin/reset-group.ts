@@ -6,9 +6,23 @@
  */
 
 import { ShoalError } from '../core/index.ts'
-import type { AdminPort, GroupDescription, PartitionOutcome, TopicPartition } from './admin-port.ts'
+import type {
+  AdminPort,
+  GroupDescription,
+  PartitionOutcome,
+  TopicDescription,
+  TopicPartition,
+} from './admin-port.ts'
 import { partitionKey } from './lag-model.ts'
 import { planReset, type ResetPlan, type ResetTarget } from './plan-reset.ts'
+
+/** What a plan asks. */
+export interface ResetPort extends Pick<
+  AdminPort,
+  'describeGroup' | 'committedOffsets' | 'offsets'
+> {
+  describeTopic(name: string): Promise<Pick<TopicDescription, 'partitionCount'>>
+}
 
 /** A topic, whole or some of its partitions. */
 export interface TopicScope {
@@ -35,7 +49,7 @@ export interface ProposedReset {
  * committed, SHOAL_UNKNOWN_GROUP when there is no such group and SHOAL_REQUEST_FAILED when it has committed nothing
  */
 export async function proposeReset(
-  admin: AdminPort,
+  admin: ResetPort,
   { groupId, target, scope }: ResetRequest,
 ): Promise<ProposedReset> {
   const group = await groupOrNull(admin, groupId)
@@ -76,7 +90,7 @@ export function executeReset(
 
 /** @throws ShoalError SHOAL_UNKNOWN_TOPIC, naming the topic or the partition */
 export async function partitionsIn(
-  admin: AdminPort,
+  admin: Pick<ResetPort, 'describeTopic'>,
   scope: readonly TopicScope[],
 ): Promise<readonly TopicPartition[]> {
   const counts = new Map<string, number>()
@@ -92,7 +106,7 @@ export async function partitionsIn(
   return [...found.values()]
 }
 
-async function groupOrNull(admin: AdminPort, groupId: string): Promise<GroupDescription | null> {
+async function groupOrNull(admin: ResetPort, groupId: string): Promise<GroupDescription | null> {
   try {
     return await admin.describeGroup(groupId)
   } catch (error) {

@@ -37,4 +37,5 @@ export type {
   RouteTable,
 } from './route.ts'
 export { route } from './route.ts'
+export { planOffsetReset, type ProposedReset, type ResetPort } from './reset-offsets.ts'
 export { type BrokerRoutes, brokerRoutes } from './routes.ts'

@@ -11,6 +11,7 @@ import { messageRoutes } from './routes-messages.ts'
 import { offsetRoutes } from './routes-offsets.ts'
 import { pauseRoutes } from './routes-pause.ts'
 import { opsRoutes } from './routes-ops.ts'
+import { resetRoutes } from './routes-reset.ts'
 import { topicRoutes } from './routes-topics.ts'
 
 export const brokerRoutes = {
@@ -19,6 +20,7 @@ export const brokerRoutes = {
   ...historyRoutes,
   ...pauseRoutes,
   ...offsetRoutes,
+  ...resetRoutes,
   ...deliveryRoutes,
   ...messageRoutes,
   ...topicRoutes,

@@ -32,6 +32,7 @@ const STORY: readonly (keyof typeof brokerRoutes)[] = [
   'reject',
   'commitOffsets',
   'getOffsets',
+  'resetOffsets',
   'groupLag',
   'rebalances',
   'getGroup',

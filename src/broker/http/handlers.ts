@@ -15,6 +15,7 @@ import { offsetHandlers } from './offset-handlers.ts'
 import { pauseHandlers } from './pause-handlers.ts'
 import { opsHandlers } from './ops-handlers.ts'
 import { pollHandlers } from './poll-handler.ts'
+import { resetHandlers } from './reset-handlers.ts'
 import { topicHandlers } from './topic-handlers.ts'
 
 export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
@@ -29,5 +30,6 @@ export function httpHandlers(http: HttpContext): Handlers<BrokerRoutes> {
     ...pollHandlers(http),
     ...groupHandlers(http),
     ...offsetHandlers(http),
+    ...resetHandlers(http),
   }
 }
