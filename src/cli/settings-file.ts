@@ -26,6 +26,8 @@ export interface ServeFile {
         readonly port?: number | undefined
         readonly token?: string | undefined
         readonly allowedHosts?: readonly string[] | undefined
+        /** By the names of `ApiLimits` and `HttpLimits`. */
+        readonly limits?: Readonly<Record<string, number>> | undefined
       }
     | undefined
   /** Kafka broker settings by their own names. */
@@ -59,6 +61,9 @@ export async function readServeFile(io: Io, path: string | undefined): Promise<S
 /** The libraries that read the file are loaded only where there is one: most starts have none. */
 async function checkServeFile(name: string, text: string): Promise<ServeFile> {
   const { z } = await import('zod')
+  const { apiLimitDefaults, httpLimitDefaults } = await import('../http/index.ts')
+  const { idempotency: _, ...apiLimits } = apiLimitDefaults
+  const limitNames = Object.keys({ ...apiLimits, ...httpLimitDefaults })
   const schema = z.strictObject({
     data: z.string().min(1).optional(),
     kafka: z
@@ -74,6 +79,13 @@ async function checkServeFile(name: string, text: string): Promise<ServeFile> {
         port: z.int().min(0).max(65_535).optional(),
         token: z.string().min(8).optional(),
         allowedHosts: z.array(z.string().min(1)).optional(),
+        limits: z
+          .record(z.string(), z.int().min(1))
+          .refine(
+            (limits) => Object.keys(limits).every((name) => limitNames.includes(name)),
+            `the limits are ${limitNames.join(', ')}`,
+          )
+          .optional(),
       })
       .optional(),
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),

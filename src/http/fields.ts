@@ -71,6 +71,23 @@ export const duration = z
   .transform(milliseconds)
   .meta({ description: 'a span of time such as `500ms`, `30s`, `5m`, `1h`' })
 
+/** The same within bounds, milliseconds. */
+export function span({ least, most }: { readonly least: number; readonly most: number }) {
+  return duration.refine(
+    (spanMs) => spanMs >= least && spanMs <= most,
+    `expected a span from ${spanText(least)} to ${spanText(most)}`,
+  )
+}
+
+function spanText(spanMs: number): string {
+  const units = Object.entries(unitMs).toReversed()
+  const [unit, factor] = units.find(([, each]) => spanMs >= each && spanMs % each === 0) ?? [
+    'ms',
+    1,
+  ]
+  return `${spanMs / factor}${unit}`
+}
+
 function milliseconds(text: string): number {
   const [, digits = '0', unit = ''] = /^([\d.]+)([a-z]+)$/.exec(text) ?? []
   return Math.round(Number(digits) * (unitMs[unit] ?? 0))

@@ -45,7 +45,10 @@ export const group = z
     members: z.array(member),
     protocol: z.enum(['classic', 'consumer', 'share']).optional(),
     assignor: z.string().optional(),
-    topics: z.array(z.string()).optional().meta({ description: 'subscribed or committed' }),
+    topics: z
+      .array(z.string())
+      .optional()
+      .meta({ description: 'that members subscribe to; of a classic group those that they have' }),
     lag: int64.optional().meta({ description: 'records, over all partitions' }),
     max_lag_seconds: z.number().nullable().optional(),
     paused: z.boolean().optional().meta({ description: 'its delivery is held' }),

@@ -6,7 +6,7 @@
  */
 
 import { z } from 'zod'
-import { duration, groupId, int64, memberId, partitionLists, topicName } from './fields.ts'
+import { duration, groupId, int64, memberId, partitionLists, span, topicName } from './fields.ts'
 import { route } from './route.ts'
 import { groupState } from './routes-groups.ts'
 import { message } from './routes-messages.ts'
@@ -15,11 +15,14 @@ const params = z.strictObject({ groupId })
 
 const SHORTEST_SESSION_MS = 1_000
 const LONGEST_SESSION_MS = 1_800_000
-/** Longest that a poll waits. */
-const LONGEST_POLL_MS = 60_000
+const SHORTEST_HEARTBEAT_MS = 100
+/** How long a poll may lock what it gives. */
+const SHORTEST_LOCK_MS = 1_000
+const LONGEST_LOCK_MS = 12 * 3_600_000
 const MOST_TOPICS = 1_000
 
 const timeoutMs = z.int().min(SHORTEST_SESSION_MS).max(LONGEST_SESSION_MS)
+const timeout = span({ least: SHORTEST_SESSION_MS, most: LONGEST_SESSION_MS })
 const start = z.enum(['earliest', 'latest', 'none'])
 const generation = z.int().min(0).optional().meta({
   description: 'the one of the last answer; another than the present one is refused (409)',
@@ -42,15 +45,18 @@ const joinRequest = z
     session_timeout_ms: timeoutMs
       .optional()
       .meta({ description: 'silence after which the member is out; default 30000' }),
-    session_timeout: duration.optional(),
-    heartbeat_interval_ms: z.int().min(100).optional().meta({
+    session_timeout: timeout.optional(),
+    heartbeat_interval_ms: z.int().min(SHORTEST_HEARTBEAT_MS).optional().meta({
       description: 'how often heartbeats will come; default a third of the session, 10000 at most',
     }),
-    heartbeat_interval: duration.optional(),
+    heartbeat_interval: span({
+      least: SHORTEST_HEARTBEAT_MS,
+      most: LONGEST_SESSION_MS,
+    }).optional(),
     rebalance_timeout_ms: timeoutMs
       .optional()
       .meta({ description: 'how long giving partitions up may take; default the session timeout' }),
-    rebalance_timeout: duration.optional(),
+    rebalance_timeout: timeout.optional(),
     client_id: z.string().max(255).optional().meta({ description: 'default the member id' }),
     instance_id: memberId
       .optional()
@@ -218,14 +224,14 @@ export const memberRoutes = {
         .max(16_777_216)
         .default(1_048_576)
         .meta({ description: 'about so many; one message always fits' }),
-      timeout: duration
-        .optional()
-        .meta({ description: 'how long to wait, such as `30s`; default 5s, at most 60s' }),
-      timeout_ms: z.int().min(0).max(LONGEST_POLL_MS).optional().meta({ description: 'the same' }),
-      visibility_timeout: duration
+      timeout: duration.optional().meta({
+        description: 'how long to wait, such as `30s`; default 5s; more than 60s are 60s',
+      }),
+      timeout_ms: z.int().min(0).optional().meta({ description: 'the same' }),
+      visibility_timeout: span({ least: SHORTEST_LOCK_MS, most: LONGEST_LOCK_MS })
         .optional()
         .meta({ description: 'how long messages are locked; default: what holds for the topic' }),
-      visibility_timeout_ms: z.int().min(1_000).max(43_200_000).optional(),
+      visibility_timeout_ms: z.int().min(SHORTEST_LOCK_MS).max(LONGEST_LOCK_MS).optional(),
     }),
     response: pollResponse,
     problems: [

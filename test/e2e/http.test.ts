@@ -303,6 +303,24 @@ describe('starting', () => {
     assert.ok(!program.stderr.includes(token), 'the token is in no log')
   })
 
+  test('limits come from shoal.yaml, and one that is none is told', async () => {
+    const path = join(folder, 'limits.yaml')
+    await writeFile(path, 'kafka:\n  port: 0\nhttp:\n  limits:\n    maxBodyBytes: 50\n')
+    await using program = startShoal(['dev', '--config', path])
+    await program.until(({ stdout }) => stdout.includes('ready '))
+    const [, port] = /http=127\.0\.0\.1:(\d+)/.exec(program.stdout) ?? []
+    const answer = await fetch(`http://127.0.0.1:${port}/topics`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'x'.repeat(50) }),
+    })
+    assert.equal(answer.status, 413)
+    await writeFile(path, 'http:\n  limits:\n    maxBody: 50\n')
+    const refused = await shoal(['dev', '--config', path])
+    assert.equal(refused.exitCode, 78)
+    assert.match(refused.stderr, /http\.limits: the limits are maxBodyBytes, /)
+  })
+
   test('closing answers a poll that waits, and ends', async () => {
     await using program = startShoal(['dev', '--kafka-port', '0'])
     await program.until(({ stdout }) => stdout.includes('ready '))

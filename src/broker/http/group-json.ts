@@ -142,6 +142,8 @@ function classicJson(coordinator: GroupCoordinator, listed: ListedGroup): JsonGr
       }
     }),
     protocol: 'classic',
+    // What members of a classic group subscribe to is theirs to know; what they have is not.
+    topics: [...new Set([...owners.values()].flat().map(({ topic }) => topic))].sort(),
     ...(protocolData === '' ? {} : { assignor: protocolData }),
   }
 }

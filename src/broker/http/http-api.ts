@@ -45,7 +45,8 @@ export async function openHttp(
   const { context, address, limits } = options
   const { timers, logger } = context
   // The port is known when somebody can ask.
-  const url = () => `http://${address.host}:${listening?.address.port ?? address.port}`
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host
+  const url = () => `http://${host}:${listening?.address.port ?? address.port}`
   let listening: HttpListener | null = null
   const api = httpApi({ ...options, url })
   listening = await HttpListener.open({ address, api, limits, timers, logger })

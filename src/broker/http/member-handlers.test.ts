@@ -124,6 +124,8 @@ describe('joining over HTTP', () => {
         /session_timeout_ms/,
       ],
       [{ topics: ['orders'], session_timeout: '10 s' }, 400, 'INVALID_REQUEST', /span of time/],
+      [{ topics: ['orders'], session_timeout: '0s' }, 400, 'INVALID_REQUEST', /from 1s to 30m/],
+      [{ topics: ['orders'], heartbeat_interval: '1ms' }, 400, 'INVALID_REQUEST', /from 100ms to/],
       [{ topics: ['orders'], assignor: 'best' }, 400, 'INVALID_REQUEST', /assignor/],
       [
         { topics: ['orders'], sesion_timeout_ms: 1_000 },

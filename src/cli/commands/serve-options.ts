@@ -63,6 +63,7 @@ function httpOptions(
     port: port ?? file.port ?? (takesFreePorts ? 0 : DEFAULT_HTTP_PORT),
     allowedHosts: [...(file.allowedHosts ?? []), ...(flags.httpAllowedHost ?? [])],
     ...(token === undefined ? {} : { token }),
+    ...(file.limits === undefined ? {} : { limits: file.limits }),
   }
 }
 
