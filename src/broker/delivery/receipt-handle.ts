@@ -7,7 +7,7 @@
  * lock does not, and the state says so. A handle is no secret from its holder: it proves that this broker gave it out.
  */
 
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import type { Random } from '../../core/index.ts'
 import { assertInvariant, ShoalError } from '../../core/index.ts'
 import type { LogStore, StateMachine } from '../../log/index.ts'
@@ -30,6 +30,8 @@ const MAX_HANDLE_LENGTH = 8_192
 
 export class ReceiptKey {
   #key: Uint8Array | null = null
+  /** Made once: from bytes, signing takes four times as long. */
+  #secret: KeyObject | null = null
 
   get isKnown(): boolean {
     return this.#key !== null
@@ -40,6 +42,7 @@ export class ReceiptKey {
       throw new ShoalError('SHOAL_STORAGE_CORRUPT', 'the key of receipt handles is damaged')
     assertInvariant(this.#key === null, 'the key of receipt handles is made twice')
     this.#key = Uint8Array.from(key)
+    this.#secret = createSecretKey(this.#key)
   }
 
   *snapshot(): IterableIterator<Uint8Array> {
@@ -70,8 +73,8 @@ export class ReceiptKey {
   }
 
   #signatureOf(body: Uint8Array): Uint8Array {
-    assertInvariant(this.#key !== null, 'the key of receipt handles is not known yet')
-    return createHmac('sha256', this.#key).update(body).digest().subarray(0, SIGNATURE_BYTES)
+    assertInvariant(this.#secret !== null, 'the key of receipt handles is not known yet')
+    return createHmac('sha256', this.#secret).update(body).digest().subarray(0, SIGNATURE_BYTES)
   }
 }
 
