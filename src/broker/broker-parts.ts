@@ -233,6 +233,7 @@ async function openLogs(
     files: await openFiles(options),
     flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
     flushIntervalMs: settings.shoalFlushIntervalMs,
+    memoryBytes: settings.shoalLogMemoryBytes,
     directWriteBytes: settings.shoalDirectWriteBytes,
     maxDirectSegments: settings.shoalDirectWriteSegments,
     producerIdExpirationMs: settings.producerIdExpirationMs,

@@ -92,6 +92,11 @@ export const brokerSettingTable = {
     'none',
   ]),
   'shoal.flush.interval.ms': int(1_000, 'longest time unsynced under the policy os', 1),
+  'shoal.log.memory.bytes': long(
+    67_108_864,
+    'newest records that all partitions together keep in memory',
+    1_048_576,
+  ),
   'shoal.direct.write.bytes': int(
     524_288,
     'bytes of one partition in one flush that are written once, for a sync more',
