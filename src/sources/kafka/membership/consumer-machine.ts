@@ -168,9 +168,7 @@ function unanswered(
   reason: string,
   settings: ConsumerSettings,
 ): ConsumerStep {
-  return andThen({ ...state, isFull: true }, [{ kind: 'forget-coordinator' }], (next) =>
-    later(next, reason, settings),
-  )
+  return andThen(state, [{ kind: 'forget-coordinator' }], (next) => later(next, reason, settings))
 }
 
 /** The broker did not say yes: again, with growing pauses, and in full. */
