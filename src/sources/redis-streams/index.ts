@@ -2,3 +2,4 @@
 
 export type { RedisPorts, RedisStreamsOptions } from './options.ts'
 export { redisStreams, type RedisStreamsCapabilities } from './redis-streams-source.ts'
+export { redisSender, type RedisSender } from './redis-sender.ts'

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { brokerAddress } from './address.ts'
+
+describe('which broker a URL means', () => {
+  test('the scheme says which, the rest says where', () => {
+    assert.deepEqual(brokerAddress('kafka://a:9092,b:9092', {}), {
+      backend: 'kafka',
+      address: 'a:9092,b:9092',
+    })
+    assert.deepEqual(brokerAddress('shoal://localhost:9092/', {}), {
+      backend: 'kafka',
+      address: 'localhost:9092',
+    })
+    for (const [url, backend] of [
+      ['redis://u:p@h:6380/2', 'redis-streams'],
+      ['rediss://h', 'redis-streams'],
+      ['amqp://guest:guest@h:5672/', 'rabbitmq'],
+      ['amqps://h/v', 'rabbitmq'],
+    ] as const)
+      assert.deepEqual(brokerAddress(url, {}), { backend, address: url })
+  })
+
+  test('a scheme alone takes the address from the environment, or the usual port of this machine', () => {
+    const environment = {
+      KAFKA_BOOTSTRAP_SERVERS: 'k:1',
+      REDIS_URL: 'redis://r:2',
+      RABBITMQ_URL: 'amqp://q:3',
+    }
+    assert.deepEqual(
+      ['kafka:', 'shoal://', 'redis:', 'amqp:'].map(
+        (url) => brokerAddress(url, environment).address,
+      ),
+      ['k:1', 'k:1', 'redis://r:2', 'amqp://q:3'],
+    )
+    assert.deepEqual(
+      ['kafka:', 'redis:', 'amqp:'].map((url) => brokerAddress(url, { REDIS_URL: '' }).address),
+      ['localhost:9092', 'redis://localhost:6379', 'amqp://localhost:5672'],
+    )
+  })
+
+  test('anything else is refused with the schemes there are, and without a password', () => {
+    for (const url of ['nats://u:secret@h', 'localhost:9092', '', 'constructor:'])
+      assert.throws(
+        () => brokerAddress(url, {}),
+        (error: Error & { code?: string }) =>
+          error.code === 'SHOAL_INVALID_ARGUMENT' &&
+          /kafka:, shoal:, redis:/.test(error.message) &&
+          !error.message.includes('secret'),
+      )
+  })
+})
