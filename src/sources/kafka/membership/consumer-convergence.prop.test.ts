@@ -196,14 +196,16 @@ class Member {
 
   tick(): void {
     const { nowMs } = this.#world
-    for (const [drain, endMs] of [...this.#drains])
+    const drains = Array.from(this.#drains)
+    for (const [drain, endMs] of drains)
       if (endMs <= nowMs) {
         this.#drains.delete(drain)
         this.#world.reached.drained++
         this.take({ kind: 'drained', drain })
       }
     // A timer that is set for now fires in the next tick.
-    for (const [key, dueMs] of [...this.#timers])
+    const timers = Array.from(this.#timers)
+    for (const [key, dueMs] of timers)
       if (dueMs <= nowMs && this.#timers.get(key) === dueMs) {
         this.#timers.delete(key)
         this.take({ kind: 'timer', key: key as 'heartbeat' | 'session' })
