@@ -31,6 +31,7 @@ describe('a live group', needs(pythonMissing('2.16.1')), () => {
       const journal = new OwnershipJournal()
       const place = {
         bootstrap: cluster.bootstrap,
+        url: cluster.url,
         group: 'billing',
         topic: TOPIC,
         sessionTimeoutMs: 6_000,
@@ -157,13 +158,13 @@ interface Described {
 class Cluster {
   readonly #broker: Broker
   readonly bootstrap: string
-  readonly #http: string
+  readonly url: string
 
   private constructor(broker: Broker) {
     this.#broker = broker
     const { host, port } = broker.kafkaAddress
     this.bootstrap = `${host}:${port}`
-    this.#http = `http://${broker.httpAddress?.host}:${broker.httpAddress?.port}`
+    this.url = `http://${broker.httpAddress?.host}:${broker.httpAddress?.port}`
   }
 
   static async open(): Promise<Cluster> {
@@ -195,13 +196,12 @@ class Cluster {
 
   shoal(line: string, { backend = true } = {}) {
     const backends = backend ? ['-b', this.bootstrap] : []
-    const http =
-      line.startsWith('groups') && !line.includes('describe') ? ['--http', this.#http] : []
+    const http = line.startsWith('groups') && !line.includes('describe') ? ['--http', this.url] : []
     return runHere([...line.split(' '), ...backends, ...http])
   }
 
   async get(path: string): Promise<Record<string, unknown>> {
-    return (await (await fetch(`${this.#http}${path}`)).json()) as Record<string, unknown>
+    return (await (await fetch(`${this.url}${path}`)).json()) as Record<string, unknown>
   }
 
   /** Waits until this is committed in every partition. */
