@@ -1,37 +1,42 @@
 /**
  * Process first, commit afterwards, without waiting for the answer.
  *
- * A commit names its record, so it never covers one that is still in work: what the page's `commit()` without a message
- * does not promise.
+ * A commit covers what was handled, never what was polled: the next poll cannot slip a record that is still in work under
+ * it, which is how the page's `commit()` loses one.
  */
 
-import { newConsumer, type Message } from 'shoal/client'
+import { pollConsumer, type Message } from 'shoal'
+import { kafka } from 'shoal/kafka'
 
+const consumer = await pollConsumer({
+  group: 'my-transaction-processor-group',
+  source: kafka({
+    brokers: process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092',
+    topics: ['InputTopicName'],
+    offsetReset: 'earliest',
+  }),
+  decode: 'text',
+  autoCommit: false, // data safety: nothing is committed that was not processed
+})
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 
-const consumer = await newConsumer({
-  brokers: `kafka://${process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092'}`,
-  groupId: 'my-transaction-processor-group',
-  topics: ['InputTopicName'],
-  autoOffsetReset: 'earliest',
-  autoCommit: false, // data safety: nothing is committed that was not processed
-  signal: stop.signal, // ends a poll that waits
-})
-
 try {
-  while (!stop.signal.aborted)
-    for (const message of await consumer.poll({ timeout: '1s' })) {
-      processRecord(message)
-      // Asynchronous: the loop goes on while the broker stores it.
-      consumer
-        .ack(message)
-        .catch((error: unknown) => console.log(`Commit failed: ${String(error)}`))
-    }
+  while (!stop.signal.aborted) {
+    const message = await consumer.poll('100ms')
+    if (message === null) continue
+    if (message.kind === 'partition-end') continue
+
+    // Process first
+    processRecord(message)
+
+    // Commit explicitly after successful processing; the loop goes on while the broker stores it.
+    await consumer.commit(message, { async: true })
+  }
 } finally {
-  await consumer.close() // stores what was acknowledged, and leaves the group
+  await consumer.close()
 }
 
-function processRecord(message: Message): void {
-  console.log(`${message.partition}/${message.offset}: ${message.text()}`)
+function processRecord({ partition, offset, value }: Message<string | null>): void {
+  console.log(`${partition}/${offset}: ${value}`)
 }

@@ -2,7 +2,8 @@
  * At least once, with processing that may safely be repeated: the event's id is the key of what is stored.
  */
 
-import { newConsumer } from 'shoal/client'
+import { pollConsumer } from 'shoal'
+import { kafka } from 'shoal/kafka'
 
 interface Event {
   readonly id: string
@@ -14,26 +15,27 @@ interface Result {
 }
 
 const auditLog = new Map<string, Event>()
+const consumer = await pollConsumer({
+  group: 'at-least-once',
+  source: kafka({
+    brokers: process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092',
+    topics: ['task-created'],
+  }),
+  decode: 'json',
+})
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 
-const consumer = await newConsumer({
-  brokers: `kafka://${process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092'}`,
-  groupId: 'at-least-once',
-  topics: ['task-created'],
-  autoCommit: false,
-  signal: stop.signal, // ends a poll that waits
-})
-
-while (!stop.signal.aborted)
-  for (const message of await consumer.poll({ timeout: '1s' })) {
-    // Process message
-    const result = processTaskEvent(message.json() as Event)
-    // Only commit if processing succeeded
-    if (result.success) await consumer.ack(message)
-    else console.log(`Failed to process: ${result.error}`)
-    console.log(`offset ${message.offset}: ${JSON.stringify(result)}`)
-  }
+while (!stop.signal.aborted) {
+  const message = await consumer.poll('100ms')
+  if (message?.kind !== 'message') continue
+  // Process message
+  const result = processTaskEvent(message.value as Event)
+  // Only commit if processing succeeded
+  if (result.success) await consumer.commit(message)
+  else console.log(`Failed to process: ${result.error}`)
+  console.log(`offset ${message.offset}: ${JSON.stringify(result)}`)
+}
 await consumer.close()
 
 /** Idempotent: uses the event's id as primary key. */

@@ -1,9 +1,9 @@
 /**
  * The complete loop of the page: subscribes, prints each task with its place, tells the end of each partition, and leaves
- * when it is asked to. Values that are not JSON go to the dead letters instead of ending it.
+ * when it is asked to. A value that is not JSON goes to the dead letters instead of ending the loop.
  */
 
-import { consumer, telemetry } from 'shoal'
+import { pollConsumer } from 'shoal'
 import { kafka } from 'shoal/kafka'
 
 const stop = new AbortController()
@@ -13,39 +13,37 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
     stop.abort()
   })
 
-const tasks = consumer({
+const consumer = await pollConsumer({
   group: 'task-notification-service',
   source: kafka({
     brokers: process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092',
     topics: ['task-created'],
     offsetReset: 'earliest',
   }),
-  concurrency: 1,
+  autoCommit: true,
+  commit: { every: '5s' },
   decode: 'json',
   deadLetter: 'task-created.dlq',
-  handle: (value, { key, partition, offset }) => {
-    const { title = 'unknown' } = value as { title?: string }
-    console.log(
-      `Received task: ${title}\n  Key: ${key}\n  Partition: ${partition}, Offset: ${offset}`,
-    )
-    // Your business logic here: send a notification.
-  },
 })
-// Not an error: everything that there is was read. More may come.
-const ends = new Set<number>()
-telemetry.partitionEnd.subscribe(({ partition: { partition } }) => ends.add(partition))
-
-const running = await tasks.start({ signal: stop.signal })
 console.log('Subscribed to topic: task-created')
-telemetry.commit.subscribe(tellEnds)
-await running.finished
-console.log('Closing consumer...\nConsumer closed.')
 
-/** The ends are told when what was read before them is done. */
-function tellEnds(): void {
-  const { delivered, handled, deadLettered } = running.report()
-  if (delivered > handled + deadLettered) return
-  for (const partition of [...ends].toSorted((a, b) => a - b))
-    console.log(`Reached end of partition ${partition}`)
-  ends.clear()
+try {
+  while (!stop.signal.aborted) {
+    const message = await consumer.poll('100ms')
+    if (message === null) continue // nothing came within the timeout
+    if (message.kind === 'partition-end') {
+      // Not an error: everything that there is was read. More may come.
+      console.log(`Reached end of partition ${message.partition}`)
+      continue
+    }
+    const { title = 'unknown' } = message.value as { title?: string }
+    console.log(`Received task: ${title}`)
+    console.log(`  Key: ${message.key}`)
+    console.log(`  Partition: ${message.partition}, Offset: ${message.offset}`)
+    // Your business logic here: send a notification.
+  }
+} finally {
+  console.log('Closing consumer...')
+  await consumer.close()
+  console.log('Consumer closed.')
 }

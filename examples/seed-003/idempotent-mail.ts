@@ -1,11 +1,11 @@
 /**
- * One mail for each task, although a message may come twice: what was sent is remembered by the task's id.
+ * One mail for each task, although a message may come twice: a dedupe store stands before the handler.
  *
- * What to track: the id of the task and that its mail was sent. Where: beside the mail's own outbox, so that both are
- * written or neither; a `Map` stands for it here.
+ * What to track: the id of the task, claimed while its mail is being sent and done when it was. Where: in memory for one
+ * process, in Redis or in SQL (`redisDedupeStore`, `sqlDedupeStore`) for several.
  */
 
-import { consumer } from 'shoal'
+import { consumer, memoryDedupeStore } from 'shoal'
 import { kafka } from 'shoal/kafka'
 
 interface Task {
@@ -14,9 +14,9 @@ interface Task {
   readonly owner_email: string
 }
 
-const outbox = new Map<string, string>()
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
+let sent = 0
 
 const running = await consumer({
   group: 'mail',
@@ -25,15 +25,13 @@ const running = await consumer({
     topics: ['task-created'],
   }),
   decode: 'json',
-  order: 'key', // two messages of one task never at the same time
+  dedupe: { store: memoryDedupeStore(), key: (value) => (value as Task).task_id },
   handle: (value) => {
     const task = value as Task
-    if (outbox.has(task.task_id)) return console.log(`${task.task_id}: already sent`)
-    outbox.set(task.task_id, task.owner_email)
+    sent++
     console.log(`${task.task_id}: mail to ${task.owner_email} about ${task.title}`)
-    return undefined
   },
 }).start({ signal: stop.signal })
 
-await running.finished
-console.log(`mails sent: ${outbox.size}`)
+const { handled, skipped } = await running.finished
+console.log(`mails sent: ${sent}, messages: ${handled + skipped}, seen before: ${skipped}`)

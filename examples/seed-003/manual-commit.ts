@@ -3,34 +3,39 @@
  * a restart. On the page the next success would have committed past the failure.
  */
 
-import { newConsumer } from 'shoal/client'
+import { pollConsumer } from 'shoal'
+import { kafka } from 'shoal/kafka'
 
+const consumer = await pollConsumer({
+  group: 'task-audit-service',
+  source: kafka({
+    brokers: process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092',
+    topics: ['task-created'],
+    offsetReset: 'earliest',
+    sessionTimeoutMs: 6_000,
+    heartbeatIntervalMs: 1_000,
+  }),
+  decode: 'json',
+  autoCommit: false, // disable auto-commit
+})
 const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 
-const consumer = await newConsumer({
-  brokers: `kafka://${process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092'}`,
-  groupId: 'task-audit-service',
-  topics: ['task-created'],
-  autoOffsetReset: 'earliest',
-  autoCommit: false, // disable auto-commit
-  sessionTimeout: '6s',
-  signal: stop.signal, // ends a poll that waits
-})
-
 try {
-  while (!stop.signal.aborted)
-    for (const message of await consumer.poll({ timeout: '1s' }))
-      try {
-        // Your business logic, such as a write to a database.
-        saveToAuditLog(message.json())
-        // Acknowledge after it succeeded: stored when this resolves.
-        await consumer.ack(message)
-        console.log(`Processed and committed offset ${message.offset}`)
-      } catch (error) {
-        console.log(`Processing failed: ${(error as Error).message}`)
-        // Not acknowledged: the message is processed again after a restart.
-      }
+  while (!stop.signal.aborted) {
+    const message = await consumer.poll('100ms')
+    if (message?.kind !== 'message') continue
+    try {
+      // Your business logic, such as a write to a database.
+      saveToAuditLog(message.value)
+      // Commit after it succeeded: stored when this resolves.
+      await consumer.commit(message)
+      console.log(`Processed and committed offset ${message.offset}`)
+    } catch (error) {
+      console.log(`Processing failed: ${(error as Error).message}`)
+      // Not committed: the message is processed again after a restart.
+    }
+  }
 } finally {
   await consumer.close()
 }

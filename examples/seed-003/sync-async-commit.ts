@@ -1,31 +1,33 @@
 /**
- * Synchronous and asynchronous commits: one method, a promise. Who needs certainty awaits it; who does not, goes on, and
- * hears of a failure all the same.
+ * Synchronous and asynchronous commits. Who needs certainty awaits the broker's answer; who does not, goes on, and a commit
+ * that fails is logged and repaired by the next one instead of failing silently.
  */
 
-import { newConsumer } from 'shoal/client'
+import { setTimeout } from 'node:timers/promises'
+import { pollConsumer } from 'shoal'
+import { kafka } from 'shoal/kafka'
 import { openKafkaOffsets } from './committed.ts'
 
-const address = process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092'
-const committed = openKafkaOffsets(address, 'sync-async', 'task-created')
-const consumer = await newConsumer({
-  brokers: `kafka://${address}`,
-  groupId: 'sync-async',
-  topics: ['task-created'],
-  autoCommit: false,
+const brokers = process.env['KAFKA_BOOTSTRAP_SERVERS'] ?? 'localhost:9092'
+const committed = openKafkaOffsets(brokers, 'sync-async', 'task-created')
+const consumer = await pollConsumer({
+  group: 'sync-async',
+  source: kafka({ brokers, topics: ['task-created'] }),
+  partitionEnds: false,
 })
-let messages = await consumer.poll({ max: 2 })
-while (messages.length < 2) messages = [...messages, ...(await consumer.poll({ max: 1 }))]
-const [first, second] = messages
-if (first === undefined || second === undefined) throw new Error('two messages were polled')
+const next = async () => {
+  let message = await consumer.poll()
+  while (message?.kind !== 'message') message = await consumer.poll()
+  return message
+}
 
 // Synchronous: the broker has confirmed when it resolves.
-await consumer.commit(first)
+await consumer.commit(await next(), { async: false })
 console.log(`synchronous: committed ${await committed()}`)
 
-// Asynchronous: returns at once, and fails by name, not silently.
-const storing = consumer.commit(second).catch((error: unknown) => console.log(String(error)))
+// Asynchronous: the loop goes on, the commit happens in the background.
+await consumer.commit(await next(), { async: true })
 console.log('asynchronous: the loop goes on')
-await storing
+while ((await committed()) !== 2) await setTimeout(10)
 console.log(`asynchronous: committed ${await committed()}`)
 await consumer.close()

@@ -24,6 +24,8 @@ interface Example {
   readonly records?: Readonly<Record<string, readonly TestRecord[]>>
   /** Asked to stop when so many lines stand there; default: it ends by itself. */
   readonly stopAfterLines?: number
+  /** Asked to stop when this group has committed all of this topic. */
+  readonly stopAfterCommitted?: readonly [group: string, topic: string]
   /** Lines of several partitions, each with the lines indented below it, in any order. */
   readonly anyOrder?: boolean
   /** Runs before: killed when it has printed so many lines. */
@@ -109,7 +111,7 @@ const examples: Readonly<Record<string, Example>> = {
         mail('task-2', 'ben@example.com', 'Complete report'),
       ],
     },
-    stopAfterLines: 3,
+    stopAfterCommitted: ['mail', 'task-created'],
     anyOrder: true,
   },
   'seed-003/three-strategies': {
@@ -169,11 +171,11 @@ async function output(name: string, example: Example): Promise<string> {
   await fill(broker, example)
   const crashed = example.crash === undefined ? '' : await crash(broker, name, example.crash)
   await using program = start(broker, name)
-  const { stopAfterLines } = example
-  if (stopAfterLines !== undefined) {
+  const { stopAfterLines, stopAfterCommitted } = example
+  if (stopAfterLines !== undefined)
     await program.until(({ stdout }) => linesOf(stdout).length >= stopAfterLines)
-    program.kill('SIGINT')
-  }
+  if (stopAfterCommitted !== undefined) await broker.waitUntilConsumed(...stopAfterCommitted)
+  if (stopAfterLines !== undefined || stopAfterCommitted !== undefined) program.kill('SIGINT')
   const { exitCode, stdout, stderr } = await program.finished()
   assert.equal(exitCode, 0, `${stdout}\n${stderr}`)
   return crashed + stdout
