@@ -235,7 +235,10 @@ export class HttpMembership {
       for (const one of gone)
         if (this.#draining.get(idOf(one)) === one) this.#draining.delete(idOf(one))
       this.changed.raise()
-      if (!this.#isClosed && this.#isMember) void this.#beatNow()
+      // A fetch that waits polls now, which gives them up as well; a heartbeat does where none waits.
+      this.#parts.timers.soon(() => {
+        if (!this.#isClosed && this.#isMember) void this.#beatNow()
+      })
     }
     // It resolves whatever happens: the consumer tells its failures itself.
     void this.#events.revoked(gone, limitMs).then(given, given)

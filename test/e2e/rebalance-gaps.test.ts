@@ -5,7 +5,8 @@
  *
  * For each partition the gaps between processed records are taken. Beside each group stands one of a single member of the same
  * kind that nobody joins, with the same records at the same time: its gaps are the normal spread, with whatever this machine
- * was busy with. The partitions that stay must not have longer ones; an eager group, for comparison, stops everything.
+ * was busy with. The partitions that stay must not have longer ones than a few turns of the loop; an eager group, for
+ * comparison, stops everything.
  */
 
 import assert from 'node:assert/strict'
@@ -24,8 +25,8 @@ const EVERY_MS = 10
 const TOPIC = 'gaps'
 const SESSION_TIMEOUT_MS = 3_000
 const HEARTBEAT_MS = 500
-/** A gap may be longer than the longest of the undisturbed group by this, before it counts as a stop. */
-const SLACK_MS = 250
+/** What a gap may be, beside the longest of the undisturbed group, before it counts as a stop: some more turns of the same loop. */
+const mostMs = (normalMs: number) => 3 * normalMs + 150
 
 interface Watched {
   readonly kind: MemberKind
@@ -95,10 +96,7 @@ describe('a rebalance under load', needs(pythonMissing('2.16.1')), () => {
         )
         if (kind === 'eager') continue
         assert.ok(kept.length >= 2, `${kind}: a third keeps its partitions`)
-        assert.ok(
-          longest <= normal + SLACK_MS,
-          `${kind}, ${phase}: ${longest} ms against ${normal}`,
-        )
+        assert.ok(longest <= mostMs(normal), `${kind}, ${phase}: ${longest} ms against ${normal}`)
       }
     }
     const eager = groups.find(({ kind }) => kind === 'eager')!
