@@ -72,7 +72,10 @@ export class DeadLetterWriter {
   /** Writes what is due, once at a time for each share-partition. */
   due(slot: PartitionSlot): void {
     if (this.#isClosed || this.#busy.has(slot) || this.#retries.has(slot)) return
-    this.#writeAll(slot).catch((error: unknown) => this.#world.fail(asError(error)))
+    this.#writeAll(slot).catch((error: unknown) => {
+      // Logs that close under it leave the letter to the next start.
+      if (!this.#isClosed) this.#world.fail(asError(error))
+    })
   }
 
   close(): void {
@@ -127,6 +130,7 @@ export class DeadLetterWriter {
       if (opened === null) return `${target.name} has gone`
       logs.set(partition, opened)
     }
+    if (this.#isClosed) return null
     return append(slot, { firstOffset: due.firstOffset, lastOffset }, placed, logs)
   }
 

@@ -309,3 +309,29 @@ test('deliveries of a topic that is gone are forgotten by the next start, if a c
   const topicIds = Array.from(fixture.context.groups.shares.all(), ({ topicId }) => topicId)
   assert.deepEqual(topicIds, [fixture.topic().topicId])
 })
+
+test('a broker that closes while a poll and a dead letter read closes without an error', async () => {
+  const fixture = await withRecords(3)
+  const { deliveries, groups, logs, topics } = fixture.context
+  const [held] = await fixture.poll('a', { maxRecords: 1 })
+  const log = await topics.log(fixture.topic(), 0)
+  const gate = Promise.withResolvers<void>()
+  let reads = 0
+  const read = log!.read.bind(log)
+  log!.read = async (request) => {
+    const result = await read(request)
+    reads++
+    await gate.promise
+    return result
+  }
+  await fixture.settle([held!], { kind: 'reject', reason: 'bad' })
+  const polled = fixture.poll('b')
+  await fixture.until(() => reads === 2)
+  deliveries.close()
+  groups.close()
+  await logs.close()
+  gate.resolve()
+  await Promise.allSettled([polled])
+  await fixture.turn()
+  assert.ok(!fixture.broker.parts.failure.happened)
+})

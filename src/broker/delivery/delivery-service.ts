@@ -97,7 +97,10 @@ export class DeliveryService implements Deliveries {
         const topic = topics.table.byId(topicId)
         return topic === undefined ? null : groups.committedOffset(groupId, topic.name, partition)
       },
-      record: (id, records) => groups.recordDeliveries(id, records),
+      record: (id, records) => {
+        this.#requireOpen()
+        groups.recordDeliveries(id, records)
+      },
       watch: () => this.#stalls.watch(),
       closing: this.#gone.signal,
       deadLettersDue: (slot) => this.#letters.due(slot),
@@ -218,6 +221,7 @@ export class DeliveryService implements Deliveries {
     memberId: string,
     batches: readonly AcknowledgementBatch[],
   ): AcknowledgeResponse | null {
+    this.#requireOpen()
     return this.#slotOf(id).decide((state, nowMs) =>
       acknowledgeRecords(state, { memberId, batches, nowMs }),
     )

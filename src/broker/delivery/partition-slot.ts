@@ -28,6 +28,8 @@ import {
 export interface SlotWorld {
   readonly shares: SharePartitions
   readonly timers: Timers
+  /** Aborts when the broker closes: nothing is decided any more. */
+  readonly closing: AbortSignal
   /** Monotonic time without the stalls of the host. */
   nowMs(): number
   configOf(id: SharePartitionId): ShareConfig
@@ -72,12 +74,12 @@ export class PartitionSlot {
     return this.#version
   }
 
-  /** Decides, and makes it so; the answer may leave after the flush. Null when there is no state. */
+  /** Decides, and makes it so; the answer may leave after the flush. Null when there is no state, or the broker closes. */
   decide<Response>(
     decision: (state: ShareState, nowMs: number) => ShareDecision<Response>,
   ): Response | null {
     const { state } = this
-    if (state === null) return null
+    if (state === null || this.#world.closing.aborted) return null
     try {
       const { response, records, holds } = decision(state, this.#world.nowMs())
       this.#holds = holds

@@ -30,7 +30,6 @@ export interface PollRequest extends Omit<DeliveryPoll, 'start'> {
 export interface PollWorld extends AcquireWorld {
   readonly topics: TopicService
   readonly timers: Timers
-  /** Aborts when the broker closes. */
   readonly closing: AbortSignal
   slotOf(groupId: string, partition: DeliveryPartition): PartitionSlot
 }
