@@ -25,6 +25,8 @@ export interface Activity {
   inFlight: number
   /** Partitions of this member that wait for room. */
   readonly paused: Set<string>
+  /** Circuit breakers by name: whether each lets records through. */
+  readonly breakers: Map<string, 'closed' | 'open' | 'half-open'>
 }
 
 /** Counts until it is disposed of. */
@@ -34,7 +36,7 @@ export function countEvents(
   clock: Clock,
 ): { readonly activity: Activity } & Disposable {
   const listening = new DisposableStack()
-  const activity: Activity = { inFlight: 0, paused: new Set() }
+  const activity: Activity = { inFlight: 0, paused: new Set(), breakers: new Map() }
   countRecords(meters, onGroup(group, listening), clock)
   countPartitions(meters, onGroup(group, listening), activity)
   timeHandlers({ meters, group, clock, activity, listening })
@@ -85,7 +87,7 @@ function countRecords(meters: Meters, on: On, clock: Clock): void {
   })
 }
 
-function countPartitions(meters: Meters, on: On, { paused }: Activity): void {
+function countPartitions(meters: Meters, on: On, { paused, breakers }: Activity): void {
   const { common } = meters
   const commits = meters.counter('shoal_group_offset_commits_total', 'Commits by how they ended', [
     ...COMMON,
@@ -106,6 +108,7 @@ function countPartitions(meters: Meters, on: On, { paused }: Activity): void {
     moved.inc({ ...common, kind: moves[kind] }, partitions.length)
     for (const partition of partitions) paused.delete(idOf(partition))
   })
+  on(telemetry.breaker, ({ name, state }) => void breakers.set(name, state))
   on(telemetry.pause, ({ kind, partition }) => {
     if (partition === null) return
     if (kind === 'paused') paused.add(idOf(partition))

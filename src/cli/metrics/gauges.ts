@@ -61,6 +61,21 @@ export function showConsumer(meters: Meters, facts: GaugeFacts): void {
   )
 }
 
+const BREAKER_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
+
+/** Series appear when a breaker first opens. */
+export function showBreakers(meters: Meters, { activity }: GaugeFacts): void {
+  meters.gauge(
+    'shoal_consumer_breaker_state',
+    'Circuit breakers: 0 closed, 1 half-open, 2 open',
+    [...COMMON, 'breaker'],
+    (set) => {
+      for (const [breaker, state] of activity.breakers)
+        set(BREAKER_STATES[state], { ...meters.common, breaker })
+    },
+  )
+}
+
 export function showLag(meters: Meters, { lag, partitionSeries }: GaugeFacts): void {
   const { common } = meters
   const all = () => lag()?.partitions ?? []

@@ -111,6 +111,17 @@ describe('the metrics of a service', () => {
     ])
   })
 
+  test('show a circuit breaker once it has opened', async () => {
+    using metrics = metricsOf({})
+    const name = 'shoal_consumer_breaker_state{backend="kafka",group="billing",breaker="bank"}'
+    assert.equal(new Map(await seriesOf(metrics)).get(name), undefined)
+    const breaker = { group: 'billing', name: 'bank', failures: 5 }
+    telemetry.breaker.publish({ ...breaker, state: 'open' })
+    assert.equal(new Map(await seriesOf(metrics)).get(name), 2)
+    telemetry.breaker.publish({ ...breaker, state: 'closed' })
+    assert.equal(new Map(await seriesOf(metrics)).get(name), 0)
+  })
+
   test('count the partitions that wait for room, and those of this group alone', async () => {
     using metrics = metricsOf({})
     const partition = { topic: 't', partition: 0, epoch: 1 }

@@ -6,7 +6,7 @@
 import type * as Prometheus from '@prometheus-io/client'
 import type { Clock } from '../../core/index.ts'
 import { countEvents } from './events.ts'
-import { type GaugeFacts, showConsumer, showLag } from './gauges.ts'
+import { type GaugeFacts, showBreakers, showConsumer, showLag } from './gauges.ts'
 import { Meters } from './meters.ts'
 
 export interface MetricsOptions extends Omit<GaugeFacts, 'activity'> {
@@ -25,6 +25,7 @@ export class ServiceMetrics implements Disposable {
     const counting = countEvents(meters, group, clock)
     const { activity } = counting
     showConsumer(meters, { ...facts, activity })
+    showBreakers(meters, { ...facts, activity })
     showLag(meters, { ...facts, activity })
     library.collectDefaultMetrics({ register: meters.registry })
     this.#registry = meters.registry
