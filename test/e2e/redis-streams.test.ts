@@ -156,6 +156,17 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     assert.equal((await redis.xpending(topic, 'g'))[0], 0)
   })
 
+  test('members of one process share connections: one more each, for the read that waits', async () => {
+    const topic = fresh()
+    const before = await clients(redis)
+    await using ending = new AsyncDisposableStack()
+    for (let count = 0; count < 3; count++) {
+      const member = ending.use(await RecordingMember.join(source(topic, { shards: 3 }), 'g'))
+      await member.until('its share', () => member.owned.size > 0)
+    }
+    assert.equal((await clients(redis)) - before, 2 + 3)
+  })
+
   test('what a competing member leaves behind is taken at once by those who stay', async () => {
     const topic = fresh()
     const competing = { sharing: 'competing', claimIdleMs: 600 } as const
@@ -260,4 +271,10 @@ class Producer {
 
 function text(bytes: Uint8Array | null): string {
   return new TextDecoder().decode(bytes ?? undefined)
+}
+
+async function clients(redis: Redis): Promise<number> {
+  return String(await redis.client('LIST'))
+    .trim()
+    .split('\n').length
 }
