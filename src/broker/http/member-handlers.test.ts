@@ -204,6 +204,17 @@ describe('a group of HTTP members', () => {
     assert.deepEqual([got.rebalance_required, got.assigned_partitions.orders.length], [true, 1])
   })
 
+  test('joining again is coming again: what it is the first to take away is given up the next time', async () => {
+    await using http = await withOrders(2)
+    await join(http, 'a', { assignor: 'range' })
+    await join(http, 'b', { assignor: 'range' })
+    const told = await join(http, 'a', { assignor: 'range' })
+    assert.deepEqual([told.assigned_partitions, told.generation], [{ orders: [0] }, 1])
+    assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [] })
+    assert.equal((await join(http, 'a', { assignor: 'range' })).generation, 2)
+    assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [1] })
+  })
+
   test('who says what it still owns keeps it until it says otherwise', async () => {
     await using http = await withOrders(2)
     await join(http, 'a', { assignor: 'range' })

@@ -1,7 +1,12 @@
 /** Joining, staying and leaving over HTTP: see `src/http/routes-members.ts`. */
 
 import { uuidText } from '../../core/index.ts'
-import { type ConsumerMember, type StartPolicy, stateOfConsumer } from '../../group/index.ts'
+import {
+  type ConsumerMember,
+  httpBeat,
+  type StartPolicy,
+  stateOfConsumer,
+} from '../../group/index.ts'
 import type { BrokerRoutes, Caller, Handlers, RequestOf } from '../../http/index.ts'
 import { Problem, problem } from '../../http/index.ts'
 import type { BrokerContext } from '../context.ts'
@@ -65,6 +70,9 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
   await openForStart(context, groupId, memberId, names)
   // From here to the commit nothing comes between.
   const starts = startOffsets(context, groupId, memberId, names, start)
+  const before = memberOf(context, groupId, memberId)
+  const said =
+    before instanceof Problem ? null : httpBeat(before.member, { generation: null, owned: null })
   const joined = groups.request<'consumer-heartbeat'>({
     ...unchanged(groupId, memberId),
     clientId: body.client_id ?? memberId,
@@ -74,7 +82,8 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
     rebalanceTimeoutMs: wanted.rebalanceTimeoutMs,
     subscribedTopicNames: names,
     serverAssignor: body.assignor ?? 'cooperative-sticky',
-    topicPartitions: [],
+    // Joining again is coming again: it gives up what the answer before took away, no more.
+    topicPartitions: said === null ? [] : said.topicPartitions,
     http: { sessionTimeoutMs: wanted.sessionTimeoutMs, start },
   })
   const known = memberOf(context, groupId, memberId)

@@ -181,7 +181,11 @@ function requestFault(request: ConsumerHeartbeatRequest): string | null {
     return 'InstanceId must be given by a static member that leaves for a while.'
   if (memberEpoch !== 0) return null
   if (request.rebalanceTimeoutMs === -1) return 'RebalanceTimeoutMs must be given to join.'
-  if (request.topicPartitions === null || request.topicPartitions.length > 0)
+  // Who joins again over HTTP may still work on what it had.
+  if (
+    request.http === undefined &&
+    (request.topicPartitions === null || request.topicPartitions.length > 0)
+  )
     return 'TopicPartitions must be empty to join.'
   if (request.subscribedTopicNames === null && request.subscribedTopicRegex === null)
     return 'SubscribedTopicNames or SubscribedTopicRegex must be given to join.'
