@@ -115,7 +115,14 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
         return this.#open().commit(positions)
       },
     })
-    this.#watch = new Watch({ group, clock, timers, logger, health: () => this.health() })
+    this.#watch = new Watch({
+      group,
+      clock,
+      timers,
+      logger,
+      health: () => this.health(),
+      owned: () => [...this.#partitions].length,
+    })
     this.finished = this.#ended.promise.then((report) => {
       if (this.#failure !== null) throw this.#failure
       return report

@@ -9,6 +9,7 @@ function fixture() {
   const state = {
     nowMs: 0,
     fire: () => {},
+    owned: 1,
     health: { status: 'ok', reasons: [], oldestInFlightMs: 0, blockedKeys: 0 } as Health,
   }
   const logger = memoryLogger()
@@ -24,6 +25,7 @@ function fixture() {
     },
     logger,
     health: () => state.health,
+    owned: () => state.owned,
   })
   const tick = (afterMs: number) => {
     state.nowMs += afterMs
@@ -59,5 +61,19 @@ describe('the watch', () => {
     watch.close()
     state.health = { ...state.health, status: 'stuck' }
     assert.deepEqual(tick(60_000), [])
+  })
+
+  test('says once that a member has no partition, for as long as it stays so', () => {
+    const { state, watch, tick } = fixture()
+    watch.begin()
+    state.owned = 0
+    for (let count = 0; count < 30; count++) assert.deepEqual(tick(1_000), [])
+    assert.match(tick(1_000).join(), /this member has no partition: are there more members than/)
+    assert.equal(tick(60_000).filter((line) => /has no partition/.test(line)).length, 1)
+    state.owned = 2
+    tick(1_000)
+    state.owned = 0
+    for (let count = 0; count < 32; count++) tick(1_000)
+    assert.equal(tick(1_000).filter((line) => /has no partition/.test(line)).length, 2)
   })
 })

@@ -14,12 +14,17 @@ const TICK_MS = 1_000
 /** A tick that comes this much too late means that nothing ran meanwhile, heartbeats included. */
 const STALL_MS = 2_000
 
+/** Long enough for the rebalances of a start. */
+const IDLE_MS = 30_000
+
 export interface WatchParts {
   readonly group: string
   readonly clock: Clock
   readonly timers: Timers
   readonly logger: Logger
   health(): Health
+  /** Partitions that this member has. */
+  owned(): number
 }
 
 export class Watch {
@@ -27,6 +32,9 @@ export class Watch {
   readonly #alarm: Alarm
   #dueMs = 0
   #stuck = false
+  /** Since when it has had no partition; null: it has, or it was told. */
+  #idleSinceMs: number | null = null
+  #isIdleTold = false
 
   constructor(parts: WatchParts) {
     this.#parts = parts
@@ -42,6 +50,24 @@ export class Watch {
     this.#alarm.cancel()
   }
 
+  /** More members than partitions: the surplus waits as a spare, which somebody should know. */
+  #lookIdle(): void {
+    const { group, clock, logger, owned } = this.#parts
+    if (owned() > 0) {
+      this.#idleSinceMs = null
+      this.#isIdleTold = false
+      return
+    }
+    this.#idleSinceMs ??= clock.monotonicMs()
+    if (this.#isIdleTold || clock.monotonicMs() - this.#idleSinceMs < IDLE_MS) return
+    this.#isIdleTold = true
+    logger.log(
+      'warn',
+      'this member has no partition: are there more members than partitions? start fewer, or add partitions',
+      { group },
+    )
+  }
+
   #tick(): void {
     const { group, clock, logger, health } = this.#parts
     const lateMs = clock.monotonicMs() - this.#dueMs
@@ -54,6 +80,7 @@ export class Watch {
       telemetry.stuck.publish({ group, reasons })
     } else if (!stuck && this.#stuck) logger.log('info', 'the consumer moves again', { group })
     this.#stuck = stuck
+    this.#lookIdle()
     this.begin()
   }
 }

@@ -85,6 +85,9 @@ class Poller implements PollConsumer<unknown> {
   #failure: unknown = null
   #isClosed = false
   #saidFull = false
+  #saidSlow = false
+  /** When the message in hand was handed out; null: none was, or its slowness was told. */
+  #handedMs: number | null = null
 
   constructor(settings: Settings, autoCommit: AutoCommit, partitionEnds: boolean) {
     this.#settings = {
@@ -121,6 +124,7 @@ class Poller implements PollConsumer<unknown> {
     if (timeoutMs === undefined)
       throw new ShoalError('SHOAL_INVALID_ARGUMENT', `poll(${String(timeout)}): not a duration`)
     if (this.#autoCommit === true) for (const message of this.#open) message.done()
+    if (this.#autoCommit === 'what-was-polled') this.#warnIfSlow()
     const polled = this.#queue.shift() ?? (await this.#wait(timeoutMs))
     if (polled === null && this.#failure !== null) throw this.#failure
     if (polled?.kind !== 'message') return polled
@@ -215,6 +219,7 @@ class Poller implements PollConsumer<unknown> {
 
   #handOut(message: PolledMessage): void {
     this.#inHand = message
+    this.#handedMs = this.#settings.clock.monotonicMs()
     this.#open.add(message)
     if (this.#autoCommit === 'what-was-polled') message.done()
     const { concurrency, group, logger } = this.#settings
@@ -224,6 +229,19 @@ class Poller implements PollConsumer<unknown> {
       group,
       open: this.#open.size,
     })
+  }
+
+  /** It was committed before it was done, and its work took long enough for that to matter. */
+  #warnIfSlow(): void {
+    const { clock, commitEveryMs, group, logger } = this.#settings
+    const tookMs = clock.monotonicMs() - (this.#handedMs ?? Number.POSITIVE_INFINITY)
+    if (tookMs < commitEveryMs || this.#saidSlow) return
+    this.#saidSlow = true
+    logger.log(
+      'warn',
+      'a message was committed long before it was handled: a crash meanwhile loses it, use autoCommit: true',
+      { group, tookMs: Math.round(tookMs), commitEveryMs },
+    )
   }
 
   #atEnd(work: PartitionWork, offset: number): void {

@@ -192,6 +192,11 @@ describe('a poll loop', () => {
     await loop.take(2)
     await world.pass(5_000)
     assert.equal(world.committed(), 2)
+    await loop.poll()
+    const slow = world.logger.lines.find(({ message }) =>
+      /long before it was handled/.test(message),
+    )
+    assert.ok(Number(slow?.fields['tookMs']) >= 1_000)
     assert.ok(
       world.logger.lines.some(
         ({ level, message }) => level === 'warn' && /loses them/.test(message),
