@@ -11,7 +11,7 @@ import { brokenBuilds } from './broken-parts.ts'
 import { simulateTogether } from './together-world.ts'
 
 const FIRST_SEED = Number(process.env['SHOAL_SEED'] ?? 1)
-const SEED_COUNT = process.env['SHOAL_SEED'] ? 1 : Number(process.env['SHOAL_SEEDS'] ?? 200)
+const SEED_COUNT = process.env['SHOAL_SEED'] ? 1 : Number(process.env['SHOAL_SEEDS'] ?? 2_000)
 const SEEDS_TO_NOTICE = 60
 
 /** Builds that need a fault which only the memory broker has: a dead letter that is lost, a partition that is churned. */

@@ -412,7 +412,8 @@ function beat(state: MemberState, settings: MembershipSettings): MemberStep {
 
 function session(state: MemberState, settings: MembershipSettings, nowMs: number): MemberStep {
   if (state.generation < 0) return stay(state)
-  if (nowMs - state.lastProofMs < settings.sessionTimeoutMs)
+  // A timer that rings a rounding error too early would be set again for no time at all, and again.
+  if (nowMs - state.lastProofMs < settings.sessionTimeoutMs - 0.001)
     return { state, effects: [sessionTimer(state, settings, nowMs)] }
   const effects: MemberEffect[] = [
     { kind: 'heartbeat-failed', reason: 'no answer for a whole session timeout' },
@@ -429,7 +430,7 @@ function sessionTimer(
   settings: MembershipSettings,
   nowMs: number,
 ): MemberEffect {
-  const delayMs = Math.max(0, state.lastProofMs + settings.sessionTimeoutMs - nowMs)
+  const delayMs = Math.max(0, settings.sessionTimeoutMs - (nowMs - state.lastProofMs))
   return { kind: 'schedule', key: 'session', delayMs }
 }
 

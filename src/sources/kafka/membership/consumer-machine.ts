@@ -278,7 +278,8 @@ function isRemade(one: HeldPartition, wanted: NamedPartition | undefined): boole
 
 function session(state: ConsumerState, settings: ConsumerSettings, nowMs: number): ConsumerStep {
   if (state.phase !== 'member') return stay(state)
-  if (nowMs - state.lastProofMs < settings.sessionTimeoutMs)
+  // A timer that rings a rounding error too early would be set again for no time at all, and again.
+  if (nowMs - state.lastProofMs < settings.sessionTimeoutMs - 0.001)
     return { state, effects: [sessionTimer(state, settings, nowMs)] }
   const effects: readonly ConsumerEffect[] = [
     { kind: 'heartbeat-failed', reason: 'no answer for a whole session timeout' },
@@ -292,7 +293,7 @@ function sessionTimer(
   settings: ConsumerSettings,
   nowMs: number,
 ): ConsumerEffect {
-  const delayMs = Math.max(0, state.lastProofMs + settings.sessionTimeoutMs - nowMs)
+  const delayMs = Math.max(0, settings.sessionTimeoutMs - (nowMs - state.lastProofMs))
   return { kind: 'schedule', key: 'session', delayMs }
 }
 
