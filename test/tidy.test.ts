@@ -81,6 +81,7 @@ const owners: readonly {
     pattern: /from 'node:(?:child_process|worker_threads|cluster)'/,
     files: [
       /^log\/node-file-store(?:-[a-z-]+)?\.ts$/,
+      /^consumer\/threads\/node-thread(?:-entry)?\.ts$/,
       /^cli\//,
       /^testing\/ledger\/worker-process\.ts$/,
     ],

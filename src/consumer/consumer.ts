@@ -15,6 +15,7 @@ import type {
   Decode,
   Running,
   UntypedOptions,
+  WithWorker,
   WithSchema,
   WithoutSchema,
 } from './options.ts'
@@ -43,6 +44,7 @@ import type { AnyOptions, Settings } from './resolve-options.ts'
  */
 export function consumer<S extends StandardSchemaV1>(options: WithSchema<S>): Consumer
 export function consumer<D extends Decode = 'bytes'>(options: WithoutSchema<D>): Consumer
+export function consumer(options: WithWorker): Consumer
 export function consumer(options: UntypedOptions): Consumer
 export function consumer(options: object): Consumer {
   return consumerWith(options as AnyOptions, engineParts)
@@ -82,17 +84,19 @@ export async function startEngine(
     throw new ShoalError('SHOAL_CLOSED', `consumer of ${group}: aborted before it started`)
   logger.log('info', 'the consumer starts', { ...describeSettings(settings) })
   const engine = new Engine(settings, parts, hooks)
-  const session = await source.open({
-    group,
-    events: engine,
-    drainTimeoutMs: engine.drainTimeoutMs,
+  settings.threads?.open()
+  const context = { group, events: engine, drainTimeoutMs: engine.drainTimeoutMs }
+  const session = await source.open(context).catch(async (error: unknown) => {
+    await settings.threads?.close()
+    throw error
   })
   engine.begin(session)
   const stop = () => void engine.drain(shutdownDrainMs)
   // It may have aborted while the source opened: the listener alone would miss that.
   signal?.addEventListener('abort', stop, { once: true })
   if (isAborted(signal)) stop()
-  const ended = engine.ended.then((report) => {
+  const ended = engine.ended.then(async (report) => {
+    await settings.threads?.close()
     signal?.removeEventListener('abort', stop)
     logger.log('info', 'the consumer has stopped', { group, ...report })
   })

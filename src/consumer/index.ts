@@ -34,5 +34,6 @@ export {
 } from './service-module.ts'
 export type { ServiceModule, ServiceSetting, ServiceTools } from './service-module.ts'
 export * from './source.ts'
+export type { ThreadContext } from './threads/thread-messages.ts'
 export { telemetry } from './telemetry.ts'
 export type * from './telemetry.ts'

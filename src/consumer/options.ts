@@ -279,6 +279,19 @@ export interface WithoutSchema<D extends Decode> extends ConsumerOptions<Decoded
   readonly decode?: D
 }
 
+/**
+ * A handler in worker threads, for work that keeps a core busy: `worker` is the URL of a module that exports `handle(value,
+ * ctx)`. Values are copied to it. A thread that dies is one failed attempt of each record that it held.
+ */
+export interface WithWorker extends Omit<ConsumerOptions<unknown>, 'handle'> {
+  readonly worker: URL
+  /** Default 2. `concurrency` says how many records are there at once, over all threads. */
+  readonly threads?: number
+  readonly handle?: undefined
+  readonly schema?: StandardSchemaV1
+  readonly decode?: Decode
+}
+
 /** A declaration put together at run time: whether there is a schema is not known, so the handler gets `unknown`. */
 export interface UntypedOptions extends ConsumerOptions<unknown> {
   readonly schema?: StandardSchemaV1

@@ -34,6 +34,8 @@ import { deduped } from './failure/dedupe.ts'
 import type { DedupeSettings } from './failure/dedupe.ts'
 import { parseDuration } from './duration.ts'
 import { isErrorClass, matchesAny } from './failure/error-classes.ts'
+import { nodeThread } from './threads/node-thread.ts'
+import { ThreadPool } from './threads/thread-pool.ts'
 import { resolveParking } from './parking/resolve-parking.ts'
 import type { Source } from './source.ts'
 
@@ -41,6 +43,8 @@ import type { Source } from './source.ts'
 export interface AnyOptions extends ConsumerOptions<never> {
   readonly schema?: StandardSchemaV1 | undefined
   readonly decode?: Decode | undefined
+  readonly worker?: URL | undefined
+  readonly threads?: number | undefined
 }
 
 export interface Settings extends ResolvedLimits {
@@ -67,6 +71,8 @@ export interface Settings extends ResolvedLimits {
   readonly stuckAfterMs: number
   readonly read: PayloadReader | null
   readonly handle: (value: unknown, ctx: Ctx) => unknown
+  /** Where `handle` runs; null: in the main thread. */
+  readonly threads: ThreadPool | null
   readonly logger: Logger
   readonly clock: Clock
   readonly timers: Timers
@@ -96,7 +102,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     typeof options.source?.open === 'function',
     'source: not a source, use kafka({ … }) or another one',
   )
-  check.that(typeof options.handle === 'function', 'handle: not a function')
+  const threads = threadsOf(check, options)
   checkChoices(check, options)
   const backoff = retry.backoff ?? DEFAULT_BACKOFF
   checkBackoff(check, backoff)
@@ -150,7 +156,8 @@ export function resolveOptions(options: AnyOptions): Settings {
     shutdownDrainMs: check.duration('shutdown.drain', options.shutdown?.drain, 20_000),
     stuckAfterMs: check.duration('stuckAfter', options.stuckAfter, 60_000),
     read: readerOf(options),
-    handle: handlerOf(check, options),
+    handle: handlerOf(check, options, threads),
+    threads,
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,
@@ -239,9 +246,27 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
   )
 }
 
+function threadsOf(check: OptionCheck, { worker, threads, handle }: AnyOptions): ThreadPool | null {
+  const size = check.count('threads', threads, 2)
+  if (worker === undefined) {
+    check.that(typeof handle === 'function', 'handle: not a function')
+    return null
+  }
+  check.that(
+    worker instanceof URL,
+    "worker: a URL, such as new URL('./handler.ts', import.meta.url)",
+  )
+  check.that(handle === undefined, 'handle or worker, not both')
+  return new ThreadPool(worker, size, nodeThread)
+}
+
 /** The handler, behind what stands before it. */
-function handlerOf(check: OptionCheck, options: AnyOptions): Settings['handle'] {
-  const handle = options.handle as unknown as Settings['handle']
+function handlerOf(
+  check: OptionCheck,
+  options: AnyOptions,
+  threads: ThreadPool | null,
+): Settings['handle'] {
+  const handle = threads?.handle ?? (options.handle as unknown as Settings['handle'])
   const { dedupe, timeout, logger = silentLogger, random = systemRandom } = options
   if (dedupe === undefined) return handle
   check.that(typeof dedupe.store?.claim === 'function', 'dedupe.store: not a dedupe store')
