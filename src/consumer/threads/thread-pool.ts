@@ -93,7 +93,7 @@ export class ThreadPool {
       died: (reason) => {
         if (this.#lanes[index] === lane) this.#lanes[index] = null
         const words = `the worker thread of a handler died: ${reason}`
-        for (const id of [...runs.keys()])
+        for (const id of runs.keys())
           this.#end(lane, id)?.reject(new ShoalError('SHOAL_HANDLER_FAILED', words))
       },
     })
