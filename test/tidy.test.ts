@@ -72,7 +72,7 @@ const owners: readonly {
     pattern: /from 'node:(?:net|tls|http|http2|dgram|dns)'/,
     files: [
       /^broker\/tcp-network\.ts$/,
-      /^http\/node-server\.ts$/,
+      /^http\/listener\/node-server\.ts$/,
       /^log\/node-file-store(?:-[a-z-]+)?\.ts$/,
     ],
   },

@@ -15,7 +15,7 @@ import { checkOptions } from './broker-options.ts'
 import type { BrokerParts } from './broker-parts.ts'
 import { openParts } from './broker-parts.ts'
 import type { BrokerContext } from './context.ts'
-import type { HttpListener } from '../http/index.ts'
+import type { HttpListener } from '../http/listener/index.ts'
 import { kafkaHandlers } from './kafka/handlers/index.ts'
 import type { ListenerSnapshot } from './kafka/listener.ts'
 import { KafkaListener } from './kafka/listener.ts'
@@ -154,8 +154,8 @@ async function openHttpListener(
   { context, failure }: BrokerParts,
 ): Promise<HttpListener | null> {
   if (http === null) return null
-  // Who embeds a broker without it does not load its libraries.
-  const { openHttp } = await import('./http/http-api.ts')
+  // Who embeds a broker without it does not load it.
+  const { openHttp } = await import('./http/http-listener.ts')
   return openHttp({ ...http, context, hasFailed: () => failure.happened })
 }
 

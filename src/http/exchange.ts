@@ -1,5 +1,5 @@
 /**
- * One request and its answer, as the API server sees them: a port. Real form: `node-server.ts`; tests make their own.
+ * One request and its answer, as the API server sees them: a port. Real form: `listener/node-server.ts`; tests make their own.
  */
 
 /** Asked for before bytes of a body are kept: why they may not be, or null. */
@@ -24,4 +24,13 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly text: string
+}
+
+/** What a listener serves. */
+export interface ServedApi {
+  readonly isClosing: boolean
+  /** Rejects only when the peer is gone before its body came. */
+  answer(request: ApiRequest): Promise<Answer>
+  /** Ends what waits, and resolves when the last request is answered. Idempotent. */
+  close(): Promise<void>
 }

@@ -10,10 +10,10 @@ export {
   type Reply,
 } from './client.ts'
 export { apiLimitDefaults, type ApiLimits, ApiServer, type ApiServerOptions } from './api-server.ts'
-export type { Answer, ApiRequest, TakeBytes } from './exchange.ts'
+export type { Answer, ApiRequest, ServedApi, TakeBytes } from './exchange.ts'
 export type { GuardOptions } from './guard.ts'
 export { nearest } from './nearest.ts'
-export { HttpListener, httpLimitDefaults, type HttpLimits } from './node-server.ts'
+export { HttpListener, httpLimitDefaults, LazyApi, type HttpLimits } from './listener/index.ts'
 export { type DocumentInfo, openApiDocument } from './openapi.ts'
 export {
   bodyProblems,

@@ -1,17 +1,9 @@
 /**
- * The broker's HTTP API: the routes, its handlers and a listener, put together.
- *
- * `httpApi` makes it without a socket, which is all that most tests need; `openHttp` puts it on a port.
+ * The broker's HTTP API: the routes and its handlers, put together without a socket, which is all that most tests need.
+ * `http-listener.ts` puts it on a port.
  */
 
-import type { Address } from '../../core/index.ts'
-import {
-  type ApiLimits,
-  ApiServer,
-  brokerRoutes,
-  HttpListener,
-  type HttpLimits,
-} from '../../http/index.ts'
+import { type ApiLimits, ApiServer, brokerRoutes, type HttpLimits } from '../../http/index.ts'
 import type { BrokerContext } from '../context.ts'
 import { httpHandlers } from './handlers.ts'
 
@@ -36,19 +28,4 @@ export function httpApi(options: HttpApiOptions): ApiServer {
     clock,
     logger,
   })
-}
-
-/** @throws ShoalError SHOAL_ADDRESS_UNUSABLE when it cannot be listened on. */
-export async function openHttp(
-  options: Omit<HttpApiOptions, 'url'> & { readonly address: Address },
-): Promise<HttpListener> {
-  const { context, address, limits } = options
-  const { timers, logger } = context
-  // The port is known when somebody can ask.
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host
-  const url = () => `http://${host}:${listening?.address.port ?? address.port}`
-  let listening: HttpListener | null = null
-  const api = httpApi({ ...options, url })
-  listening = await HttpListener.open({ address, api, limits, timers, logger })
-  return listening
 }

@@ -9,10 +9,9 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Address, Logger, Timers } from '../core/index.ts'
-import { concatBytes, messageOf, ShoalError } from '../core/index.ts'
-import type { ApiServer } from './api-server.ts'
-import type { Answer, ApiRequest, TakeBytes } from './exchange.ts'
+import type { Address, Logger, Timers } from '../../core/index.ts'
+import { concatBytes, messageOf, ShoalError } from '../../core/index.ts'
+import type { Answer, ApiRequest, ServedApi, TakeBytes } from '../exchange.ts'
 
 export interface HttpLimits {
   /** Open connections; beyond it new ones are dropped. Default 10,000. */
@@ -43,7 +42,7 @@ export const httpLimitDefaults: HttpLimits = {
 
 export interface HttpListenerOptions {
   readonly address: Address
-  readonly api: ApiServer
+  readonly api: ServedApi
   readonly limits?: Partial<HttpLimits>
   readonly timers: Timers
   readonly logger: Logger
@@ -152,7 +151,7 @@ function carry(
 }
 
 function send(
-  api: ApiServer,
+  api: ServedApi,
   { status, headers, text }: Answer,
   incoming: IncomingMessage,
   outgoing: ServerResponse,
