@@ -160,7 +160,9 @@ export const memberRoutes = {
     summary: 'Stay in the group, and hear of a rebalance',
     description:
       'An answer with `rebalance_required` may have fewer partitions: stop working on the others. The next heartbeat, poll or ' +
-      'join gives them up, unless it says by `owned_partitions` that they are still worked on; then the generation moves on.',
+      'join gives them up, unless it says by `owned_partitions` that they are still worked on; then the generation moves on. ' +
+      'A client that repeats calls whose answer was lost should always send `owned_partitions`: without it the repeated call ' +
+      'counts as having read the answer.',
     params,
     body: memberRef,
     response: heartbeatResponse,
