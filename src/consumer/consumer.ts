@@ -6,20 +6,25 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { ShoalError } from '../core/index.ts'
 import type { Duration } from './duration.ts'
 import { parseDuration } from './duration.ts'
+import { Batcher } from './batch/batcher.ts'
+import type { BatchHandle } from './batch/batcher.ts'
+import type { Attempt } from './dispatch/attempt.ts'
 import { engineParts } from './engine-parts.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { Engine } from './engine.ts'
 import type { EngineHooks } from './engine.ts'
 import type {
   Consumer,
+  Ctx,
   Decode,
   Running,
   UntypedOptions,
+  WithBatch,
   WithWorker,
   WithSchema,
   WithoutSchema,
 } from './options.ts'
-import { describeSettings, resolveOptions } from './resolve-options.ts'
+import { describeSettings, resolveOptions, withBatchDefaults } from './resolve-options.ts'
 import type { AnyOptions, Settings } from './resolve-options.ts'
 
 /**
@@ -45,6 +50,7 @@ import type { AnyOptions, Settings } from './resolve-options.ts'
 export function consumer<S extends StandardSchemaV1>(options: WithSchema<S>): Consumer
 export function consumer<D extends Decode = 'bytes'>(options: WithoutSchema<D>): Consumer
 export function consumer(options: WithWorker): Consumer
+export function consumer<T>(options: WithBatch<T>): Consumer
 export function consumer(options: UntypedOptions): Consumer
 export function consumer(options: object): Consumer {
   return consumerWith(options as AnyOptions, engineParts)
@@ -52,7 +58,7 @@ export function consumer(options: object): Consumer {
 
 /** The same with parts of the caller's: for the simulation, which breaks one at a time. */
 export function consumerWith(options: AnyOptions, parts: EngineParts): Consumer {
-  const settings = resolveOptions(options)
+  const settings = resolveOptions(withBatchDefaults(options))
   return {
     describe: () => describeSettings(settings),
     start: ({ signal } = {}) => start(settings, parts, signal),
@@ -64,7 +70,17 @@ async function start(
   parts: EngineParts,
   signal: AbortSignal | undefined,
 ): Promise<Running> {
-  const { engine, ended } = await startEngine(settings, parts, { signal })
+  const { batch } = settings
+  if (batch === null) {
+    const { engine, ended } = await startEngine(settings, parts, { signal })
+    return running(engine, settings.shutdownDrainMs, ended)
+  }
+  const batcher = new Batcher(batch, settings.handle as unknown as BatchHandle, settings.timers)
+  const handle = (value: unknown, ctx: Ctx) => batcher.take(value, ctx as Attempt)
+  const { engine, ended } = await startEngine({ ...settings, handle }, parts, {
+    signal,
+    hooks: batcher,
+  })
   return running(engine, settings.shutdownDrainMs, ended)
 }
 

@@ -280,6 +280,27 @@ export interface WithoutSchema<D extends Decode> extends ConsumerOptions<Decoded
 }
 
 /**
+ * A handler of batches: `handle` gets up to `batch.max` records, as soon as there are so many or the first one has waited for
+ * `batch.wait`. It returns when all are handled; when it throws, each has failed an attempt and is tried alone.
+ */
+export interface WithBatch<T> extends Omit<ConsumerOptions<T>, 'handle' | 'order' | 'concurrency'> {
+  readonly batch: {
+    readonly max: number
+    /** Default 100 ms. */
+    readonly wait?: Duration
+    /** What a batch holds: any records, in no order; those of one partition, or of one key, in order. Default `partition`. */
+    readonly by?: 'any' | 'partition' | 'key'
+  }
+  /** Records that wait or are handled at once; default ten batches. */
+  readonly concurrency?: number
+  readonly schema?: StandardSchemaV1<unknown, T>
+  readonly decode?: Decode
+  readonly handle: (
+    items: readonly { readonly value: T; readonly ctx: Ctx }[],
+  ) => Promise<void> | void
+}
+
+/**
  * A handler in worker threads, for work that keeps a core busy: `worker` is the URL of a module that exports `handle(value,
  * ctx)`. Values are copied to it. A thread that dies is one failed attempt of each record that it held.
  */

@@ -14,6 +14,7 @@ import {
   unreachable,
   uuidText,
 } from '../core/index.ts'
+import type { BatchPolicy } from './batch/batcher.ts'
 import type { BudgetLimits } from './dispatch/budget.ts'
 import type { RetryPolicy } from './failure/decide.ts'
 import type {
@@ -23,6 +24,7 @@ import type {
   Ctx,
   Decode,
   Order,
+  WithBatch,
 } from './options.ts'
 import { payloadReader } from './payload.ts'
 import type { PayloadReader } from './payload.ts'
@@ -45,6 +47,7 @@ export interface AnyOptions extends ConsumerOptions<never> {
   readonly decode?: Decode | undefined
   readonly worker?: URL | undefined
   readonly threads?: number | undefined
+  readonly batch?: WithBatch<never>['batch'] | undefined
 }
 
 export interface Settings extends ResolvedLimits {
@@ -71,6 +74,8 @@ export interface Settings extends ResolvedLimits {
   readonly stuckAfterMs: number
   readonly read: PayloadReader | null
   readonly handle: (value: unknown, ctx: Ctx) => unknown
+  /** null: `handle` gets single records. */
+  readonly batch: BatchPolicy | null
   /** Where `handle` runs; null: in the main thread. */
   readonly threads: ThreadPool | null
   readonly logger: Logger
@@ -158,6 +163,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     read: readerOf(options),
     handle: handlerOf(check, options, threads),
     threads,
+    batch: batchOf(check, options),
     logger: options.logger ?? silentLogger,
     clock: options.clock ?? systemClock,
     timers: options.timers ?? systemTimers,
@@ -244,6 +250,26 @@ function checkChoices(check: OptionCheck, { order, decode, retry, schema }: AnyO
     schema === undefined || typeof schema?.['~standard']?.validate === 'function',
     'schema: not a Standard Schema (zod, valibot, arktype …)',
   )
+}
+
+/** The batcher keeps the order, so the engine has to keep none; and more than one batch has to have room. */
+export function withBatchDefaults(options: AnyOptions): AnyOptions {
+  const { batch, concurrency } = options
+  if (batch === undefined) return options
+  return { ...options, order: 'none', concurrency: concurrency ?? 10 * batch.max }
+}
+
+function batchOf(check: OptionCheck, { batch, dedupe, worker }: AnyOptions): BatchPolicy | null {
+  if (batch === undefined) return null
+  const by = batch.by ?? 'partition'
+  check.that(['any', 'partition', 'key'].includes(by), "batch.by: 'any', 'partition' or 'key'")
+  check.that(dedupe === undefined, 'batch: dedupe looks at single records, not at batches')
+  check.that(worker === undefined, 'batch: a worker gets single records, not batches')
+  return {
+    max: check.count('batch.max', batch.max, 1),
+    waitMs: check.duration('batch.wait', batch.wait, 100),
+    by,
+  }
 }
 
 function threadsOf(check: OptionCheck, { worker, threads, handle }: AnyOptions): ThreadPool | null {
