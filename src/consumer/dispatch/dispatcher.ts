@@ -263,7 +263,7 @@ export class Dispatcher implements AttemptHost {
     const deadlineMs = this.#nowMs + this.#settings.timeoutMs
     const attempt = new Attempt(item, this, this.#nowMs, deadlineMs)
     this.#running.add(attempt)
-    this.#gate.started(attempt)
+    if (this.#gate.watches) this.#gate.started(attempt)
     let result: unknown
     try {
       result = execute(this.#settings, attempt)
@@ -303,8 +303,7 @@ export class Dispatcher implements AttemptHost {
       return
     }
     this.#running.remove(attempt)
-    const ended = endedAs(attempt, verdict)
-    const outageMs = this.#gate.ended(attempt, ended, this.#nowMs, this.#slots)
+    const outageMs = this.#gate.watches ? this.#tellGate(attempt, verdict) : null
     this.#vacate(item)
     // What a handler returns after its signal aborted may be the abort itself, swallowed: it does not count as done.
     if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause }, outageMs)
@@ -312,6 +311,10 @@ export class Dispatcher implements AttemptHost {
     else if (verdict.kind === 'handled' || verdict.kind === 'skipped')
       this.#done(item, verdict.kind)
     else this.#failed(attempt, verdict, outageMs)
+  }
+
+  #tellGate(attempt: Attempt, verdict: Verdict): number | null {
+    return this.#gate.ended(attempt, endedAs(attempt, verdict), this.nowMs(), this.#slots)
   }
 
   /** @param outageMs how long what is behind the handler is left in peace, when it is down. */
@@ -460,8 +463,7 @@ export class Dispatcher implements AttemptHost {
   #detach(attempt: Attempt, cause: AbortCause): void {
     const { item } = attempt
     this.#detached++
-    const ended = endedAs(attempt, { kind: 'aborted', cause })
-    const outageMs = this.#gate.ended(attempt, ended, this.nowMs(), this.#slots)
+    const outageMs = this.#tellGate(attempt, { kind: 'aborted', cause })
     this.#vacate(item)
     this.#settings.logger.log('error', 'a handler goes on although its signal aborted', {
       group: this.group,

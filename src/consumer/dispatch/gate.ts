@@ -23,6 +23,8 @@ export class Gate {
   readonly #adaptive: AdaptiveLimit | null
   readonly #ownershipIsFresh: () => boolean
   readonly #again: Alarm
+  /** Whether it wants to know of executions; mostly nobody does, and then they are not told. */
+  readonly watches: boolean
   #checkedMs = Number.NEGATIVE_INFINITY
   #inDoubt = false
 
@@ -38,6 +40,7 @@ export class Gate {
     this.#rate = settings.rate === null ? null : new TokenBucket(settings.rate)
     this.#adaptive = settings.adaptive === null ? null : new AdaptiveLimit(settings.adaptive)
     this.#ownershipIsFresh = ownershipIsFresh
+    this.watches = circuits !== null || settings.adaptive !== null || settings.rate !== null
     this.#again = new Alarm(settings.clock, settings.timers, again)
   }
 
