@@ -27,7 +27,7 @@ import { TogetherChecker } from './together-checker.ts'
 const TOPIC = 'orders'
 const LETTERS = 'orders.dlq'
 const FAULTS_FOR_MS = 20_000
-const CALM_FOR_MS = 180_000
+const CALM_FOR_MS = 900_000
 const SESSION_MS = 6_000
 
 interface Member {
