@@ -65,7 +65,7 @@ test('whatever happens, a member owns each partition once, gives it up in one wa
   )
   // A property that never gets anywhere proves nothing.
   for (const kind of ['assign', 'revoke', 'lose', 'heartbeat', 'name', 'joined'])
-    assert.ok((reached.get(kind) ?? 0) > 50, `${kind} happened in ${reached.get(kind)} runs`)
+    assert.ok((reached.get(kind) ?? 0) > 10, `${kind} happened in ${reached.get(kind)} runs`)
 })
 
 /** The broker and the runtime around a member; the runtime's side of ownership is kept and compared. */
