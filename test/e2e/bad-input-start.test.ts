@@ -84,7 +84,7 @@ describe('a broker does not start', () => {
     ['an unknown setting', ['num.partitons=4'], /num\.partitons.*did you mean num\.partitions\?/],
     ['a setting out of range', ['num.partitions=0'], /num\.partitions: .*0/],
     ['a setting that is no number', ['log.retention.ms=week'], /log\.retention\.ms: .*week/],
-    ['half a setting', ['num.partitions'], /--set num\.partitions: expected name=value/],
+    ['half a setting', ['num.partitions'], /--set num\.partitions:\s+expected name=value/],
     [
       'several at once, all of them told',
       ['num.partitions=x', 'message.max.byte=1'],
@@ -199,7 +199,8 @@ function serve(data: string, more: readonly string[] = []): Promise<Finished> {
 /** One sentence on stderr, nothing on stdout, the exit code of a configuration that cannot work. */
 function refusedWith({ exitCode, stdout, stderr }: Finished, words: RegExp): void {
   assert.match(stderr, words)
-  assert.match(stderr, /^shoal: /)
+  // One sentence, or the list of what is wrong with the configuration.
+  assert.match(stderr, /^(?:shoal: |✖ \d+ problems? in configuration)/)
   assert.doesNotMatch(stderr, /\bat .*:\d+:\d+/)
   assert.deepEqual([exitCode, stdout], [CONFIGURATION, ''])
 }
