@@ -12,7 +12,7 @@ import { ShoalError, messageOf, sleep } from '../../core/index.ts'
 import type { Address } from '../../core/index.ts'
 import { Reader, apiVersions } from '../../protocol/index.ts'
 import type { Api, FieldMap, InputsOf, ValuesOf } from '../../protocol/index.ts'
-import { backoffMs, within } from './backoff.ts'
+import { backoffMs, within } from '../backoff.ts'
 import type { ClusterSettings, Ports } from './options.ts'
 import type { KafkaConnection } from './transport.ts'
 

@@ -26,7 +26,7 @@ import type {
   Partitioner,
   RecordInput,
 } from '../../protocol/index.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import { refusal } from './broker-link.ts'
 import { leaderOf } from './cluster-view.ts'
 import { KafkaClient, isPassing } from './kafka-client.ts'

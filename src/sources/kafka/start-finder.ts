@@ -7,7 +7,7 @@
 
 import { ShoalError } from '../../core/index.ts'
 import type { Assignment, OwnedPartition, SourceNotice } from '../../consumer/index.ts'
-import { retry } from './backoff.ts'
+import { retry } from '../backoff.ts'
 import { refusal } from './broker-link.ts'
 import { leaderOf } from './cluster-view.ts'
 import { UNKNOWN_EPOCH } from './epoch-trail.ts'

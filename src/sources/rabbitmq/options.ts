@@ -2,15 +2,8 @@
  * What a user may say about RabbitMQ and about consuming its queues, with the defaults, checked once at the edge.
  */
 
-import {
-  ShoalError,
-  silentLogger,
-  systemClock,
-  systemRandom,
-  systemTimers,
-  uuidText,
-} from '../../core/index.ts'
-import type { Clock, Logger, Random, Timers } from '../../core/index.ts'
+import { ShoalError, uuidText } from '../../core/index.ts'
+import { filledPorts, type SourcePorts } from '../ports.ts'
 
 export interface RabbitMqOptions {
   /** `amqp://[user:password@]host[:5672][/vhost]`, `amqps://` for TLS. */
@@ -49,15 +42,10 @@ export interface RabbitMqOptions {
   readonly reconnectBackoffMaxMs?: number
 }
 
-export interface RabbitMqPorts {
-  readonly clock?: Clock
-  readonly timers?: Timers
-  readonly random?: Random
-  readonly logger?: Logger
-}
+export type RabbitMqPorts = SourcePorts
 
 export type RabbitSettings = Required<RabbitMqOptions> & {
-  readonly ports: Required<RabbitMqPorts>
+  readonly ports: Required<SourcePorts>
 }
 
 const DEFAULTS = {
@@ -79,17 +67,12 @@ const LARGEST_PREFETCH = 65_535
 
 /** @throws ShoalError SHOAL_INVALID_ARGUMENT with everything that is wrong */
 export function rabbitSettings(options: RabbitMqOptions, ports: RabbitMqPorts): RabbitSettings {
-  const random = ports.random ?? systemRandom
+  const filled = filledPorts(ports)
   const settings = {
     ...DEFAULTS,
-    consumerName: options.consumerName ?? `shoal-${uuidText(random)}`,
+    consumerName: options.consumerName ?? `shoal-${uuidText(filled.random)}`,
     ...options,
-    ports: {
-      clock: ports.clock ?? systemClock,
-      timers: ports.timers ?? systemTimers,
-      random,
-      logger: ports.logger ?? silentLogger,
-    },
+    ports: filled,
   }
   const problems = problemsOf(settings)
   if (problems.length > 0)

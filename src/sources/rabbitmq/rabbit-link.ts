@@ -7,7 +7,7 @@
 
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
 import { ShoalError } from '../../core/index.ts'
-import { retry, within } from '../kafka/backoff.ts'
+import { retry, within } from '../backoff.ts'
 import type { RabbitSettings } from './options.ts'
 import { rabbitError, troubleOf } from './rabbit-errors.ts'
 

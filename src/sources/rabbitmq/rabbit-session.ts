@@ -20,7 +20,7 @@ import type {
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
-import { backoffMs, within } from '../kafka/backoff.ts'
+import { backoffMs, within } from '../backoff.ts'
 import { plannedShards, shardId, type Shard } from '../shards/shard-plan.ts'
 import { GroupChannel } from './group-channel.ts'
 import type { RabbitSettings } from './options.ts'

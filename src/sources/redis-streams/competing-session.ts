@@ -20,7 +20,7 @@ import type {
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
-import { backoffMs } from '../kafka/backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import { CompetingStream } from './competing-stream.ts'
 import { entryAtOffset } from './entry-id.ts'
 import type { RedisSettings } from './options.ts'

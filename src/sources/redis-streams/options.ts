@@ -2,15 +2,8 @@
  * What a user may say about Redis and about consuming its streams, with the defaults, checked once at the edge.
  */
 
-import {
-  ShoalError,
-  silentLogger,
-  systemClock,
-  systemRandom,
-  systemTimers,
-  uuidText,
-} from '../../core/index.ts'
-import type { Clock, Logger, Random, Timers } from '../../core/index.ts'
+import { ShoalError, uuidText } from '../../core/index.ts'
+import { filledPorts, type SourcePorts } from '../ports.ts'
 
 export interface RedisStreamsOptions {
   /** `redis://[user:password@]host[:6379][/database]`, `rediss://` for TLS. */
@@ -57,15 +50,10 @@ export interface RedisStreamsOptions {
   readonly keyPrefix?: string
 }
 
-export interface RedisPorts {
-  readonly clock?: Clock
-  readonly timers?: Timers
-  readonly random?: Random
-  readonly logger?: Logger
-}
+export type RedisPorts = SourcePorts
 
 export type RedisSettings = Required<RedisStreamsOptions> & {
-  readonly ports: Required<RedisPorts>
+  readonly ports: Required<SourcePorts>
 }
 
 const DEFAULTS = {
@@ -87,17 +75,12 @@ const DEFAULTS = {
 
 /** @throws ShoalError SHOAL_INVALID_ARGUMENT with everything that is wrong */
 export function redisSettings(options: RedisStreamsOptions, ports: RedisPorts): RedisSettings {
-  const random = ports.random ?? systemRandom
+  const filled = filledPorts(ports)
   const settings = {
     ...DEFAULTS,
-    consumerName: options.consumerName ?? `shoal-${uuidText(random)}`,
+    consumerName: options.consumerName ?? `shoal-${uuidText(filled.random)}`,
     ...options,
-    ports: {
-      clock: ports.clock ?? systemClock,
-      timers: ports.timers ?? systemTimers,
-      random,
-      logger: ports.logger ?? silentLogger,
-    },
+    ports: filled,
   }
   const problems = problemsOf(settings)
   if (problems.length > 0)

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto'
 import type { Redis as RedisClient } from 'ioredis'
 import { ShoalError } from '../../core/index.ts'
-import { backoffMs, retry, within } from '../kafka/backoff.ts'
+import { backoffMs, retry, within } from '../backoff.ts'
 import type { RedisSettings } from './options.ts'
 import { redisError, troubleOf } from './redis-errors.ts'
 import type { ScriptSource } from './scripts.ts'

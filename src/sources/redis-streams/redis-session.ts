@@ -18,7 +18,7 @@ import type {
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
-import { within } from '../kafka/backoff.ts'
+import { within } from '../backoff.ts'
 import { plannedShards, shardId, type Shard, type ShardHolder } from '../shards/shard-plan.ts'
 import { HeldShard } from './held-shard.ts'
 import type { Keys } from './keys.ts'

@@ -6,7 +6,7 @@
  */
 
 import type { SourceEvents } from '../../consumer/index.ts'
-import { backoffMs } from '../kafka/backoff.ts'
+import { backoffMs } from '../backoff.ts'
 import type { HeldShard } from './held-shard.ts'
 import type { RedisSettings } from './options.ts'
 import { redisError, troubleOf } from './redis-errors.ts'

@@ -17,7 +17,7 @@ import {
   syncGroup,
 } from '../../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../../protocol/index.ts'
-import { spread } from '../backoff.ts'
+import { spread } from '../../backoff.ts'
 import {
   assignedPartitions,
   isCooperative,

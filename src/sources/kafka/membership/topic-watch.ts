@@ -10,7 +10,7 @@
 import { messageOf } from '../../../core/index.ts'
 import type { Timer } from '../../../core/index.ts'
 import { topicPattern } from '../../../group/index.ts'
-import { spread } from '../backoff.ts'
+import { spread } from '../../backoff.ts'
 import type { KafkaClient } from '../kafka-client.ts'
 
 export interface TopicWatchEvents {

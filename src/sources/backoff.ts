@@ -3,8 +3,8 @@
  * that many clients that lost the same broker do not come back in one moment.
  */
 
-import { sleep } from '../../core/index.ts'
-import type { Clock, Random, Timers } from '../../core/index.ts'
+import { sleep } from '../core/index.ts'
+import type { Clock, Random, Timers } from '../core/index.ts'
 
 export interface BackoffLimits {
   readonly firstMs: number
