@@ -73,7 +73,8 @@ describe('a program with confluent-kafka', () => {
       const { client, ...facts } = JSON.parse(stdout) as Record<string, unknown>
       context.diagnostic(`librdkafka ${String(client)}`)
       assert.deepEqual(facts, kind === 'debian' ? everywhere : { ...everywhere, ...sinceVersion2 })
-      assert.equal(stderr, '')
+      // librdkafka 2.0.2 may inform (level 6) that it ended with an event unserved; what warns is worse than that.
+      assert.equal(stderr.replace(/^%6\|.*\|BGQUEUE\|.*\n/gm, ''), '')
       assert.doesNotMatch(broker.log, / - (?:ERROR|WARN) - /)
     })
 })
