@@ -43,6 +43,7 @@ describe('over three brokers', needs(apacheKafkaMissing()), () => {
   for (const [protocol, options] of protocols)
     sourceConformance({
       name: `kafka, three brokers, ${protocol}`,
+      backend: 'kafka',
       open: () => kafkaFixture(server(), options),
     })
 

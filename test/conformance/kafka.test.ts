@@ -21,6 +21,7 @@ describe('over a real Apache Kafka', needs(apacheKafkaMissing()), () => {
   for (const [protocol, options] of protocols)
     sourceConformance({
       name: `kafka, ${protocol}`,
+      backend: 'kafka',
       open: () => kafkaFixture({ bootstrap: node.bootstrap, stop: async () => {} }, options),
     })
 })

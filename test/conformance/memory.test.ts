@@ -5,6 +5,7 @@ import { sourceConformance } from './source-suite.ts'
 
 sourceConformance({
   name: 'memory',
+  backend: 'memory',
   open: async () => {
     const broker = new MemoryBroker()
     let topics = 0

@@ -11,21 +11,7 @@ import { sourceConformance } from './source-suite.ts'
 if (needs(rabbitmqMissing()).skip === undefined)
   sourceConformance({
     name: 'RabbitMQ',
-    skip: [
-      {
-        reason: 'a queue stores no positions: what is acknowledged is gone from it',
-        tests: [
-          'a commit with its metadata survives, and the next member starts there',
-          'a commit of an epoch that is over is stale and changes nothing',
-          'two members share the partitions, and a partition moves only after its owner drained',
-          'what a member leaves behind goes to those who stay',
-        ],
-      },
-      {
-        reason: 'a queue does not say that it has nothing more',
-        tests: ['says when everything there is was delivered'],
-      },
-    ],
+    backend: 'rabbitmq',
     open: async () => {
       const server = await RabbitMqServer.start()
       let connection = await connect(server.url)

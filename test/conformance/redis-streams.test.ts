@@ -12,6 +12,7 @@ import { sourceConformance } from './source-suite.ts'
 if (needs(redisMissing()).skip === undefined)
   sourceConformance({
     name: 'Redis Streams',
+    backend: 'redis-streams',
     open: async () => {
       const server = await RedisServer.start()
       const redis = new Redis(server.url)

@@ -25,6 +25,7 @@ function overShoal(
 ): void {
   sourceConformance({
     name: `shoal, ${name}`,
+    backend: 'shoal',
     open: async () => kafkaFixture(await shoal(), options, ports()),
   })
 }

@@ -9,6 +9,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { OutgoingRecord, Source } from '../../src/consumer/index.ts'
 import { RecordingMember, idOf, waitUntil } from './recording-member.ts'
+import { skips } from './skips.ts'
+import type { Backend, Skips } from './skips.ts'
 
 export interface ConformanceFixture {
   /** Creates a topic with a name of its own. */
@@ -31,8 +33,9 @@ export interface ConformanceFixture {
 
 export interface Conformance {
   readonly name: string
+  /** Whose skips apply. */
+  readonly backend: Backend
   open(): Promise<ConformanceFixture>
-  readonly skip?: readonly { readonly reason: string; readonly tests: readonly string[] }[]
 }
 
 interface Case {
@@ -40,9 +43,9 @@ interface Case {
   run(fixture: ConformanceFixture, group: string): Promise<void>
 }
 
-export function sourceConformance({ name, open, skip = [] }: Conformance): void {
-  const skipped = new Map(skip.flatMap(({ reason, tests }) => tests.map((test) => [test, reason])))
-  const unknown = [...skipped.keys()].filter((test) => !cases.some((known) => known.name === test))
+export function sourceConformance({ name, backend, open }: Conformance): void {
+  const skipped: Skips = skips[backend]
+  const unknown = Object.keys(skipped).filter((behaviour) => !behaviours.includes(behaviour))
   describe(`source conformance: ${name}`, () => {
     let fixture: ConformanceFixture
     before(async () => {
@@ -52,7 +55,7 @@ export function sourceConformance({ name, open, skip = [] }: Conformance): void 
 
     test('skips only tests that exist', () => assert.deepEqual(unknown, []))
     for (const [index, { name, run }] of cases.entries())
-      test(name, { skip: skipped.get(name) ?? false }, async () => {
+      test(name, { skip: skipped[name] ?? false }, async () => {
         const group = `conformance-${index}-${groupCount++}`
         await run(fixture, group)
       })
@@ -412,6 +415,9 @@ const cases: readonly Case[] = [
     },
   },
 ]
+
+/** Every behaviour of the suite, by name, in order. */
+export const behaviours: readonly string[] = cases.map(({ name }) => name)
 
 /** Waits for what two members see together. */
 function both(first: RecordingMember, second: RecordingMember) {

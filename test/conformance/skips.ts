@@ -1,0 +1,27 @@
+/**
+ * What each backend skips of the source suite, and why: behaviour (the name of its test) to reason.
+ *
+ * Data alone, so that a table of what each broker can do is printed from it without running anything; the suite runs by it,
+ * and fails for a behaviour that it does not know. `behaviours` of `source-suite.ts` lists all of them in order.
+ */
+
+export type Skips = Readonly<Record<string, string>>
+
+const NO_POSITIONS = 'a queue stores no positions: what is acknowledged is gone from it'
+
+export const skips = {
+  memory: {},
+  shoal: {},
+  kafka: {},
+  'redis-streams': {},
+  rabbitmq: {
+    'a commit with its metadata survives, and the next member starts there': NO_POSITIONS,
+    'a commit of an epoch that is over is stale and changes nothing': NO_POSITIONS,
+    'two members share the partitions, and a partition moves only after its owner drained':
+      NO_POSITIONS,
+    'what a member leaves behind goes to those who stay': NO_POSITIONS,
+    'says when everything there is was delivered': 'a queue does not say that it has nothing more',
+  },
+} as const satisfies Readonly<Record<string, Skips>>
+
+export type Backend = keyof typeof skips
