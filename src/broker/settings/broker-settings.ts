@@ -39,7 +39,7 @@ export const brokerSettingTable = {
   'group.max.session.timeout.ms': int(1_800_000, 'longest session timeout of a classic member', 0),
   'group.max.size': int(10_000, 'most members of a classic group', 1),
   'group.consumer.session.timeout.ms': int(45_000, 'session timeout of KIP-848 members', 1),
-  'group.consumer.heartbeat.interval.ms': int(5_000, 'how often KIP-848 members say a word', 1),
+  'group.consumer.heartbeat.interval.ms': int(1_000, 'how often KIP-848 members say a word', 1),
   'group.consumer.assignment.interval.ms': int(
     0,
     'least time between two assignments of a KIP-848 group',
@@ -60,7 +60,7 @@ export const brokerSettingTable = {
   'group.share.min.session.timeout.ms': int(1_000, 'least that a group may set', 1),
   'group.share.max.session.timeout.ms': int(60_000, 'most that a group may set', 1),
   'group.share.heartbeat.interval.ms': int(
-    5_000,
+    1_000,
     'how often members of share groups say a word',
     1,
   ),

@@ -183,13 +183,13 @@ function inherited(name: GroupConfigName, settings: BrokerSettings): string {
     case 'consumer.session.timeout.ms':
       return String(settings.groupConsumerSessionTimeoutMs)
     case 'consumer.heartbeat.interval.ms':
-      return String(settings.groupConsumerHeartbeatIntervalMs)
+      return String(heartbeat(settings.groupConsumerHeartbeatIntervalMs, settings))
     case 'consumer.assignment.interval.ms':
       return String(settings.groupConsumerAssignmentIntervalMs)
     case 'share.session.timeout.ms':
       return String(settings.groupShareSessionTimeoutMs)
     case 'share.heartbeat.interval.ms':
-      return String(settings.groupShareHeartbeatIntervalMs)
+      return String(heartbeat(settings.groupShareHeartbeatIntervalMs, settings))
     case 'share.record.lock.duration.ms':
       return String(settings.groupShareRecordLockDurationMs)
     case 'share.delivery.count.limit':
@@ -199,6 +199,11 @@ function inherited(name: GroupConfigName, settings: BrokerSettings): string {
     default:
       return groupConfigTable[name].default
   }
+}
+
+/** With Kafka's limits its default comes back too, which is its least value. */
+function heartbeat(intervalMs: number, { shoalKafkaGroupLimits }: BrokerSettings): number {
+  return shoalKafkaGroupLimits ? Math.max(KAFKA_MIN_HEARTBEAT_MS, intervalMs) : intervalMs
 }
 
 function rangeOf(

@@ -25,7 +25,7 @@ describe('a KIP-848 group', () => {
     const joined = await beat(broker, {})
     assert.deepEqual(
       [joined.errorCode, joined.memberId, joined.memberEpoch, joined.heartbeatIntervalMs],
-      ['NONE', 'a', 2, 5_000],
+      ['NONE', 'a', 2, 1_000],
     )
     const owned = [{ topicId, partitions: [0, 1] }]
     assert.deepEqual(joined.assignment, { topicPartitions: owned })
@@ -152,6 +152,18 @@ describe('a KIP-848 group', () => {
       assert.equal((await configure(broker, name, value)).errorCode, errorCode, `${name}=${value}`)
     const nameless = await configure(ours, session, '1000', '')
     assert.equal(nameless.errorCode, 'INVALID_REQUEST')
+  })
+
+  test("asks for a word every second, with Kafka's limits every five", async () => {
+    const answered = async (limits: boolean) => {
+      await using broker = await BrokerFixture.open({
+        settings: { 'shoal.kafka.group.limits': limits },
+      })
+      await makeTopic(broker)
+      return (await beat(broker, {})).heartbeatIntervalMs
+    }
+    assert.equal(await answered(false), 1_000)
+    assert.equal(await answered(true), 5_000)
   })
 })
 
