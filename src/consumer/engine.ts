@@ -95,7 +95,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     this.#hooks = hooks
     this.#progressMs = clock.monotonicMs()
     this.#partitions = new Partitions(settings, parts, this.#parkingHost())
-    this.#ledger = new CommitLedger(settings.mapLength)
+    this.#ledger = new CommitLedger(settings.mapLength, settings.acknowledges)
     this.#flow = new Flow(settings.budget, this)
     this.#dispatcher = new Dispatcher(settings, parts, this)
     this.#intake = new Intake(settings, this.#dispatcher)

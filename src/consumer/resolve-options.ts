@@ -69,6 +69,8 @@ export interface Settings extends ResolvedLimits {
   readonly commitsAlone: boolean
   /** Longest completion map, in UTF-16 units; 0: none is kept. */
   readonly mapLength: number
+  /** The source stores no positions: what is done beyond the committable one is acknowledged alone. */
+  readonly acknowledges: boolean
   readonly rebalanceDrainMs: number
   readonly shutdownDrainMs: number
   readonly stuckAfterMs: number
@@ -141,6 +143,7 @@ export function resolveOptions(options: AnyOptions): Settings {
       pausesOnFullMap: memory.whenFull === 'pause',
     },
     mapLength: memory.maxLength,
+    acknowledges: memory.acknowledges,
     perKey: check.count('buffer.perKey', buffer.perKey, 4_000),
     timeoutMs: check.duration('timeout', options.timeout, DEFAULT_TIMEOUT_MS),
     retry: {
@@ -342,7 +345,11 @@ function checkBackoff(check: OptionCheck, backoff: Backoff): void {
 function completionMemoryOf(
   check: OptionCheck,
   { completionMemory = true, source }: AnyOptions,
-): { readonly maxLength: number; readonly whenFull: 'pause' | 'forget' } {
+): {
+  readonly maxLength: number
+  readonly acknowledges: boolean
+  readonly whenFull: 'pause' | 'forget'
+} {
   const wanted = typeof completionMemory === 'object' ? completionMemory : {}
   const { whenFull = 'pause' } = wanted
   check.that(
@@ -351,8 +358,10 @@ function completionMemoryOf(
   )
   const maxLength = check.count('completionMemory.maxLength', wanted.maxLength, 4_096)
   check.that(maxLength >= 64, 'completionMemory.maxLength: at least 64')
-  const can = source?.capabilities?.offsets && source.capabilities.completionMemory
-  return { maxLength: completionMemory !== false && can ? maxLength : 0, whenFull }
+  const can = source?.capabilities
+  const wants = completionMemory !== false && can?.completionMemory
+  const stores = wants && can.offsets
+  return { maxLength: stores ? maxLength : 0, acknowledges: wants && !stores, whenFull }
 }
 
 function deadLetterTopicOf(

@@ -15,6 +15,8 @@
  * changes nothing. After `revoked` resolved or `lost` was called, no records of that epoch are delivered.
  */
 
+import type { Completions } from './completion/completion-map.ts'
+
 /** A source carries what its broker can do in its type: `Source<{ kind: 'kafka', transactions: true, … }>`. */
 export interface Source<C extends SourceCapabilities = SourceCapabilities> {
   readonly name: string
@@ -27,9 +29,9 @@ export interface Source<C extends SourceCapabilities = SourceCapabilities> {
 export interface SourceCapabilities {
   readonly kind: 'kafka' | 'memory' | 'redis-streams' | 'rabbitmq'
   readonly transactions: boolean
-  /** Positions can be reset and lag counted in records. */
+  /** Positions are stored, can be reset, and lag is counted in records; else each record is acknowledged for itself. */
   readonly offsets: boolean
-  /** What finished beyond the committed position survives a restart. */
+  /** What finished beyond the committed position survives a restart: by the metadata of positions, or acknowledged alone. */
   readonly completionMemory: boolean
   /** `SourceSession.read` is there: parked keys and retry topics need it. */
   readonly readsBack?: boolean
@@ -99,6 +101,8 @@ export interface SourceRecord {
   readonly headers: readonly RecordHeader[]
   /** How often the broker has handed this record out, this time included, where it counts. */
   readonly deliveryCount?: number
+  /** What the record is called for good, where offsets are counted anew in every epoch. */
+  readonly id?: string
 }
 
 export interface RecordHeader {
@@ -151,6 +155,12 @@ export interface SourceSession {
   /** Appends a record with acks=all; resolves when the broker has it. For dead letters and parked records. */
   produce(record: OutgoingRecord): Promise<void>
   /**
+   * Writes the dead letter of a record and ends the record, where the broker can do both: in one step, or the letter first,
+   * the end before anything else. `stale`: the record is not this epoch's any more, so it is not ended. Where the call is
+   * missing, the letter is produced and a commit passes the record later.
+   */
+  deadLetter?(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'>
+  /**
    * Reads a partition of any topic, whoever owns it, once: what is there from an offset on, nothing at the end. An offset
    * below the log's start reads from its start. Everything that `produce` resolved for is visible at last.
    */
@@ -167,6 +177,13 @@ export interface SourceSession {
 export interface CommitPosition extends OwnedPartition {
   readonly offset: number
   readonly metadata: string
+  /** What is done beyond the offset, for sources that acknowledge records and store no metadata. */
+  readonly completions?: Completions
+}
+
+/** A record that was handed out, where it is. */
+export interface DeliveredRecord extends OwnedPartition {
+  readonly record: SourceRecord
 }
 
 export interface CommitResult extends OwnedPartition {

@@ -5,6 +5,7 @@
  * | header | |
  * | --- | --- |
  * | `shoal-dlq-id` | `group/topic/partition/offset` of the first delivery: a letter written twice is known by it |
+ * | `shoal-dlq-origin-id` | what stands in an id for the offset, where the broker has no offsets that last |
  * | `shoal-dlq-reason`, `-error`, `-attempts`, `-group` | why, in the error's words, after how many executions, whose handler |
  * | `shoal-dlq-origin-topic`, `-origin-partition`, `-origin-offset`, `-origin-timestamp` | where it came from first |
  * | `shoal-dlq-first-failure`, `-last-failure` | wall time, milliseconds since the epoch |
@@ -24,6 +25,8 @@ export interface LetterOrigin {
   readonly partition: number
   readonly offset: number
   readonly timestampMs: number
+  /** What the record is called for good, where its offset is counted anew in every epoch. */
+  readonly id?: string
 }
 
 export interface LetterCause {
@@ -43,7 +46,7 @@ export function deadLetterHeaders(
 ): readonly LetterHeader[] {
   const origin = firstOrigin(own, delivered)
   const added: Readonly<Record<string, string | number>> = {
-    id: `${cause.group}/${origin.topic}/${origin.partition}/${origin.offset}`,
+    id: `${cause.group}/${originId(origin)}`,
     reason: cause.reason,
     error: cause.error,
     attempts: cause.attempts,
@@ -54,6 +57,7 @@ export function deadLetterHeaders(
     'origin-timestamp': origin.timestampMs,
     'first-failure': cause.firstFailureMs,
     'last-failure': cause.lastFailureMs,
+    ...(origin.id === undefined ? {} : { 'origin-id': origin.id }),
   }
   const names = new Set(Object.keys(added).map((name) => DEAD_LETTER_PREFIX + name))
   const headers = own.filter(({ key }) => !names.has(key))
@@ -74,7 +78,13 @@ export function firstOrigin(
   const timestampMs = wholeOf(headers, 'origin-timestamp')
   if (topic === null || partition === null || offset === null || timestampMs === null)
     return delivered
-  return { topic, partition, offset, timestampMs }
+  const id = textOf(headers, 'origin-id')
+  return { topic, partition, offset, timestampMs, ...(id === null ? {} : { id }) }
+}
+
+/** `topic/partition/offset`, the same for every delivery of a record. */
+export function originId({ topic, partition, offset, id }: LetterOrigin): string {
+  return `${topic}/${partition}/${id ?? offset}`
 }
 
 function textOf(headers: readonly LetterHeader[], name: string): string | null {

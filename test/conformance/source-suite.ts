@@ -8,9 +8,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { OutgoingRecord, Source } from '../../src/consumer/index.ts'
-import { RecordingMember, idOf, waitUntil } from './recording-member.ts'
+import { failureCases } from './failure-cases.ts'
+import { RecordingMember, idOf } from './recording-member.ts'
 import { skips } from './skips.ts'
 import type { Backend, Skips } from './skips.ts'
+import { both, numbered, plain, range, text } from './suite-records.ts'
 
 export interface ConformanceFixture {
   /** Creates a topic with a name of its own. */
@@ -38,7 +40,7 @@ export interface Conformance {
   open(): Promise<ConformanceFixture>
 }
 
-interface Case {
+export interface Case {
   readonly name: string
   run(fixture: ConformanceFixture, group: string): Promise<void>
 }
@@ -64,7 +66,7 @@ export function sourceConformance({ name, backend, open }: Conformance): void {
 
 let groupCount = 0
 
-const cases: readonly Case[] = [
+const sourceCases: readonly Case[] = [
   {
     name: 'delivers every record of every partition, in order, from the beginning of a new group',
     async run(fixture, group) {
@@ -416,38 +418,7 @@ const cases: readonly Case[] = [
   },
 ]
 
+const cases: readonly Case[] = [...sourceCases, ...failureCases]
+
 /** Every behaviour of the suite, by name, in order. */
 export const behaviours: readonly string[] = cases.map(({ name }) => name)
-
-/** Waits for what two members see together. */
-function both(first: RecordingMember, second: RecordingMember) {
-  return {
-    until: (what: string, holds: () => boolean) =>
-      waitUntil(what, holds, (wake) => {
-        first.onNextEvent(wake)
-        second.onNextEvent(wake)
-      }),
-  }
-}
-
-function numbered(topic: string, partition: number, count: number): OutgoingRecord[] {
-  return range(count).map((index) => ({
-    topic,
-    partition,
-    key: text(`k${index % 3}`),
-    value: text(`v${index}`),
-    headers: [],
-  }))
-}
-
-function range(count: number): number[] {
-  return Array.from({ length: count }, (_, index) => index)
-}
-
-function text(words: string): Uint8Array {
-  return new TextEncoder().encode(words)
-}
-
-function plain(bytes: Uint8Array | null): number[] | null {
-  return bytes === null ? null : [...bytes]
-}

@@ -9,6 +9,7 @@ import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
 import { consumer } from 'shoal'
 import { rabbitmq, type RabbitMqOptions } from 'shoal/rabbitmq'
 import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
+import type { Seen } from '../conformance/recording-member.ts'
 import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
 import { freePort, needs } from '../real/services.ts'
 
@@ -151,6 +152,82 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
       code: 'SHOAL_UNKNOWN_TOPIC',
       message: new RegExp(`topic ${letters}: no queue took the message`),
     })
+  })
+
+  test('a dead letter that its queue refuses ends nothing: its message comes again', async () => {
+    const topic = fresh()
+    const letters = fresh()
+    // As its owner made it: room for one, and a refusal for the next.
+    await channel.assertQueue(letters, {
+      arguments: { 'x-max-length': 1, 'x-overflow': 'reject-publish' },
+    })
+    await send(channel, letters, 'the one')
+    await using first = await RecordingMember.join(source(topic), 'g')
+    await first.until('the queue', () => first.owned.size === 1)
+    await send(channel, topic, 'bad')
+    await first.until('the message', () => first.seen.length === 1)
+    const letter = { topic: letters, partition: null, key: null, value: null, headers: [] }
+    const [seen] = first.seen as [Seen]
+    await assert.rejects(async () => first.session.deadLetter?.(letter, seen), {
+      message: new RegExp(`topic ${letters}`),
+    })
+    await first.session.close()
+    await channel.purgeQueue(letters)
+    await using second = await RecordingMember.join(source(topic), 'g')
+    await second.until('the message again', () => second.seen.length === 1)
+    const [again] = second.seen as [Seen]
+    assert.equal(await second.session.deadLetter?.(letter, again), 'done')
+    assert.equal((await channel.checkQueue(letters)).messageCount, 1)
+  })
+
+  test('a message is called the same in every delivery: by its id, else by one of its delivery', async () => {
+    const topic = fresh()
+    await using first = await RecordingMember.join(source(topic), 'g')
+    await first.until('the queue', () => first.owned.size === 1)
+    await first.session.produce({ topic, partition: null, key: null, value: null, headers: [] })
+    await send(channel, topic, 'of a stranger')
+    await first.until('two', () => first.seen.length === 2)
+    await first.session.close()
+    await using second = await RecordingMember.join(source(topic), 'g')
+    await second.until('two', () => second.seen.length === 2)
+    const [before, after] = [first, second].map(({ seen }) => seen.map(({ record }) => record.id))
+    assert.equal(after?.[0], before?.[0])
+    assert.notEqual(after?.[1], before?.[1])
+    assert.equal(new Set([...(before ?? []), ...(after ?? [])]).size, 3)
+  })
+
+  test('what is done behind a message that is not is acknowledged alone', async () => {
+    const topic = fresh()
+    const gate = Promise.withResolvers<void>()
+    let first = true
+    const declared = consumer({
+      group: 'g',
+      source: source(topic, { prefetch: 3 }),
+      decode: 'text',
+      order: 'none',
+      handle: () => {
+        if (!first) return handled()
+        first = false
+        return gate.promise
+      },
+    })
+    let count = 0
+    let wake = (): void => {}
+    const handled = () => {
+      count++
+      wake()
+    }
+    await using running = await declared.start()
+    // More than the prefetch: without acknowledgements behind the first one, the queue would stand still.
+    for (let value = 0; value < 10; value++) await send(channel, topic, `${value}`)
+    await waitUntil(
+      'the others',
+      () => count === 9,
+      (woken) => (wake = woken),
+    )
+    gate.resolve()
+    await running.drain()
+    assert.equal((await channel.checkQueue(topic)).messageCount, 0)
   })
 
   // Classic queues: Debian's RabbitMQ 3.10.8, killed and started again, confirms nothing more to its quorum queues.

@@ -8,6 +8,7 @@ import { Redis } from 'ioredis'
 import { consumer } from 'shoal'
 import { redisStreams, type RedisStreamsOptions } from 'shoal/redis-streams'
 import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
+import type { Seen } from '../conformance/recording-member.ts'
 import { RedisServer, redisMissing } from '../real/redis-server.ts'
 import { freePort, needs } from '../real/services.ts'
 
@@ -191,6 +192,46 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
         ['4', 2],
       ],
     )
+  })
+
+  test('a dead letter that cannot be written ends nothing; once it can be, there is one', async () => {
+    for (const sharing of ['ordered', 'competing'] as const) {
+      const topic = fresh()
+      const letters = `${topic}-dlq`
+      await redis.xadd(topic, '*', 'value', 'v')
+      await redis.set(letters, 'no stream')
+      await using member = await RecordingMember.join(source(topic, { sharing }), 'g')
+      await member.until('one', () => member.seen.length === 1)
+      const [seen] = member.seen as [Seen]
+      const letter = { topic: letters, partition: null, key: null, value: null, headers: [] }
+      const bury = async () => member.session.deadLetter?.(letter, seen)
+      await assert.rejects(bury(), {
+        message: new RegExp(`topic ${letters}: the key is not a stream`),
+      })
+      assert.equal((await redis.xpending(topic, 'g'))[0], 1)
+      await redis.del(letters)
+      assert.equal(await bury(), 'done')
+      assert.equal((await redis.xpending(topic, 'g'))[0], 0)
+      assert.equal(await redis.xlen(letters), 1)
+    }
+  })
+
+  test("a dead letter of an entry whose lease, or which itself, is another member's is not written", async () => {
+    for (const sharing of ['ordered', 'competing'] as const) {
+      const topic = fresh()
+      const letters = `${topic}-dlq`
+      await redis.xadd(topic, '*', 'value', 'v')
+      await using member = await RecordingMember.join(source(topic, { sharing }), 'g')
+      await member.until('one', () => member.seen.length === 1)
+      const [seen] = member.seen as [Seen]
+      // Nothing tells the member.
+      if (sharing === 'ordered') await redis.hincrby(`shoal:{${topic}}:g:lease`, 'epoch', 1)
+      else await redis.call('XAUTOCLAIM', topic, 'g', 'stranger', 0, '0-0')
+      const letter = { topic: letters, partition: null, key: null, value: null, headers: [] }
+      assert.equal(await member.session.deadLetter?.(letter, seen), 'stale')
+      assert.equal(await redis.xlen(letters), 0)
+      assert.equal((await redis.xpending(topic, 'g'))[0], 1)
+    }
   })
 
   test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {

@@ -46,6 +46,20 @@ describe('the commit ledger', () => {
     )
   })
 
+  test('a source that acknowledges records is told what is done beyond the position, and no text', () => {
+    const [ledger, work] = [new CommitLedger(0, true), workOf()]
+    tracked(ledger, work)
+    work.tracker.deliver(0)
+    work.tracker.finish(work.tracker.deliver(1))
+    const sent = ledger.plan()
+    assert.deepEqual(
+      sent.map(({ offset, metadata, completions }) => ({ offset, metadata, completions })),
+      [{ offset: 0, metadata: '', completions: { base: 0, end: 2, open: [0] } }],
+    )
+    ledger.answer(sent, answers(sent, 'committed'))
+    assert.deepEqual(ledger.plan(), [])
+  })
+
   test('what was refused, and what the answer leaves out, stays to be sent', () => {
     const [ledger, work] = [new CommitLedger(), workOf()]
     tracked(ledger, work)

@@ -38,10 +38,15 @@ export class CommitLedger {
   readonly #entries = new Map<string, Entry>()
   readonly #committed = new Map<string, number>()
   readonly #mapLength: number
+  readonly #acknowledges: boolean
 
-  /** @param mapLength how long a completion map may be, in UTF-16 units; 0: none is written. */
-  constructor(mapLength = 0) {
+  /**
+   * @param mapLength how long a completion map may be, in UTF-16 units; 0: none is written.
+   * @param acknowledges the source ends what is done beyond the position record by record: it gets it as it is, not as text.
+   */
+  constructor(mapLength = 0, acknowledges = false) {
     this.#mapLength = mapLength
+    this.#acknowledges = acknowledges
   }
 
   /** A new partition. A start that the group has not committed is dirty at once: it decides what `latest` meant. */
@@ -70,7 +75,10 @@ export class CommitLedger {
       const { topic, partition, epoch, tracker } = work
       entry.plannedFinished = tracker.finished
       const metadata = this.#mapOf(work)
-      positions.push({ topic, partition, epoch, offset: tracker.committable(), metadata })
+      const position = { topic, partition, epoch, offset: tracker.committable(), metadata }
+      positions.push(
+        this.#acknowledges ? { ...position, completions: tracker.completions() } : position,
+      )
     }
     return positions
   }
@@ -78,7 +86,7 @@ export class CommitLedger {
   #dirty({ work, acknowledged, storedFinished }: Entry): boolean {
     const { tracker } = work
     if (tracker.committable() > acknowledged) return true
-    return this.#mapLength > 0 && tracker.finished > storedFinished
+    return (this.#mapLength > 0 || this.#acknowledges) && tracker.finished > storedFinished
   }
 
   #mapOf(work: PartitionWork): string {

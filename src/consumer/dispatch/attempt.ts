@@ -6,7 +6,7 @@
  */
 
 import type { Duration } from '../duration.ts'
-import { ShoalError } from '../../core/index.ts'
+import { ShoalError, originId } from '../../core/index.ts'
 import { parseDuration } from '../duration.ts'
 import type { AbortCause, Ctx, FencingToken } from '../options.ts'
 import type { RecordHeader, SourceRecord } from '../source.ts'
@@ -85,8 +85,7 @@ export class Attempt implements Ctx {
   }
 
   get id(): string {
-    const { topic, partition, offset } = originOf(this.#item)
-    return `${topic}/${partition}/${offset}`
+    return originId(originOf(this.#item))
   }
 
   get redelivered(): boolean {

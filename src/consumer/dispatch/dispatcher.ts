@@ -21,6 +21,7 @@ import type { Decision, Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { ReadyQueue } from './lanes.ts'
 import { LetterWriter } from '../failure/letter-writer.ts'
+import type { LetterHost } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -32,7 +33,6 @@ import { isThenable, thrown, verdictOf } from './outcome.ts'
 import type { Verdict } from './outcome.ts'
 import type { PartitionWork, WorkItem } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { OutgoingRecord } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 
 /** How long handlers are started in one go before I/O gets its turn. */
@@ -45,7 +45,7 @@ const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'ful
 /** How a record came to be done. */
 export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
 
-export interface DispatcherHost {
+export interface DispatcherHost extends LetterHost {
   /** The record is done: it may be committed past. */
   done(item: WorkItem, how: Ending): void
   /** Given back although its partition is still ours: it is drained, or the consumer stops. */
@@ -57,7 +57,6 @@ export interface DispatcherHost {
   /** Something that must not happen did. */
   broken(error: unknown): void
   ownershipIsFresh(): boolean
-  produce(record: OutgoingRecord): Promise<void>
 }
 
 export class Dispatcher implements AttemptHost {
@@ -84,7 +83,7 @@ export class Dispatcher implements AttemptHost {
     this.#settings = settings
     this.#parts = parts
     this.#host = host
-    this.#letters = new LetterWriter(settings, parts, (record) => host.produce(record))
+    this.#letters = new LetterWriter(settings, parts, host)
     this.#ready = parts.createReady()
     this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
     this.#running = new Running(settings, (attempt, cause) => this.#detach(attempt, cause))

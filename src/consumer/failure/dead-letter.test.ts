@@ -53,6 +53,18 @@ describe('dead letters', () => {
     assert.equal(headers['shoal-dlq-reason'], 'RangeError')
   })
 
+  test('a record with an id of its own is known by it, also after a redrive', () => {
+    const id = 'b7'
+    const first = deadLetterOf({ record: { ...recordOf(0), id }, partition }, facts)
+    const again = deadLetterOf(
+      { record: { ...recordOf(9), id: 'c8', headers: first.headers }, partition },
+      facts,
+    )
+    for (const { headers } of [first, again])
+      assert.equal(plain(headers)['shoal-dlq-id'], 'billing/orders/3/b7')
+    assert.equal(again.headers.length, first.headers.length)
+  })
+
   test('an origin that somebody made up in part is not believed', () => {
     const header = (name: string, value: string): RecordHeader => ({
       key: `shoal-dlq-origin-${name}`,

@@ -36,6 +36,8 @@ export function deadLetterOf(delivered: Delivered, facts: LetterFacts): Outgoing
 }
 
 function whereItWas({ record, partition }: Delivered): Origin {
-  const { offset, timestampMs } = record
-  return { topic: partition.topic, partition: partition.partition, offset, timestampMs }
+  const { offset, timestampMs, id } = record
+  const { topic, partition: index } = partition
+  const origin = { topic, partition: index, offset, timestampMs }
+  return id === undefined ? origin : { ...origin, id }
 }

@@ -6,29 +6,31 @@
  * letters went to the same topic would turn in a circle for ever.
  */
 
-import { ShoalError, messageOf } from '../../core/index.ts'
+import { ShoalError, messageOf, originId } from '../../core/index.ts'
 import { deadLetterOf, originOf } from './dead-letter.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { OutgoingRecord } from '../source.ts'
+import type { OutgoingRecord, SourceSession } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 import type { Letter, WorkItem } from '../work.ts'
+
+/** Where letters go; null before the source is open. */
+export interface LetterHost {
+  readonly session: SourceSession | null
+  produce(record: OutgoingRecord): Promise<void>
+}
 
 const WORDS = { 'dead-letter': 'a dead letter', park: 'a parked record' } as const
 
 export class LetterWriter {
   readonly #settings: Settings
   readonly #parts: EngineParts
-  readonly #produce: (record: OutgoingRecord) => Promise<void>
+  readonly #host: LetterHost
 
-  constructor(
-    settings: Settings,
-    parts: EngineParts,
-    produce: (record: OutgoingRecord) => Promise<void>,
-  ) {
+  constructor(settings: Settings, parts: EngineParts, host: LetterHost) {
     this.#settings = settings
     this.#parts = parts
-    this.#produce = produce
+    this.#host = host
   }
 
   /** Where a dead letter goes. @throws ShoalError SHOAL_INVALID_ARGUMENT when there is no topic that the letter may go to. */
@@ -49,7 +51,10 @@ export class LetterWriter {
     const startedMs = clock.monotonicMs()
     try {
       if (letter.kind === 'park') await item.partition.parking?.append(item, letter)
-      else await this.#parts.writeLetter(this.#deadLetter(item, letter, topic), this.#produce)
+      else
+        await this.#parts.writeLetter(this.#deadLetter(item, letter, topic), (record) =>
+          this.#send(item, record),
+        )
     } catch (error) {
       letter.failures++
       this.#tell(item, letter, topic, error)
@@ -57,6 +62,21 @@ export class LetterWriter {
     }
     this.#tell(item, letter, topic, null, clock.monotonicMs() - startedMs)
     return true
+  }
+
+  /** In one step with the end of its record, where the broker can; a parked record ends in its own log. */
+  async #send(item: WorkItem, letter: OutgoingRecord): Promise<void> {
+    const { session } = this.#host
+    if (item.parked !== null || session?.deadLetter === undefined) return this.#host.produce(letter)
+    const { topic, partition, epoch, id } = item.partition
+    const outcome = await session.deadLetter(letter, {
+      topic,
+      partition,
+      epoch,
+      record: item.record,
+    })
+    if (outcome === 'stale')
+      throw new ShoalError('SHOAL_MEMBER_FENCED', `${id} is not this member's any more`)
   }
 
   #deadLetter(item: WorkItem, letter: Letter, topic: string): OutgoingRecord {
@@ -73,8 +93,7 @@ export class LetterWriter {
 
   #tell(item: WorkItem, letter: Letter, topic: string, error: unknown, durationMs?: number): void {
     const { group, logger } = this.#settings
-    const origin = originOf(item)
-    const id = `${origin.topic}/${origin.partition}/${origin.offset}`
+    const id = originId(originOf(item))
     const facts = { group, id, topic, reason: letter.reason }
     if (letter.kind === 'park' && error === null) return
     if (error === null) logger.log('warn', 'a record went to the dead letters', facts)

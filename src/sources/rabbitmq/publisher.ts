@@ -12,7 +12,7 @@ import { messageOf, routingKeyOf } from './message-record.ts'
 import type { RabbitSettings } from './options.ts'
 import { rabbitError } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
-import { declareTopic, queueName } from './topology.ts'
+import { declareTopic, queueExists, queueName } from './topology.ts'
 
 export class Publisher {
   readonly #link: RabbitLink
@@ -45,7 +45,10 @@ export class Publisher {
 
   async #declare(topic: string): Promise<void> {
     if (this.#declared.has(topic)) return
-    await declareTopic(this.#link, this.#settings, topic, this.#shardCount(topic))
+    // A dead-letter queue may be there with properties of its own.
+    const isOurs = this.#settings.topics.includes(topic)
+    if (isOurs || !(await queueExists(this.#link, topic)))
+      await declareTopic(this.#link, this.#settings, topic, this.#shardCount(topic))
     this.#declared.add(topic)
   }
 

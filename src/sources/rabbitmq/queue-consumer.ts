@@ -9,6 +9,7 @@
  */
 
 import type { Channel, ConsumeMessage } from 'amqplib'
+import { uuidText } from '../../core/index.ts'
 import type { OwnedPartition, SourceEvents, SourceRecord } from '../../consumer/index.ts'
 import { Ordinals, type Settled } from '../shards/ordinals.ts'
 import type { RabbitSettings } from './options.ts'
@@ -27,6 +28,8 @@ export class QueueConsumer {
   readonly #channel: Channel
   readonly #host: QueueHost
   readonly #ordinals = new Ordinals<number>()
+  /** Names what its producer gave no message id. */
+  readonly #name: string
   #waiting: ConsumeMessage[] = []
   #isFlushing = false
   #isPaused = false
@@ -38,6 +41,7 @@ export class QueueConsumer {
     this.#channel = channel
     this.owned = owned
     this.queue = queue
+    this.#name = uuidText(host.settings.ports.random)
     channel.on('close', () => {
       if (this.#isReleased) return
       this.#isReleased = true
@@ -73,6 +77,19 @@ export class QueueConsumer {
     return true
   }
 
+  /** Ends one message, alone; false when it ended, or the channel is gone. */
+  end(offset: number): boolean {
+    if (this.#isReleased) return false
+    const tag = this.#ordinals.take(offset)
+    if (tag !== null) this.#channel.ack(delivered(tag))
+    return tag !== null
+  }
+
+  /** Whether a message of this epoch is not acknowledged. */
+  has(offset: number): boolean {
+    return !this.#isReleased && this.#ordinals.has(offset)
+  }
+
   settle(...args: Parameters<Ordinals<number>['settle']>): Settled<number> {
     return this.#ordinals.settle(...args)
   }
@@ -106,7 +123,10 @@ export class QueueConsumer {
       byteLength += content.length
       const offset = this.#ordinals.add(fields.deliveryTag)
       const headers = properties.headers ?? {}
-      return recordOf(offset, { body: content, headers }, fields.redelivered, nowMs)
+      const record = recordOf(offset, { body: content, headers }, fields.redelivered, nowMs)
+      const { messageId } = properties
+      const isNamed = typeof messageId === 'string' && messageId !== ''
+      return { ...record, id: isNamed ? messageId : `${this.#name}-${offset}` }
     })
     const { next } = this.#ordinals
     this.#host.events.records({

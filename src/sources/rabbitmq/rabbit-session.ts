@@ -11,10 +11,10 @@
 
 import { messageOf } from '../../core/index.ts'
 import type { Timer } from '../../core/index.ts'
-import { decodeCompletions } from '../../consumer/index.ts'
 import type {
   CommitPosition,
   CommitResult,
+  DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
   SourceContext,
@@ -110,15 +110,25 @@ export class RabbitSession implements SourceSession, QueueHost {
   }
 
   async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
-    return positions.map(({ topic, partition, epoch, offset, metadata }) => {
+    return positions.map(({ topic, partition, epoch, offset, completions }) => {
       const consumer = this.#current({ topic, partition, epoch })
-      const outcome = consumer !== undefined && acknowledge(consumer, offset, metadata)
+      const outcome = consumer?.acknowledge(consumer.settle(offset, completions ?? null)) === true
       return { topic, partition, epoch, outcome: outcome ? 'committed' : 'stale' }
     })
   }
 
   produce(record: OutgoingRecord): Promise<void> {
     return this.#publisher.publish(record)
+  }
+
+  /** The letter first, confirmed; then the acknowledgement, on the channel that delivered. */
+  async deadLetter(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'> {
+    const { offset } = of.record
+    const consumer = this.#current(of)
+    if (consumer?.has(offset) !== true) return 'stale'
+    await this.#publisher.publish(letter)
+    // Where the channel went meanwhile the message comes again, and its letter, of the same id, may be written twice.
+    return consumer.end(offset) ? 'done' : 'stale'
   }
 
   ownershipIsFresh(): boolean {
@@ -370,13 +380,6 @@ export class RabbitSession implements SourceSession, QueueHost {
   #nowMs(): number {
     return this.settings.ports.clock.monotonicMs()
   }
-}
-
-function acknowledge(consumer: QueueConsumer, offset: number, metadata: string): boolean {
-  const decoded = decodeCompletions(metadata, offset)
-  return consumer.acknowledge(
-    consumer.settle(offset, decoded.kind === 'map' ? decoded.completions : null),
-  )
 }
 
 function idOf({ topic, partition }: OwnedPartition): string {

@@ -8,6 +8,7 @@
 
 import type { Channel } from 'amqplib'
 import type { RabbitSettings } from './options.ts'
+import { troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
 
 /** Equal shares of the keys. */
@@ -40,6 +41,20 @@ export async function declareTopic(
     if (shardCount > 1) await bind(link, channel, topic, shardCount)
   } finally {
     // A channel that was closed by an error is closed.
+    await channel.close().catch(() => {})
+  }
+}
+
+export async function queueExists(link: RabbitLink, queue: string): Promise<boolean> {
+  const channel = await link.channel()
+  try {
+    await link.limited(channel.checkQueue(queue))
+    return true
+  } catch (error) {
+    if (troubleOf(error) === 'refused') return false
+    throw error
+  } finally {
+    // Asking for a queue that is not there closes the channel.
     await channel.close().catch(() => {})
   }
 }

@@ -11,10 +11,10 @@
 
 import { messageOf } from '../../core/index.ts'
 import type { Timer } from '../../core/index.ts'
-import { decodeCompletions } from '../../consumer/index.ts'
 import type {
   CommitPosition,
   CommitResult,
+  DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
   SourceContext,
@@ -23,6 +23,7 @@ import type {
 import { backoffMs } from '../backoff.ts'
 import { CompetingStream } from './competing-stream.ts'
 import { entryAtOffset } from './entry-id.ts'
+import { fieldsOf } from './entry-record.ts'
 import type { RedisSettings } from './options.ts'
 import { redisError, troubleOf } from './redis-errors.ts'
 import type { RedisLink, WaitingReads } from './redis-link.ts'
@@ -105,6 +106,20 @@ export class CompetingSession implements SourceSession {
     return this.#shards.append(record).catch((error: unknown) => {
       throw redisError(error, `topic ${record.topic}`)
     })
+  }
+
+  async deadLetter(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'> {
+    const stream = this.#current(of)
+    const { offset, id } = of.record
+    if (stream === undefined || id === undefined) return 'stale'
+    try {
+      const letters = await this.#shards.streamFor(letter)
+      const isOurs = await this.#streams.bury(stream.stream, id, letters, fieldsOf(letter))
+      if (isOurs) stream.ended(offset, id)
+      return isOurs ? 'done' : 'stale'
+    } catch (error) {
+      throw redisError(error, `topic ${letter.topic}`)
+    }
   }
 
   /** Our entries are ours until they were idle for the limit; what we hold is kept alive at a third of it. */
@@ -238,8 +253,7 @@ export class CompetingSession implements SourceSession {
   async #commitOne(position: CommitPosition): Promise<CommitResult['outcome']> {
     const stream = this.#current(position)
     if (stream === undefined) return 'stale'
-    const decoded = decodeCompletions(position.metadata, position.offset)
-    const done = stream.settle(position.offset, decoded.kind === 'map' ? decoded.completions : null)
+    const done = stream.settle(position.offset, position.completions ?? null)
     const mine = new Set(stream.mine)
     this.#unsent.push({ stream, ids: done.filter((id) => mine.has(id)) })
     try {

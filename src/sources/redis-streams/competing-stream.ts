@@ -38,7 +38,7 @@ export class CompetingStream {
       const id = entryAtOffset(offset)
       this.#mine.add(id)
       byteLength += byteLengthOf(fields)
-      return { ...recordOf(offset, fields, deliveryCount), offset: this.#ordinals.add(id) }
+      return { ...recordOf(offset, fields, deliveryCount), offset: this.#ordinals.add(id), id }
     })
     const { next } = this.#ordinals
     return { ...this.owned, records, byteLength, nextOffset: next, endOffset: next }
@@ -48,6 +48,12 @@ export class CompetingStream {
   settle(offset: number, completions: Completions | null): readonly string[] {
     const { below, beyond } = this.#ordinals.settle(offset, completions)
     return [...below, ...beyond]
+  }
+
+  /** An entry was ended alone: no commit acknowledges it again. */
+  ended(offset: number, id: string): void {
+    this.#ordinals.take(offset)
+    this.#mine.delete(id)
   }
 
   /** The server has the acknowledgements, or another member has the entries. */

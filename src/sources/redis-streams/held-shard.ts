@@ -89,6 +89,11 @@ export class HeldShard implements Lease {
     this.#open = this.#open.slice(this.#countBelow(offset))
   }
 
+  /** One of them was ended alone. */
+  ended(offset: number): void {
+    if (this.#isOpen(offset)) this.#open.splice(this.#countBelow(offset), 1)
+  }
+
   #batch(entries: readonly Entry[], endOffset: number): SourceBatch {
     let byteLength = 0
     const records = entries.map(({ offset, fields, deliveryCount }) => {

@@ -13,6 +13,7 @@ import type { Timer } from '../../core/index.ts'
 import type {
   CommitPosition,
   CommitResult,
+  DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
   SourceContext,
@@ -125,6 +126,22 @@ export class RedisSession implements SourceSession {
     return this.#store.append(record).catch((error: unknown) => {
       throw redisError(error, `topic ${record.topic}`)
     })
+  }
+
+  async deadLetter(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'> {
+    const shard = this.#current(of)
+    if (shard === undefined) return 'stale'
+    const { offset } = of.record
+    try {
+      if (await this.#store.bury(shard, offset, letter)) {
+        shard.ended(offset)
+        return 'done'
+      }
+    } catch (error) {
+      throw redisError(error, `topic ${letter.topic}`)
+    }
+    this.#lose([shard])
+    return 'stale'
   }
 
   ownershipIsFresh(): boolean {

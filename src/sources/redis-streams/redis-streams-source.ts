@@ -13,10 +13,13 @@ import { RedisLink } from './redis-link.ts'
 import { RedisSession } from './redis-session.ts'
 import { ShardStore, type ShardKeys } from './shard-store.ts'
 
-export interface RedisStreamsCapabilities {
+type Sharing = NonNullable<RedisStreamsOptions['sharing']>
+
+/** What depends on how members share a stream: one of them at a time has positions, several side by side have none. */
+export interface RedisStreamsCapabilities<S extends Sharing = Sharing> {
   readonly kind: 'redis-streams'
   readonly transactions: false
-  readonly offsets: true
+  readonly offsets: S extends 'ordered' ? true : false
   readonly completionMemory: true
   readonly nativeDelay: false
 }
@@ -36,6 +39,18 @@ export interface RedisStreamsCapabilities {
  * @throws ShoalError SHOAL_INVALID_ARGUMENT for options that cannot work
  */
 export function redisStreams(
+  options: RedisStreamsOptions & { readonly sharing?: 'ordered' },
+  ports?: RedisPorts,
+): Source<RedisStreamsCapabilities<'ordered'>>
+export function redisStreams(
+  options: RedisStreamsOptions & { readonly sharing: 'competing' },
+  ports?: RedisPorts,
+): Source<RedisStreamsCapabilities<'competing'>>
+export function redisStreams(
+  options: RedisStreamsOptions,
+  ports?: RedisPorts,
+): Source<RedisStreamsCapabilities>
+export function redisStreams(
   options: RedisStreamsOptions,
   ports: RedisPorts = {},
 ): Source<RedisStreamsCapabilities> {
@@ -46,7 +61,7 @@ export function redisStreams(
     capabilities: {
       kind: 'redis-streams',
       transactions: false,
-      offsets: true,
+      offsets: settings.sharing === 'ordered',
       completionMemory: true,
       nativeDelay: false,
     },

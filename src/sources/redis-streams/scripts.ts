@@ -132,6 +132,33 @@ end
 return {'ok'}`,
 }
 
+/**
+ * KEYS lease, stream, letters; ARGV member, epoch, group, id, fields. The dead letter and the end of its entry, in one step. An
+ * entry that is not pending any more has its letter: an answer was lost.
+ */
+export const bury: ScriptSource = {
+  name: 'shoalBury',
+  keyCount: 3,
+  lua: `${FENCE}
+local pending = redis.call('XPENDING', KEYS[2], ARGV[3], ARGV[4], ARGV[4], 1)
+if not pending[1] then return {'ok'} end
+redis.call('XADD', KEYS[3], '*', unpack(ARGV, 5))
+redis.call('XACK', KEYS[2], ARGV[3], ARGV[4])
+return {'ok'}`,
+}
+
+/** KEYS stream, letters; ARGV member, group, id, fields. The same for an entry that is ours as long as no other member claimed it. */
+export const buryShared: ScriptSource = {
+  name: 'shoalBuryShared',
+  keyCount: 2,
+  lua: `local pending = redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[3], ARGV[3], 1)
+if not pending[1] then return {'ok'} end
+if pending[1][2] ~= ARGV[1] then return {'stale'} end
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
+return {'ok'}`,
+}
+
 /** KEYS stream; ARGV group, member. Forgets a consumer that left, unless somebody still has to take over what it held. */
 export const forget: ScriptSource = {
   name: 'shoalForget',

@@ -254,7 +254,28 @@ export class ShardStore {
     return text(outcome) === 'ok'
   }
 
-  async append({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {
+  async append(record: OutgoingRecord): Promise<void> {
+    await this.#link.command('XADD', await this.streamFor(record), '*', ...fieldsOf(record))
+  }
+
+  /** The dead letter and the end of its entry, in one step; false when the lease is no longer ours. */
+  async bury({ keys, epoch }: Lease, offset: number, letter: OutgoingRecord): Promise<boolean> {
+    const [outcome] = (await this.#link.script(
+      scripts.bury,
+      keys.lease,
+      keys.stream,
+      await this.streamFor(letter),
+      this.#settings.consumerName,
+      epoch,
+      this.#group,
+      entryAtOffset(offset),
+      ...fieldsOf(letter),
+    )) as Uint8Array[]
+    return text(outcome) === 'ok'
+  }
+
+  /** Where a record goes. */
+  async streamFor({ topic, partition, key }: OutgoingRecord): Promise<string> {
     const count = await this.shardCount(topic)
     if (partition !== null && partition >= count)
       throw new ShoalError(
@@ -263,8 +284,7 @@ export class ShardStore {
         { details: { topic, partition } },
       )
     const byKey = key === null ? this.#turn++ % count : partitionForKey(key, count, 'murmur2')
-    const stream = this.#keys.stream(topic, partition ?? byKey, count)
-    await this.#link.command('XADD', stream, '*', ...fieldsOf({ key, value, headers }))
+    return this.#keys.stream(topic, partition ?? byKey, count)
   }
 
   /** Makes other members look at once; who does not hear it looks with its next heartbeat. */

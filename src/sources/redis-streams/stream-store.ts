@@ -7,6 +7,7 @@ import type { EntryFields } from './entry-record.ts'
 import type { RedisLink, WaitingReads } from './redis-link.ts'
 import type { Entry, TakenOver } from './shard-store.ts'
 import { textOf } from './reply-text.ts'
+import * as scripts from './scripts.ts'
 
 /** Ids in one command. */
 const CHUNK = 1_000
@@ -103,6 +104,20 @@ export class StreamStore {
   async acknowledge(stream: string, ids: readonly string[]): Promise<void> {
     for (let at = 0; at < ids.length; at += CHUNK)
       await this.#link.command('XACK', stream, this.#group, ...ids.slice(at, at + CHUNK))
+  }
+
+  /** The dead letter and the end of its entry, in one step; false when another member has the entry. */
+  async bury(stream: string, id: string, letters: string, fields: EntryFields): Promise<boolean> {
+    const [outcome] = (await this.#link.script(
+      scripts.buryShared,
+      stream,
+      letters,
+      this.#consumer,
+      this.#group,
+      id,
+      ...fields,
+    )) as Uint8Array[]
+    return textOf(outcome) === 'ok'
   }
 
   /** Gives entries back: whoever claims next may have them at once. */

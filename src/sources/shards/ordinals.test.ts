@@ -25,6 +25,17 @@ describe('ordinals', () => {
     assert.equal(ordinals.openCount, 0)
   })
 
+  test('a tag that is taken alone leaves once, and no position acknowledges it again', () => {
+    const ordinals = new Ordinals<string>()
+    for (const tag of ['a', 'b', 'c']) ordinals.add(tag)
+    assert.deepEqual([ordinals.has(1), ordinals.take(1), ordinals.take(1)], [true, 'b', null])
+    assert.deepEqual([ordinals.has(1), ordinals.has(3), ordinals.take(3)], [false, false, null])
+    const completions = { base: 0, end: 3, open: [0] }
+    assert.deepEqual(ordinals.settle(0, completions), { below: [], beyond: ['c'] })
+    assert.deepEqual(ordinals.settle(3, null), { below: ['a'], beyond: [] })
+    assert.equal(ordinals.take(0), null)
+  })
+
   test('every tag leaves exactly once, and never before it is done', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 20 }), { maxLength: 60 }), (steps) => {

@@ -4,7 +4,7 @@
  *   handed out    0    1    2    3    4        a commit at 2 with 3 remembered as done:
  *   tag          t7   t8   t9  t12  t13        acknowledge up to t8, and t12 alone
  *
- * Offsets begin at 0 in every epoch. Each tag leaves once: by a position above it, or as done beyond the position.
+ * Offsets begin at 0 in every epoch. Each tag leaves once: by a position above it, as done beyond the position, or alone.
  */
 
 import type { Completions } from '../../consumer/index.ts'
@@ -43,6 +43,19 @@ export class Ordinals<Tag> {
     this.#tags = this.#tags.slice(count)
     this.#base += count
     return { below, beyond: completions === null ? [] : this.#takeDone(completions) }
+  }
+
+  /** Whether it is handed out and has not left. */
+  has(offset: number): boolean {
+    return (this.#tags[offset - this.#base] ?? null) !== null
+  }
+
+  /** Hands the tag of one out that ends alone; null when it was. */
+  take(offset: number): Tag | null {
+    const index = offset - this.#base
+    const tag = this.#tags[index] ?? null
+    if (tag !== null) this.#tags[index] = null
+    return tag
   }
 
   #takeDone({ base, end, open }: Completions): Tag[] {

@@ -1,0 +1,92 @@
+/**
+ * What sources must do for records that cannot be handled: dead letters, delivery counts. Part of the source suite.
+ */
+
+import assert from 'node:assert/strict'
+import type { DeliveredRecord, OutgoingRecord } from '../../src/consumer/index.ts'
+import { RecordingMember } from './recording-member.ts'
+import type { Seen } from './recording-member.ts'
+import type { Case, ConformanceFixture } from './source-suite.ts'
+import { numbered, text, words } from './suite-records.ts'
+
+export const failureCases: readonly Case[] = [
+  {
+    name: 'a dead letter ends its record at the broker, once, and no other record',
+    async run(fixture, group) {
+      const topic = await fixture.createTopic(1)
+      const letters = await fixture.createTopic(1)
+      await fixture.produce(numbered(topic, 0, 3))
+      await using first = await RecordingMember.join(fixture.source([topic]), group)
+      await first.until('three records', () => first.seen.length === 3)
+      const [, bad] = first.seen
+      assert.equal(await first.session.deadLetter?.(letterOf(bad!, letters), placeOf(bad!)), 'done')
+      // As after an answer that was lost.
+      await first.session.deadLetter?.(letterOf(bad!, letters), placeOf(bad!))
+      for (const to of [topic, letters]) await first.session.produce(marker(to))
+      await first.session.close()
+      assert.deepEqual(await valuesUntilMarker(fixture, topic, group), ['v0', 'v2'])
+      assert.deepEqual(await valuesUntilMarker(fixture, letters, `${group}-letters`), ['v1'])
+    },
+  },
+  {
+    name: 'a dead letter of a record that is no longer ours ends nothing',
+    async run(fixture, group) {
+      assert.ok(fixture.expel, 'the fixture cannot expel: skip this test with a reason')
+      const topic = await fixture.createTopic(1)
+      const letters = await fixture.createTopic(1)
+      await fixture.produce(numbered(topic, 0, 1))
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
+      await member.until('the record', () => member.seen.length === 1)
+      const [former] = member.seen
+      await fixture.expel(group, member.session.memberId)
+      await member.until('the record again', () => member.seen.length === 2)
+      const letter = letterOf(former!, letters)
+      assert.equal(await member.session.deadLetter?.(letter, placeOf(former!)), 'stale')
+      assert.equal(await member.session.deadLetter?.(letter, placeOf(member.seen[1]!)), 'done')
+      await member.session.produce(marker(letters))
+      await member.session.close()
+      assert.deepEqual(await valuesUntilMarker(fixture, letters, `${group}-letters`), ['v0'])
+    },
+  },
+  {
+    name: 'a record that a member took and lost says how often it was handed out',
+    async run(fixture, group) {
+      assert.ok(fixture.expel, 'the fixture cannot expel: skip this test with a reason')
+      const topic = await fixture.createTopic(1)
+      await fixture.produce(numbered(topic, 0, 1))
+      await using member = await RecordingMember.join(fixture.source([topic]), group)
+      for (let delivery = 1; delivery <= 3; delivery++) {
+        await member.until(`delivery ${delivery}`, () => member.seen.length === delivery)
+        assert.equal(member.seen[delivery - 1]?.record.deliveryCount ?? 1, delivery)
+        if (delivery < 3) await fixture.expel(group, member.session.memberId)
+      }
+    },
+  },
+]
+
+const MARKER = 'marker'
+
+function marker(topic: string): OutgoingRecord {
+  return { topic, partition: null, key: text('k'), value: text(MARKER), headers: [] }
+}
+
+function letterOf({ record }: Seen, topic: string): OutgoingRecord {
+  const headers = [{ key: 'why', value: text('it failed') }]
+  return { topic, partition: null, key: record.key, value: record.value, headers }
+}
+
+function placeOf({ topic, partition, epoch, record }: Seen): DeliveredRecord {
+  return { topic, partition, epoch, record }
+}
+
+/** What a group that reads the topic now is given before the marker. */
+async function valuesUntilMarker(
+  fixture: ConformanceFixture,
+  topic: string,
+  group: string,
+): Promise<string[]> {
+  await using reader = await RecordingMember.join(fixture.source([topic]), group)
+  const values = () => reader.seen.map(({ record }) => words(record.value))
+  await reader.until('the marker', () => values().includes(MARKER))
+  return values().filter((value) => value !== MARKER)
+}
