@@ -19,7 +19,7 @@ export const wholeBuild: CoordinatorBuild = {
   name: 'is whole',
   create: (options) => new GroupCoordinator(options),
   recover: (records) => records,
-  answersBeforeFlush: false,
+  answersBeforeFlush: () => false,
   httpBeat,
 }
 
@@ -74,7 +74,7 @@ class MildHeartbeats extends GroupCoordinator {
 }
 
 export const brokenCoordinators: readonly CoordinatorBuild[] = [
-  { ...wholeBuild, name: 'answers before the flush', answersBeforeFlush: true },
+  { ...wholeBuild, name: 'answers before the flush', answersBeforeFlush: () => true },
   {
     ...wholeBuild,
     name: 'accepts commits of fenced members',

@@ -3,7 +3,7 @@
  *
  * It knows the truth from outside: what is on disk, what was answered to whom, what each member works on (its journal of
  * ownership: assigned, then revoked, lost with its process, or fenced by a record that is on disk), and reads the records
- * for itself: nothing here is shared with the coordinator.
+ * for itself: nothing here is shared with the coordinator. What share groups add to it: `coordinator-share-checker.ts`.
  */
 
 import type {
@@ -11,9 +11,11 @@ import type {
   GroupDecision,
   GroupRequest,
   GroupResponse,
+  GroupTopics,
 } from '../../src/group/index.ts'
 import type { GroupRecord, OffsetCommitRequest } from '../../src/group/index.ts'
 import { GroupOracle } from './coordinator-oracle.ts'
+import { ShareChecker } from './coordinator-share-checker.ts'
 
 /** What a member works on, and by which number it came to it. */
 export interface Ownership {
@@ -26,12 +28,19 @@ export interface Ownership {
   readonly partitions: readonly string[]
 }
 
+interface Session {
+  readonly groupId: string
+  readonly memberId: string
+  readonly endMs: number
+}
+
 export type Asked = Extract<GroupRequest, { readonly replyTo: number }>
 
 export class CoordinatorChecker {
   readonly violations: string[] = []
   readonly counts: Record<string, number> = {}
-  readonly #sessionTimeoutMs: number
+  readonly share: ShareChecker
+  readonly #sessionTimeoutOf: (groupId: string) => number
   /** All that was written, flushed or not: what decisions rest on. */
   #written = new GroupOracle()
   readonly #durable = new GroupOracle()
@@ -40,15 +49,21 @@ export class CoordinatorChecker {
   readonly #memberEpochs = new Map<string, number>()
   /** By group and partition, then by member. */
   readonly #owners = new Map<string, Map<string, Ownership>>()
-  readonly #heardMs = new Map<string, number>()
+  /** When its session ends if nothing more is heard of it, by group and member. */
+  readonly #sessions = new Map<string, Session>()
   #startedMs = 0
   /** The order in which offsets were accepted, and the latest of each partition that was answered. */
   readonly #order = new Map<number, number>()
   readonly #answered = new Map<string, number>()
   readonly #deletedTopics = new Set<string>()
 
-  constructor(sessionTimeoutMs: number) {
-    this.#sessionTimeoutMs = sessionTimeoutMs
+  /** @param sessionTimeoutOf what holds for the group now */
+  constructor(topics: GroupTopics, sessionTimeoutOf: (groupId: string) => number) {
+    this.#sessionTimeoutOf = sessionTimeoutOf
+    this.share = new ShareChecker(topics, {
+      count: (what) => this.count(what),
+      violation: (words) => this.violation(words),
+    })
   }
 
   count(what: string): void {
@@ -61,7 +76,9 @@ export class CoordinatorChecker {
 
   // --- the broker ---
 
-  decided(request: GroupRequest, { records, replies }: GroupDecision, nowMs: number): void {
+  decided(request: GroupRequest, decision: GroupDecision, nowMs: number): void {
+    const { records, replies } = decision
+    this.share.decided(request, decision)
     // A commit is judged by what was known before: the same decision may go on to change the kind of the group.
     if (request.kind === 'offset-commit')
       for (const { response } of replies) this.#accepted(request, response)
@@ -70,14 +87,21 @@ export class CoordinatorChecker {
     const { groupId, memberId } = request
     const isRemoved = records.some(
       (record) =>
-        (record.kind === 'member-removed' || record.kind === 'consumer-member-left') &&
+        (record.kind === 'member-removed' ||
+          record.kind === 'consumer-member-left' ||
+          record.kind === 'share-group-member-left') &&
         record.memberId === memberId,
     )
     if (!isRemoved) return
-    this.count('expired')
-    const heardMs = Math.max(this.#heardMs.get(`${groupId}/${memberId}`) ?? 0, this.#startedMs)
-    if (nowMs - heardMs < this.#sessionTimeoutMs)
-      this.violation(`session: ${memberId} expired ${nowMs - heardMs} ms after it was heard`)
+    this.count(groupId === 'share' ? 'share member expired' : 'expired')
+    const known = this.#sessions.get(`${groupId}/${memberId}`)
+    const endMs = known?.endMs ?? this.#startedMs + this.#sessionTimeoutOf(groupId)
+    if (nowMs < endMs) this.violation(`session: ${memberId} expired ${endMs - nowMs} ms too early`)
+  }
+
+  /** The decision's records are replayed: who was silent for too long is not described any more. */
+  replayed(request: GroupRequest, coordinator: GroupCoordinator): void {
+    if (request.kind === 'session-expired') this.share.checkDescribed(coordinator)
   }
 
   /** The coordinator has an answer, which waits for the flush. What says that a member is alive begins its session anew. */
@@ -86,8 +110,14 @@ export class CoordinatorChecker {
     const isAlive =
       request.kind === 'heartbeat' ||
       request.kind === 'sync' ||
-      (request.kind === 'consumer-heartbeat' && request.memberEpoch >= 0)
-    if (isAlive) this.#heardMs.set(`${request.groupId}/${request.memberId}`, nowMs)
+      ((request.kind === 'consumer-heartbeat' || request.kind === 'share-heartbeat') &&
+        request.memberEpoch >= 0)
+    if (isAlive) this.#beginSession(request.groupId, request.memberId, nowMs)
+  }
+
+  #beginSession(groupId: string, memberId: string, nowMs: number): void {
+    const endMs = nowMs + this.#sessionTimeoutOf(groupId)
+    this.#sessions.set(`${groupId}/${memberId}`, { groupId, memberId, endMs })
   }
 
   /** The answer leaves the broker: its member relies on it from here on. */
@@ -99,6 +129,7 @@ export class CoordinatorChecker {
         this.count('commit')
       }
     }
+    this.share.answered(request, response)
     if (response.kind === 'consumer-heartbeat' && response.errorCode === 'NONE')
       this.#memberEpoch(request, response.memberId ?? '', response.memberEpoch)
   }
@@ -106,6 +137,7 @@ export class CoordinatorChecker {
   /** The record is on disk: fences stand, numbers are spent. */
   flushed(record: GroupRecord): void {
     this.#durable.read(record)
+    this.share.flushed(record)
     const number = numberOf(record)
     if (number === null || !('groupId' in record)) return this.#fence(record)
     const { groupId, kind } = record
@@ -122,6 +154,9 @@ export class CoordinatorChecker {
     this.#written = new GroupOracle()
     for (const record of records) this.#written.read(record)
     this.#startedMs = nowMs
+    for (const { groupId, memberId } of this.#sessions.values())
+      this.#beginSession(groupId, memberId, nowMs)
+    this.share.restarted(records, coordinator)
     this.checkOffsets(coordinator)
     this.#checkTimelines(records, coordinator)
   }

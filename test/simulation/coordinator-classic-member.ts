@@ -17,9 +17,9 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from '../../src/protocol/index.ts'
+import { keysOf } from './coordinator-client.ts'
 import {
   HEARTBEAT_MS,
-  keysOf,
   LOST,
   type MemberOptions,
   REBALANCE_TIMEOUT_MS,

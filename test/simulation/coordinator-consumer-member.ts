@@ -9,9 +9,9 @@ import type {
   TopicIdPartitions,
   TopicPartitions,
 } from '../../src/group/index.ts'
+import { keysOf } from './coordinator-client.ts'
 import {
   HEARTBEAT_MS,
-  keysOf,
   LOST,
   REBALANCE_TIMEOUT_MS,
   REQUEST_TIMEOUT_MS,

@@ -30,7 +30,7 @@ export interface CoordinatorBuild {
   readonly create: (options: GroupCoordinatorOptions) => GroupCoordinator
   /** What a restart makes of the records that it finds. */
   readonly recover: (records: readonly GroupRecord[]) => readonly GroupRecord[]
-  readonly answersBeforeFlush: boolean
+  readonly answersBeforeFlush: (response: GroupResponse) => boolean
   /** What the heartbeat of an HTTP member says in KIP-848's words. */
   readonly httpBeat: typeof httpBeat
 }
@@ -142,7 +142,7 @@ export class CoordinatorShell {
   /** A refusal rests on what may not be flushed yet. */
   #park(request: Asked, response: GroupResponse, hear: Hear): void {
     const { agenda, build } = this.#options
-    const recordCount = build.answersBeforeFlush ? 0 : this.#records.length
+    const recordCount = build.answersBeforeFlush(response) ? 0 : this.#records.length
     this.#parked.push({ request, response, hear, recordCount, sinceMs: agenda.nowMs })
     this.#release()
   }
@@ -223,13 +223,14 @@ export class CoordinatorShell {
       this.coordinator.replay(record)
       this.#records.push(record)
     }
+    checker.replayed(request, this.coordinator)
     this.#setTimers(decision.timers)
     for (const { to, response } of decision.replies) {
       const waiting = this.#waiting.get(to)
       if (waiting === undefined) throw new Error(`request ${to} is answered twice`)
       this.#waiting.delete(to)
       checker.replied(waiting.request, response, agenda.nowMs)
-      const recordCount = build.answersBeforeFlush ? 0 : this.#records.length
+      const recordCount = build.answersBeforeFlush(response) ? 0 : this.#records.length
       this.#parked.push({ ...waiting, response, recordCount })
     }
     this.#release()

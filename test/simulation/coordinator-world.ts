@@ -1,11 +1,12 @@
 /**
- * A coordinator, three groups of every kind of member, and everything going wrong that a seed asks for.
+ * A coordinator, groups of every kind of member, and everything going wrong that a seed asks for.
  *
  *   eager         classic members, `range`
  *   cooperative   classic members, `cooperative-sticky`
  *   mixed         KIP-848 members and HTTP members, in some seeds with cooperative classic ones: it migrates while it runs
+ *   share         members of a share group, each with a subscription of its own: `coordinator-share-world.ts`
  *
- * In each some members are static. Then faults end, and every group must settle in a time that its timeouts bound.
+ * In all but the last some members are static. Then faults end, and every group must settle in a time that its timeouts bound.
  */
 
 import { type Random, randomBelow, seededRandom } from '../../src/core/index.ts'
@@ -13,16 +14,13 @@ import { topicsOf } from '../../src/group/fixture.test.ts'
 import { Agenda } from './agenda.ts'
 import { CoordinatorChecker } from './coordinator-checker.ts'
 import { ClassicMember } from './coordinator-classic-member.ts'
+import { type Client, keysOf } from './coordinator-client.ts'
 import { ConsumerMember } from './coordinator-consumer-member.ts'
 import { HttpMember } from './coordinator-http-member.ts'
 import type { Network } from './coordinator-process.ts'
+import { SHARE_GROUP, ShareWorld } from './coordinator-share-world.ts'
 import { type CoordinatorBuild, CoordinatorShell } from './coordinator-shell.ts'
-import {
-  keysOf,
-  REBALANCE_TIMEOUT_MS,
-  SESSION_TIMEOUT_MS,
-  type Worker,
-} from './coordinator-worker.ts'
+import { REBALANCE_TIMEOUT_MS, SESSION_TIMEOUT_MS, type Worker } from './coordinator-worker.ts'
 
 const FAULTS_FOR_MS = 40_000
 const LONGEST_STALL_MS = 3 * SESSION_TIMEOUT_MS
@@ -57,7 +55,7 @@ export function simulateCoordinator(seed: number, build: CoordinatorBuild): Coor
 }
 
 class World {
-  readonly checker = new CoordinatorChecker(SESSION_TIMEOUT_MS)
+  readonly checker: CoordinatorChecker
   readonly #random: Random
   readonly #agenda = new Agenda()
   /** A name that was deleted is not used again. */
@@ -65,10 +63,15 @@ class World {
   readonly #unused = new Set(['c', 'd'])
   readonly #shell: CoordinatorShell
   readonly #network: Network
-  readonly #members: readonly Worker[]
+  readonly #workers: readonly Worker[]
+  readonly #share: ShareWorld
+  readonly #members: readonly Client[]
   /** How likely each kind of trouble is in this seed. */
   readonly #swarm: Readonly<
-    Record<'broker' | 'members' | 'stall' | 'topics' | 'wall' | 'late' | 'host' | 'pause', number>
+    Record<
+      'broker' | 'members' | 'stall' | 'topics' | 'wall' | 'late' | 'host' | 'pause' | 'share',
+      number
+    >
   >
 
   constructor(seed: number, build: CoordinatorBuild) {
@@ -83,7 +86,14 @@ class World {
       late: chance(),
       host: chance() / 16,
       pause: chance() / 8,
+      share: chance() / 4,
     }
+    const config = { sessionTimeoutMs: SESSION_TIMEOUT_MS, heartbeatIntervalMs: 1_500 }
+    const configOf = (groupId: string) => (groupId === SHARE_GROUP ? this.#share.config : config)
+    this.checker = new CoordinatorChecker(
+      this.#topics,
+      (groupId) => configOf(groupId).sessionTimeoutMs,
+    )
     let ids = 0
     const intervalMs = this.#below(2) * 1_000
     this.#shell = new CoordinatorShell({
@@ -97,11 +107,8 @@ class World {
         topics: this.#topics,
         groupInitialRebalanceDelayMs: this.#below(2) * 1_500,
         groupNewMemberJoinTimeoutMs: NEW_MEMBER_TIMEOUT_MS,
-        consumerGroupConfig: () => ({
-          sessionTimeoutMs: SESSION_TIMEOUT_MS,
-          heartbeatIntervalMs: 1_500,
-          assignmentIntervalMs: intervalMs,
-        }),
+        consumerGroupConfig: () => ({ ...config, assignmentIntervalMs: intervalMs }),
+        shareGroupConfig: configOf,
       },
     })
     this.#network = {
@@ -113,7 +120,9 @@ class World {
       faults: { loss: chance() / 6, repeat: chance() / 6, maxDelayMs: 1 + this.#below(400) },
       nextOffset: 1,
     }
-    this.#members = Object.keys(GROUPS).flatMap((groupId) => this.#membersOf(groupId))
+    this.#workers = Object.keys(GROUPS).flatMap((groupId) => this.#membersOf(groupId))
+    this.#share = new ShareWorld(this.#network, this.#workers)
+    this.#members = [...this.#workers, ...this.#share.members]
   }
 
   run(): void {
@@ -137,6 +146,7 @@ class World {
     if (!this.#isFine()) return
     if (problem !== null) this.checker.violation(`not settled: ${problem}`)
     this.checker.checkOffsets(this.#shell.coordinator)
+    this.checker.share.checkDescribed(this.#shell.coordinator)
     const { longestWaitMs } = this.#shell
     if (longestWaitMs > NEW_MEMBER_TIMEOUT_MS)
       this.checker.violation(`nobody answers: a request waits for ${longestWaitMs} ms`)
@@ -166,14 +176,15 @@ class World {
   }
 
   #act(): void {
-    const { broker, members, stall, topics, wall, late, host, pause } = this.#swarm
+    const { broker, members, stall, topics, wall, late, host, pause, share } = this.#swarm
     if (this.#happens(broker)) this.#crashBroker()
     if (this.#happens(members)) this.#changeMember()
     if (this.#happens(stall)) this.#stallMember()
     if (this.#happens(topics)) this.#changeTopic()
     if (this.#happens(wall)) this.#jump()
-    if (this.#happens(late)) this.#commitLate()
+    if (this.#happens(late)) this.#speakLate()
     if (this.#happens(pause)) this.#pause()
+    if (this.#happens(share)) this.#share.act()
     if (this.#happens(host)) {
       this.checker.count('host stall')
       this.#shell.stall(this.#below(9_000))
@@ -281,13 +292,12 @@ class World {
     this.#shell.wallOffsetMs += (this.#below(2) * 2 - 1) * this.#below(3_600_000)
   }
 
-  /** A process that should have known better commits as who it was. */
-  #commitLate(): void {
+  /** A process that should have known better speaks as who it was. */
+  #speakLate(): void {
     const member = this.#anyMember()
     const identity = member.past[this.#below(member.past.length)]
     if (identity === undefined || identity.epoch <= 0 || !member.process.isUp) return
-    this.checker.count('late commit')
-    member.commitAs(identity)
+    member.speakAs(identity)
   }
 
   /** Nothing fails any more; every group has somebody in. */
@@ -295,7 +305,7 @@ class World {
     this.#network.faults.loss = 0
     this.#network.faults.repeat = 0
     this.#network.faults.maxDelayMs = 5
-    for (const groupId of Object.keys(GROUPS)) {
+    for (const groupId of [...Object.keys(GROUPS), SHARE_GROUP]) {
       const members = this.#members.filter((member) => member.groupId === groupId)
       if (!members.some(({ process }) => process.isUp)) members[0]?.start()
     }
@@ -308,7 +318,7 @@ class World {
   /** What is not as it should be in the end; null when everything is. */
   #unsettled(): string | null {
     for (const [groupId, topics] of Object.entries(GROUPS)) {
-      const living = this.#members.filter(
+      const living = this.#workers.filter(
         (member) => member.groupId === groupId && member.process.isUp,
       )
       const { coordinator } = this.#shell
@@ -327,10 +337,10 @@ class World {
       const owned = living.flatMap((member) => keysOf(member.owned))
       if (!sameSet(owned, wanted)) return `${groupId} owns ${owned.join()}, not ${wanted.join()}`
     }
-    return null
+    return this.#share.unsettled()
   }
 
-  #anyMember(): Worker {
+  #anyMember(): Client {
     const member = this.#members[this.#below(this.#members.length)]
     if (member === undefined) throw new Error('a world has members')
     return member

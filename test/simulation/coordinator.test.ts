@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { brokenCoordinators, wholeBuild } from './broken-coordinators.ts'
+import { brokenShareGroups } from './broken-share-groups.ts'
 import { simulateCoordinator } from './coordinator-world.ts'
 
 const FIRST_SEED = Number(process.env['SHOAL_SEED'] ?? 1)
@@ -32,7 +33,7 @@ describe('the group coordinator in simulation', () => {
       assert.deepEqual(simulateCoordinator(seed, wholeBuild), simulateCoordinator(seed, wholeBuild))
   })
 
-  for (const build of brokenCoordinators)
+  for (const build of [...brokenCoordinators, ...brokenShareGroups])
     test(`notices a build that ${build.name}`, () => {
       let noticed: string | undefined
       for (let seed = 1; seed <= SEEDS_TO_NOTICE && noticed === undefined; seed++)
@@ -63,4 +64,15 @@ const WHAT_HAPPENS = [
   'topic created',
   'topic grown',
   'topic deleted',
+  'share assignment',
+  'shared partition',
+  'share subscription',
+  'share config',
+  'share member expired',
+  'share member told that it is out',
+  'share FENCED_MEMBER_EPOCH',
+  'share UNKNOWN_MEMBER_ID',
+  'share GROUP_ID_NOT_FOUND',
+  'late heartbeat',
+  'other type refused',
 ] as const
