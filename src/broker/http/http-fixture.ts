@@ -106,7 +106,7 @@ function assertDescribed(method: string, path: string, body: unknown): void {
   const route = Object.values(brokerRoutes).find(
     (each) =>
       each.method === method &&
-      new RegExp(`^${each.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path),
+      new RegExp(`^${each.path.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`).test(path),
   )
   assert.ok(route, `${method} ${path} is not in the table`)
   const outcome = route.response.safeParse(body)
