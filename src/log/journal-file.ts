@@ -4,6 +4,13 @@
  * The header goes out with the first frames, so a file is never begun in vain; it may be one that is written over
  * (`journal-spares.ts`). A write that a full disk cut short leaves no
  * trace: the file is cut back to the last whole frame.
+ *
+ * A sync that changes a file's size costs a third more than one that does not. So a small round that reaches the end of
+ * the file takes room for those that follow, as zeros behind its frames, in the same write and sync:
+ *
+ *   [ frames │ frame, zeros ........ ]  ─▶  [ frames │ frame │ frame │ frame .... ]  ─▶  …
+ *
+ * A recovery ends where no frame begins, so zeros are a torn end like any other, and so is what is left of them.
  */
 
 import { byteLengthOf } from '../core/index.ts'
@@ -24,6 +31,20 @@ export function numberOfJournal(name: string): number | null {
   return digits === undefined ? null : Number(digits)
 }
 
+/** What is written with the frames of a round. */
+export interface RoundWrite {
+  readonly frames: readonly PendingFrame[]
+  /** Of the first frame. */
+  readonly sequence: number
+  /** Frames below this sequence are synced. */
+  readonly durable: number
+  /** Zeros for the room behind a small round. */
+  readonly room: Uint8Array
+}
+
+/** A round is small that fills less than this part of the room which it takes. */
+const SMALL_PART = 1 / 2
+
 export interface JournalFileOptions {
   readonly storeId: Uint8Array
   readonly number: number
@@ -38,7 +59,7 @@ export async function openJournalFile(
 ): Promise<JournalFile> {
   const handle = await files.open(journalPath(number), { create: true, syncsOften })
   const header = encodeFileHeader({ kind: 'journal', storeId, number, sequence })
-  return new JournalFile({ files, handle, number, header })
+  return new JournalFile({ files, handle, number, header, size: await handle.size() })
 }
 
 export class JournalFile {
@@ -47,6 +68,8 @@ export class JournalFile {
   readonly #files: FileStore
   readonly #header: Uint8Array
   #position = 0
+  /** Bytes in the file, room included. */
+  #size: number
   #isDirty = false
   #nameIsDurable = false
 
@@ -55,11 +78,13 @@ export class JournalFile {
     readonly handle: StoredFile
     readonly number: number
     readonly header: Uint8Array
+    readonly size: number
   }) {
     this.handle = options.handle
     this.#files = options.files
     this.number = options.number
     this.#header = options.header
+    this.#size = options.size
   }
 
   /** Where the next frame goes. */
@@ -73,7 +98,7 @@ export class JournalFile {
   }
 
   /** Writes the frames as one write; answers how many are in the file whole. */
-  async write(frames: readonly PendingFrame[], sequence: number, durable: number): Promise<number> {
+  async write({ frames, sequence, durable, room }: RoundWrite): Promise<number> {
     const chunks: Uint8Array[] = this.#position === 0 ? [this.#header] : []
     let end = this.#position + byteLengthOf(chunks)
     const ends: number[] = []
@@ -88,16 +113,20 @@ export class JournalFile {
       end += FRAME_HEADER_BYTES + length
       ends.push(end)
     }
+    const isSmall = end - this.#position < room.length * SMALL_PART
+    if (isSmall && end > this.#size) chunks.push(room)
     this.#isDirty = true
     const written = await writeOrNothing(this.handle, this.#position, chunks)
     const reached = this.#position + written
-    const whole = reached === end ? frames.length : ends.filter((at) => at <= reached).length
+    this.#size = Math.max(this.#size, reached)
+    const whole = reached >= end ? frames.length : ends.filter((at) => at <= reached).length
     if (whole === frames.length) {
       this.#position = end
       return whole
     }
     this.#position = ends[whole - 1] ?? this.#position
     await this.handle.truncate(this.#position)
+    this.#size = this.#position
     return whole
   }
 

@@ -22,6 +22,7 @@ export const bytesOf = (text: string) => Buffer.from(text, 'utf8')
 interface FixtureOptions {
   readonly policy?: FlushPolicy
   readonly fileBytes?: number
+  readonly roomBytes?: number
   readonly reserveBytes?: number
   readonly spareFiles?: number
   readonly directWriteBytes?: number
@@ -60,6 +61,7 @@ export async function openJournal(disk: SimDisk, options: FixtureOptions = {}) {
     policy: options.policy ?? 'group',
     flushIntervalMs: 1_000,
     fileBytes: options.fileBytes ?? 100_000,
+    roomBytes: options.roomBytes ?? 0,
     spareFiles: options.spareFiles ?? 0,
     reserve,
     mark,

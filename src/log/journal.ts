@@ -12,7 +12,7 @@
  */
 
 import type { Logger, Timer, Timers } from '../core/index.ts'
-import { assertInvariant, byteLengthOf, messageOf, ShoalError } from '../core/index.ts'
+import { assertInvariant, byteLengthOf, EMPTY_BYTES, messageOf, ShoalError } from '../core/index.ts'
 import { type DirectWriteLimits, writeDirectly } from './direct-writes.ts'
 import type { DurableMark } from './durable-mark.ts'
 import type { FileStore } from './file-store.ts'
@@ -47,6 +47,8 @@ export interface JournalOptions {
   readonly flushIntervalMs: number
   /** A file that has grown beyond this is followed by a new one. */
   readonly fileBytes: number
+  /** Room that a small round takes for those that follow it; 0 takes none. */
+  readonly roomBytes: number
   /** How many files that are not needed any more are kept to be written over. */
   readonly spareFiles: number
   readonly reserve: SpaceReserve
@@ -64,6 +66,8 @@ const FULL_RETRY_MS = 500
 export class Journal implements JournalPort {
   readonly #options: JournalOptions
   readonly #spares: JournalSpares
+  /** Zeros. */
+  readonly #room: Uint8Array
   #pending = new JournalRound()
   /** Rounds that end a file, in order, before `pending`. */
   readonly #sealed: JournalRound[] = []
@@ -91,6 +95,7 @@ export class Journal implements JournalPort {
   constructor(options: JournalOptions) {
     this.#options = options
     this.#spares = new JournalSpares(options.files, options.spareFiles)
+    this.#room = new Uint8Array(options.roomBytes)
   }
 
   /** Takes entries from now on, behind everything that recovery found; all of that is synced. */
@@ -319,13 +324,23 @@ export class Journal implements JournalPort {
     round.compose()
   }
 
+  /** Room is for syncs, and nothing to ask a full disk for. */
+  get #takesRoom(): boolean {
+    return this.#options.policy === 'group' && !this.#full
+  }
+
   /** False when the disk is full: frames that fitted are taken out of the round, the others wait. */
   async #flush(round: JournalRound): Promise<boolean> {
     if (round.frames.length > 0) {
       const file = await this.#currentFile()
       if (file === null) return false
       const before = file.position
-      const written = await file.write(round.frames, this.#nextSequence, this.#durable)
+      const written = await file.write({
+        frames: round.frames,
+        sequence: this.#nextSequence,
+        durable: this.#durable,
+        room: this.#takesRoom ? this.#room : EMPTY_BYTES,
+      })
       this.#nextSequence += written
       this.#untrimmedBytes += file.position - before
       this.#options.grown(this.#untrimmedBytes)

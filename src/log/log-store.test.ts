@@ -57,6 +57,8 @@ async function open(disk: SimDisk, options: Partial<LogStoreOptions> = {}) {
   const logger = memoryLogger()
   const failures: Error[] = []
   const store = await openLogStore({
+    // Bytes of the journal are counted here, and what a full disk still takes.
+    journalRoomBytes: 0,
     files: disk,
     clock,
     timers,

@@ -39,6 +39,11 @@ export interface LogStoreOptions {
   readonly checkpointIdleMs?: number
   /** Size beyond which the journal goes on in a new file; default 64 MiB. */
   readonly journalFileBytes?: number
+  /**
+   * Bytes by which the journal grows ahead of small rounds, so that most syncs change no file's size. Under policy `group`
+   * alone; default 64 KiB, 0 for none.
+   */
+  readonly journalRoomBytes?: number
   /** Space kept for commits and other metadata on a full disk, bytes; default 4 MiB. */
   readonly reserveBytes?: number
   /** Most segment and index files kept open; default 1,000. */

@@ -42,6 +42,8 @@ export interface Workload {
   readonly config?: Partial<PartitionLogConfig>
   readonly checkpointBytes?: number
   readonly journalFileBytes?: number
+  /** By how much the journal grows ahead of rounds of less than half of it. */
+  readonly journalRoomBytes?: number
   readonly capacityBytes?: number
   /** Bytes that a segment must get in one flush to get them past the journal; without it nothing is that large. */
   readonly directWriteBytes?: number
@@ -111,6 +113,7 @@ export class Life {
       flushPolicy: this.workload.policy ?? 'group',
       checkpointBytes: this.workload.checkpointBytes ?? 2_500,
       journalFileBytes: this.workload.journalFileBytes ?? 1_200,
+      journalRoomBytes: this.workload.journalRoomBytes ?? 600,
       reserveBytes: 512,
       directWriteBytes: this.workload.directWriteBytes ?? 1_000_000,
       maxDirectSegments: this.workload.maxDirectSegments ?? 16,
