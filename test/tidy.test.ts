@@ -34,7 +34,7 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   open: ['core', 'consumer', 'sources'],
   cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'client', 'testing'],
   // `log` for its simulated disk: what a crash of the test broker takes.
-  testing: ['core', 'log', 'broker', 'consumer', 'sources'],
+  testing: ['core', 'log', 'broker', 'consumer', 'sources', 'open'],
 }
 
 /** What reaches outside, and the only files that may: everything else gets time, chance, disk and network as parameters. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { brokerAddress } from './address.ts'
+import { brokerAddress, isBrokerUrl, urlOf } from './address.ts'
 
 describe('which broker a URL means', () => {
   test('the scheme says which, the rest says where', () => {
@@ -37,6 +37,33 @@ describe('which broker a URL means', () => {
       ['kafka:', 'redis:', 'amqp:'].map((url) => brokerAddress(url, { REDIS_URL: '' }).address),
       ['localhost:9092', 'redis://localhost:6379', 'amqp://localhost:5672'],
     )
+  })
+
+  test('a host and its port is no URL, whatever the host is called', () => {
+    assert.deepEqual(['kafka:9092', 'a:9092,b:9092', 'redis:6379', 'localhost'].map(isBrokerUrl), [
+      false,
+      false,
+      false,
+      false,
+    ])
+    assert.deepEqual(['kafka://a:9092', 'redis:', 'amqp://', 'nats://h'].map(isBrokerUrl), [
+      true,
+      true,
+      true,
+      true,
+    ])
+  })
+
+  test('an address has a URL that needs no environment', () => {
+    const environment = { KAFKA_BOOTSTRAP_SERVERS: 'k:1', RABBITMQ_URL: 'amqp://q:3' }
+    for (const [url, complete] of [
+      ['kafka:', 'kafka://k:1'],
+      ['shoal://a:9092', 'kafka://a:9092'],
+      ['amqp:', 'amqp://q:3'],
+    ] as const) {
+      assert.equal(urlOf(brokerAddress(url, environment)), complete)
+      assert.equal(urlOf(brokerAddress(complete, {})), complete)
+    }
   })
 
   test('anything else is refused with the schemes there are, and without a password', () => {

@@ -49,6 +49,16 @@ export function brokerAddress(url: string, environment: Environment): BrokerAddr
   return { backend, address: backend === 'kafka' ? place.replace(/\/$/, '') : url }
 }
 
+/** The URL of an address: as complete as what a process of another environment needs. */
+export function urlOf({ backend, address }: BrokerAddress): string {
+  return backend === 'kafka' ? `kafka://${address}` : address
+}
+
+/** What a user named as a broker: a URL, or `host:port,…` of Kafka or Shoal. `kafka:9092` is a host and its port. */
+export function isBrokerUrl(broker: string): boolean {
+  return /^[a-z]+:(?:\/\/|$)/.test(broker)
+}
+
 function isScheme(scheme: string): scheme is Scheme {
   return Object.hasOwn(SCHEMES, scheme)
 }

@@ -1,7 +1,8 @@
 /** One interface over Kafka, Shoal, Redis Streams and RabbitMQ: `import { open } from 'shoal/open'`. */
 
-export { open, type Door, type OutgoingMessage } from './open.ts'
-export type { Environment } from './address.ts'
+export { open, openSource, type Door, type OutgoingMessage } from './open.ts'
+export { brokerAddress, isBrokerUrl, urlOf } from './address.ts'
+export type { Backend, BrokerAddress, Environment } from './address.ts'
 export type {
   AnyOpenOptions,
   CommonOptions,

@@ -13,6 +13,7 @@ import type {
   Message,
   PollConsumer,
   RecordHeader,
+  Source,
   UntypedOptions,
 } from '../consumer/index.ts'
 import { ShoalError, sleep, systemTimers } from '../core/index.ts'
@@ -67,11 +68,32 @@ export async function open<const Url extends string>(
   environment: Environment = process.env,
 ): Promise<Door> {
   const given: AnyOpenOptions = options
+  return new BrokerDoor(await partsOf(url, given, environment), given)
+}
+
+/**
+ * The source alone, for a consumer that is built by other means.
+ *
+ * @throws ShoalError SHOAL_INVALID_ARGUMENT as `open` does
+ */
+export async function openSource(
+  url: string,
+  options: AnyOpenOptions,
+  environment: Environment = process.env,
+): Promise<Source> {
+  return (await partsOf(url, options, environment)).source()
+}
+
+async function partsOf(
+  url: string,
+  options: AnyOpenOptions,
+  environment: Environment,
+): Promise<BackendParts> {
   const address = brokerAddress(url, environment)
-  checkOptions(address.backend, given)
-  if (given.topic === undefined || given.topic === '')
+  checkOptions(address.backend, options)
+  if (options.topic === undefined || options.topic === '')
     throw new ShoalError('SHOAL_INVALID_ARGUMENT', 'open: topic must name a topic, stream or queue')
-  return new BrokerDoor(await backendParts(address, given), given)
+  return backendParts(address, options)
 }
 
 /** How long `close` waits for messages in hand. */

@@ -5,9 +5,15 @@
 
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { Option } from 'commander'
 import type { Command } from 'commander'
 import { ShoalError } from '../../core/index.ts'
-import type { CrashLedgerOptions, CrashReport, LedgerProgress } from '../../testing/index.ts'
+import type {
+  CrashLedgerOptions,
+  CrashReport,
+  LedgerProgress,
+  Sharing,
+} from '../../testing/index.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { wholeNumber } from '../flags.ts'
 import type { Io } from '../io.ts'
@@ -18,6 +24,7 @@ interface LedgerFlags {
   readonly records: string
   readonly keys: string
   readonly partitions: string
+  readonly sharing: Sharing
   readonly members: string
   readonly kills: string
   readonly stops: string
@@ -38,11 +45,19 @@ export function addLedger(program: Command, io: Io): void {
     .argument('<module>', 'the module of the service, as for run')
     .option(
       '-b, --bootstrap-server <addresses>',
-      'Shoal or Kafka to run against; default: a broker of its own, thrown away at the end',
+      'what to run against: host:port,… of Shoal or Kafka, or a URL (redis://…, amqp://…); default: a broker of its own, thrown away at the end',
     )
     .option('--records <count>', 'records in all', '4000')
     .option('--keys <count>', 'different keys', '200')
-    .option('--partitions <count>', 'partitions of the topic', '8')
+    .option('--partitions <count>', 'partitions of the topic (shards on Redis and RabbitMQ)', '8')
+    .addOption(
+      new Option(
+        '--sharing <how>',
+        'how members share the shards of Redis or RabbitMQ; competing promises no order',
+      )
+        .choices(['ordered', 'competing'])
+        .default('ordered'),
+    )
     .option('--members <count>', 'processes at once', '1')
     .option('--kills <count>', 'SIGKILLs', '3')
     .option('--stops <count>', 'SIGSTOPs, each for two session timeouts', '0')
@@ -105,6 +120,7 @@ async function ledgerOptions(
   if (!(await hasRun(module, path))) await loadServiceModule(module, path)
   return {
     ...numbers,
+    sharing: flags.sharing,
     module,
     sessionTimeoutMs,
     signal: io.stop,
@@ -162,4 +178,6 @@ job.ledger.done(record): that puts another consumer to the same test.
 Examples:
   shoal ledger worker.ts
   shoal ledger worker.ts --kills 5 --stops 2 --members 3 -b localhost:9092
+  shoal ledger worker.ts -b redis://localhost:6379
+  shoal ledger worker.ts -b amqp:                      # where RABBITMQ_URL says
   shoal ledger worker.ts --value '{"id":"%k","amount":%n}' --seed 4711 --json`

@@ -17,7 +17,7 @@ import { declareTopic, queueExists, queueName } from './topology.ts'
 export class Publisher {
   readonly #link: RabbitLink
   readonly #settings: RabbitSettings
-  readonly #declared = new Set<string>()
+  readonly #declared = new Map<string, Promise<void>>()
   readonly #returned = new Set<string>()
   #channel: Promise<ConfirmChannel> | null = null
   #turn = 0
@@ -43,13 +43,23 @@ export class Publisher {
     await channel?.close().catch(() => {})
   }
 
-  async #declare(topic: string): Promise<void> {
-    if (this.#declared.has(topic)) return
+  /** Once for everybody who asks meanwhile. */
+  #declare(topic: string): Promise<void> {
+    const known = this.#declared.get(topic)
+    if (known !== undefined) return known
+    const declared = this.#declareNow(topic).catch((error: unknown) => {
+      this.#declared.delete(topic)
+      throw error
+    })
+    this.#declared.set(topic, declared)
+    return declared
+  }
+
+  async #declareNow(topic: string): Promise<void> {
     // A dead-letter queue may be there with properties of its own.
     const isOurs = this.#settings.topics.includes(topic)
     if (isOurs || !(await queueExists(this.#link, topic)))
       await declareTopic(this.#link, this.#settings, topic, this.#shardCount(topic))
-    this.#declared.add(topic)
   }
 
   async #send({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {

@@ -20,6 +20,7 @@ import {
 import type { Crash } from './crash-plan.ts'
 import { planCrashes } from './crash-plan.ts'
 import type { Verdict } from './judge.ts'
+import type { Sharing } from './ledger-broker.ts'
 import type { LedgerEntry } from './lines.ts'
 import { LedgerRun } from './ledger-run.ts'
 import type { WorkerBook } from './worker-book.ts'
@@ -32,14 +33,16 @@ export interface CrashLedgerOptions {
    * `shoal run`; or it exports `run(job)` and consumes by itself (`RunModule`).
    */
   readonly module: URL
-  /** Shoal or Kafka: `host:port`, several with commas. */
+  /** Shoal or Kafka: `host:port`, several with commas. Any broker: a URL as for `open` (`redis://…`, `amqp://…`). */
   readonly brokers: string
   /** Default 4,000. */
   readonly records?: number
   /** Default 200. */
   readonly keys?: number
-  /** Default 8. */
+  /** Shards on Redis and RabbitMQ; default 8. */
   readonly partitions?: number
+  /** How members share them on Redis and RabbitMQ; default `ordered`. `competing` promises no order. */
+  readonly sharing?: Sharing
   /** Workers at once; default 1. */
   readonly members?: number
   /** SIGKILLs; default 3. */
@@ -132,7 +135,7 @@ export async function crashLedger(options: CrashLedgerOptions): Promise<CrashRep
   await using run = await LedgerRun.open({ ...options, ...settings })
   const unexpectedExits = await new Crasher(run, settings, options).play()
   const verdict = run.judge.verdict()
-  const isOrdered = run.order !== 'none'
+  const order = settings.sharing === 'competing' ? 'none' : run.order
   return {
     ...verdict,
     records,
@@ -142,12 +145,12 @@ export async function crashLedger(options: CrashLedgerOptions): Promise<CrashRep
     kills,
     stops,
     seed,
-    order: run.order,
+    order,
     unexpectedExits,
     durationMs: clock.monotonicMs() - startedMs,
     passed:
       verdict.lost.length === 0 &&
-      (verdict.outOfOrder.length === 0 || !isOrdered) &&
+      (verdict.outOfOrder.length === 0 || order === 'none') &&
       unexpectedExits === 0,
   }
 }
@@ -270,6 +273,7 @@ function withDefaults(options: CrashLedgerOptions) {
     records: options.records ?? 4_000,
     keys: options.keys ?? 200,
     partitions: options.partitions ?? 8,
+    sharing: options.sharing ?? 'ordered',
     members: options.members ?? 1,
     kills: options.kills ?? 3,
     stops: options.stops ?? 0,

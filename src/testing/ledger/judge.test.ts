@@ -6,8 +6,7 @@ import type { LedgerEntry } from './lines.ts'
 
 /** One key, its records at offsets 0, 1, 2 … of partition 0. */
 const three: readonly ExpectedRecord[] = [0, 1, 2].map((sequence) => ({
-  partition: 0,
-  offset: sequence,
+  place: { partition: 0, offset: sequence },
   key: 'a',
   sequence,
 }))

@@ -16,10 +16,10 @@
 import { ShoalError } from '../../core/index.ts'
 import type { LedgerEntry } from './lines.ts'
 
-/** A record of the ledger's topic. */
+/** A record of the ledger's topic; its place in the list is its number. */
 export interface ExpectedRecord {
-  readonly partition: number
-  readonly offset: number
+  /** Where it stands, so that a worker need not see its number; null where the broker does not tell. */
+  readonly place: { readonly partition: number; readonly offset: number } | null
   readonly key: string
   /** Which record of its key, from 0. */
   readonly sequence: number
@@ -63,7 +63,8 @@ interface Uncommitted {
 }
 
 export class LedgerJudge {
-  readonly #records = new Map<string, RecordState>()
+  readonly #records: readonly RecordState[]
+  readonly #byPlace = new Map<string, RecordState>()
   /** The highest sequence of each key that was done or settled. */
   readonly #endedUpTo = new Map<string, number>()
   readonly #outOfOrder: string[] = []
@@ -75,14 +76,15 @@ export class LedgerJudge {
   #explainedByCompletion = 0
 
   constructor(expected: readonly ExpectedRecord[]) {
-    for (const record of expected)
-      this.#records.set(placeOf(record), { ...record, doneTimes: 0, isSettled: false })
+    this.#records = expected.map((record) => ({ ...record, doneTimes: 0, isSettled: false }))
+    for (const record of this.#records)
+      if (record.place !== null) this.#byPlace.set(placeOf(record.place), record)
     this.#remaining = expected.length
   }
 
   /** Different records that are done or settled. */
   get ended(): number {
-    return this.#records.size - this.#remaining
+    return this.#records.length - this.#remaining
   }
 
   /** How many records a process has begun and not ended. */
@@ -94,7 +96,8 @@ export class LedgerJudge {
   take(entry: LedgerEntry): void {
     const worker = this.#worker(entry.worker)
     if (entry.what === 'commit') return committed(worker, entry)
-    const record = this.#records.get(placeOf(entry))
+    const record =
+      entry.record === undefined ? this.#byPlace.get(placeOf(entry)) : this.#records[entry.record]
     if (record === undefined)
       throw new ShoalError(
         'SHOAL_INVALID_ARGUMENT',
@@ -120,7 +123,7 @@ export class LedgerJudge {
   }
 
   verdict(): Verdict {
-    const all = [...this.#records.values()]
+    const all = this.#records
     return {
       done: all.filter(({ doneTimes }) => doneTimes > 0).length,
       settled: all.filter(({ doneTimes, isSettled }) => isSettled && doneTimes === 0).length,
@@ -140,8 +143,9 @@ export class LedgerJudge {
       this.#outOfOrder.push(`${nameOf(record)} by ${entry.worker}`)
   }
 
-  #ended(worker: Uncommitted, { what, atMs }: LedgerEntry, record: RecordState): void {
-    const { key, sequence, partition, offset } = record
+  #ended(worker: Uncommitted, entry: LedgerEntry, record: RecordState): void {
+    const { what, atMs, partition, offset } = entry
+    const { key, sequence } = record
     worker.running.delete(record)
     this.#endedUpTo.set(key, Math.max(this.#endedUpTo.get(key) ?? -1, sequence))
     if (!hasEnded(record)) this.#remaining--

@@ -8,10 +8,10 @@
 
 import type { Clock, Timers } from '../../core/index.ts'
 import { ShoalError, systemClock, systemTimers } from '../../core/index.ts'
-import { KafkaProducer } from '../../sources/kafka/index.ts'
-import { openKafkaAdmin } from '../../sources/kafka/admin/index.ts'
 import type { ExpectedRecord } from './judge.ts'
 import { LedgerJudge } from './judge.ts'
+import { brokersOf, fillTopic, isConsumed, ledgerPlace } from './ledger-broker.ts'
+import type { LedgerPlace, Sharing } from './ledger-broker.ts'
 import { LedgerReader } from './ledger-file.ts'
 import type { LedgerEntry } from './lines.ts'
 import type { WorkerMessage } from './worker-job.ts'
@@ -20,13 +20,17 @@ import { WorkerProcess } from './worker-process.ts'
 export interface LedgerRunOptions {
   /** The user's module: it exports `handle`, or `run` (see `RunModule`). */
   readonly module: URL
+  /** A URL as for `open`, or `host:port,…` of Kafka or Shoal. */
   readonly brokers: string
   /** Must not exist yet. */
   readonly topic: string
   readonly group: string
   readonly records: number
   readonly keys: number
+  /** Shards on Redis and RabbitMQ. */
   readonly partitions: number
+  /** How members share them; default `ordered`. Kafka knows nothing else. */
+  readonly sharing?: Sharing
   /** The value of a record. */
   readonly value: (key: string, sequence: number) => string
   /** Wins over what the module says; null leaves it to the module, 100 where that says nothing. */
@@ -48,6 +52,7 @@ const LONGEST_STOP_MS = 60_000
 export class LedgerRun implements AsyncDisposable {
   readonly judge: LedgerJudge
   readonly #options: LedgerRunOptions
+  readonly #place: LedgerPlace
   readonly #timers: Timers
   readonly #clock: Clock
   readonly #ledger = LedgerReader.create()
@@ -57,8 +62,13 @@ export class LedgerRun implements AsyncDisposable {
   #order: (WorkerMessage & { kind: 'order' })['order'] | null = null
   #changed = Promise.withResolvers<void>()
 
-  private constructor(options: LedgerRunOptions, expected: readonly ExpectedRecord[]) {
+  private constructor(
+    options: LedgerRunOptions,
+    place: LedgerPlace,
+    expected: readonly ExpectedRecord[],
+  ) {
     this.#options = options
+    this.#place = place
     this.#timers = options.timers ?? systemTimers
     this.#clock = options.clock ?? systemClock
     this.judge = new LedgerJudge(expected)
@@ -66,10 +76,12 @@ export class LedgerRun implements AsyncDisposable {
 
   /**
    * Makes the topic and fills it.
-   * @throws ShoalError SHOAL_BROKER_UNREACHABLE; SHOAL_REQUEST_FAILED when the topic exists
+   * @throws ShoalError SHOAL_BROKER_UNREACHABLE; SHOAL_REQUEST_FAILED when Kafka has the topic;
+   *   SHOAL_INVALID_ARGUMENT for a broker that cannot be
    */
   static async open(options: LedgerRunOptions): Promise<LedgerRun> {
-    return new LedgerRun(options, await fillTopic(options))
+    const place = ledgerPlace({ ...options, sharing: options.sharing ?? 'ordered' })
+    return new LedgerRun(options, place, await fillTopic(place, options))
   }
 
   /** What the module's consumer promises; null until a worker said it, or when it has a consumer of its own. */
@@ -83,13 +95,14 @@ export class LedgerRun implements AsyncDisposable {
   }
 
   startWorker(name: string): WorkerProcess {
-    const { module, brokers, topic, group, sessionTimeoutMs, concurrency } = this.#options
+    const { module, topic, group, sessionTimeoutMs, concurrency } = this.#options
     const worker = new WorkerProcess(
       {
         module: module.href,
         worker: name,
         ledger: this.#ledger.path,
-        brokers,
+        place: this.#place,
+        brokers: brokersOf(this.#place),
         topic,
         group,
         sessionTimeoutMs,
@@ -140,8 +153,9 @@ export class LedgerRun implements AsyncDisposable {
 
   /**
    * Resolves with `ended` when so many records have ended, with `exit` when a worker has ended that nobody killed, and
-   * with `consumed` when no more will come: the group has committed everything, and nobody works on anything.
-   * @throws ShoalError SHOAL_HANDLER_FAILED when nothing ended for `stuckAfterMs`
+   * with `consumed` when no more will come: nobody works on anything, and the group has committed everything or, where
+   * the broker does not say, nothing came for `stuckAfterMs`.
+   * @throws ShoalError SHOAL_HANDLER_FAILED when nothing ended for `stuckAfterMs` although there was something to do
    */
   async untilEnded(count: number): Promise<'ended' | 'exit' | 'consumed'> {
     const { stuckAfterMs } = this.#options
@@ -152,12 +166,16 @@ export class LedgerRun implements AsyncDisposable {
       const hasNews = await this.#nextNews(Math.min(QUIET_MS, stuckAfterMs))
       const now = this.look()
       if (now > ended) [ended, sinceMs] = [now, this.#clock.monotonicMs()]
-      else if (this.#clock.monotonicMs() - sinceMs >= stuckAfterMs)
+      const isStuck = this.#clock.monotonicMs() - sinceMs >= stuckAfterMs
+      if (hasNews && !isStuck) continue
+      const consumed = await this.#isConsumed()
+      // A broker that does not say: what does not come for so long, to idle workers that had records, is lost.
+      if (consumed === true || (isStuck && consumed === null && now > 0)) return 'consumed'
+      if (isStuck)
         throw new ShoalError(
           'SHOAL_HANDLER_FAILED',
           `no record has ended for ${Math.round(stuckAfterMs / 1_000)} s; ${ended} of ${this.#options.records} had${this.words()}`,
         )
-      else if (!hasNews && (await this.#isConsumed())) return 'consumed'
     }
     return 'ended'
   }
@@ -198,20 +216,9 @@ export class LedgerRun implements AsyncDisposable {
     return !isLate
   }
 
-  async #isConsumed(): Promise<boolean> {
+  async #isConsumed(): Promise<boolean | null> {
     if (this.workers.some(({ name }) => this.judge.running(name) > 0)) return false
-    const { brokers, topic, group, partitions } = this.#options
-    const admin = await openKafkaAdmin({ brokers })
-    try {
-      const all = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }))
-      const committed = new Map(
-        (await admin.committedOffsets(group)).map(({ partition, offset }) => [partition, offset]),
-      )
-      const ends = await admin.offsets(all, 'latest')
-      return ends.every(({ partition, offset }) => (committed.get(partition) ?? 0) >= (offset ?? 0))
-    } finally {
-      await admin.close()
-    }
+    return isConsumed(this.#place, this.#options.group)
   }
 
   /** What the workers complained about. */
@@ -221,36 +228,4 @@ export class LedgerRun implements AsyncDisposable {
       .filter((text) => text !== '')
     return words.length === 0 ? '' : `\n${words.join('\n').slice(-2_000)}`
   }
-}
-
-/** Keys in turn, so that every moment of the topic has work for many of them. */
-async function fillTopic(options: LedgerRunOptions): Promise<readonly ExpectedRecord[]> {
-  const { brokers, topic, records, keys, partitions, value } = options
-  const admin = await openKafkaAdmin({ brokers, bootstrapTimeoutMs: 10_000 })
-  try {
-    await admin.createTopic({
-      name: topic,
-      partitionCount: partitions,
-      replicationFactor: -1,
-      configs: new Map(),
-    })
-  } finally {
-    await admin.close()
-  }
-  await using producer = await KafkaProducer.open({ brokers })
-  const text = new TextEncoder()
-  return Promise.all(
-    Array.from({ length: records }, async (_, index) => {
-      const key = `key-${index % keys}`
-      const sequence = Math.floor(index / keys)
-      const { partition, offset } = await producer.send({
-        topic,
-        partition: null,
-        key: text.encode(key),
-        value: text.encode(value(key, sequence)),
-        headers: [],
-      })
-      return { partition, offset, key, sequence }
-    }),
-  )
 }

@@ -8,7 +8,7 @@ import { LedgerReader, LedgerWriter } from './ledger-file.ts'
 const entries: readonly LedgerEntry[] = [
   { what: 'begin', worker: 'w1', atMs: 1_700_000_000_000.25, partition: 0, offset: 12 },
   { what: 'done', worker: 'w1', atMs: 1_700_000_000_001, partition: 3, offset: 2 ** 53 - 1 },
-  { what: 'settled', worker: 'w2', atMs: 0, partition: 7, offset: 0 },
+  { what: 'settled', worker: 'w2', atMs: 0, partition: 7, offset: 0, record: 3_999 },
   { what: 'commit', worker: 'w2', atMs: 1, partition: 7, offset: 1 },
 ]
 
@@ -24,6 +24,7 @@ describe('a line of a crash ledger', () => {
     'begun w1 0 0 0',
     'begin w1 0 -1 0',
     'done w1 0 0 1e3',
+    'done w1 0 0 1 -2',
     'x'.repeat(1e5),
   ]
   for (const line of strangers)

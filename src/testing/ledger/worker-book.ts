@@ -6,14 +6,19 @@
 
 import type { CommitEvent } from '../../consumer/index.ts'
 import type { Clock, Timers } from '../../core/index.ts'
+import { RECORD_HEADER } from './ledger-broker.ts'
 import { LedgerWriter } from './ledger-file.ts'
 import type { LedgerEntry } from './lines.ts'
 import type { WorkerMessage } from './worker-job.ts'
 
-/** Which record: all that a ledger needs to know, and every client library has it. */
+/**
+ * Which record: a handler's `ctx`, or on Kafka, where its place is enough, what every client library has. Where offsets are
+ * counted anew by each member, the headers say it.
+ */
 export interface LedgerRecord {
   readonly partition: number
   readonly offset: number
+  readonly headers?: ReadonlyMap<string, Uint8Array>
 }
 
 export interface WorkerBookOptions {
@@ -27,6 +32,8 @@ export interface WorkerBookOptions {
 export class WorkerBook {
   readonly #options: WorkerBookOptions
   readonly #file: LedgerWriter
+  /** Numbers of records that were begun and have not ended, by where they stand. */
+  readonly #numbers = new Map<string, number>()
   #isWorking = false
   #willTell = false
 
@@ -37,29 +44,45 @@ export class WorkerBook {
 
   /** A handler starts. */
   begin(record: LedgerRecord): void {
-    this.#write('begin', record)
+    const number = numberOf(record)
+    if (number !== undefined) this.#numbers.set(placeOf(record), number)
+    this.#write('begin', record, number)
     if (!this.#isWorking) this.#options.send({ kind: 'working' })
     this.#isWorking = true
   }
 
   /** Its work is done. */
   done(record: LedgerRecord): void {
-    this.#write('done', record)
+    this.#write('done', record, this.#leave(record))
   }
 
   /** It ended without being done: in the dead letters, or skipped on purpose. */
   settled(record: LedgerRecord): void {
-    this.#write('settled', record)
+    this.#write('settled', record, this.#leave(record))
   }
 
   /** The broker stored these positions. */
   committed({ committed, durationMs }: Pick<CommitEvent, 'committed' | 'durationMs'>): void {
-    for (const position of committed) this.#write('commit', position, durationMs)
+    for (const position of committed) this.#write('commit', position, undefined, durationMs)
   }
 
-  #write(what: LedgerEntry['what'], { partition, offset }: LedgerRecord, agoMs = 0): void {
+  /** A dead letter is told by the place of its record alone. */
+  #leave(record: LedgerRecord): number | undefined {
+    const place = placeOf(record)
+    const number = numberOf(record) ?? this.#numbers.get(place)
+    this.#numbers.delete(place)
+    return number
+  }
+
+  #write(
+    what: LedgerEntry['what'],
+    { partition, offset }: LedgerRecord,
+    record: number | undefined,
+    agoMs = 0,
+  ): void {
     const { worker, clock, timers, send } = this.#options
-    this.#file.write({ what, worker, atMs: clock.wallMs() - agoMs, partition, offset })
+    const entry = { what, worker, atMs: clock.wallMs() - agoMs, partition, offset }
+    this.#file.write(record === undefined ? entry : { ...entry, record })
     if (this.#willTell) return
     this.#willTell = true
     timers.soon(() => {
@@ -67,4 +90,13 @@ export class WorkerBook {
       send({ kind: 'progress' })
     })
   }
+}
+
+function placeOf({ partition, offset }: LedgerRecord): string {
+  return `${partition}/${offset}`
+}
+
+function numberOf({ headers }: LedgerRecord): number | undefined {
+  const header = headers?.get(RECORD_HEADER)
+  return header === undefined ? undefined : Number(new TextDecoder().decode(header))
 }

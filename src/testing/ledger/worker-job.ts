@@ -3,12 +3,17 @@
  * process's own channel.
  */
 
+import type { LedgerPlace } from './ledger-broker.ts'
+
 /** What a worker process does. */
 export interface WorkerJob {
   /** URL of the user's module: it exports `handle`, as for `shoal run`, or `run`. */
   readonly module: string
   readonly worker: string
   readonly ledger: string
+  /** The topic on its broker: `open(place.url, place.openOptions)` opens it, whatever the broker is. */
+  readonly place: LedgerPlace
+  /** `host:port,…` for Kafka, the URL for the others. */
   readonly brokers: string
   readonly topic: string
   readonly group: string

@@ -14,8 +14,8 @@ import {
   telemetry,
 } from '../../consumer/index.ts'
 import { systemClock, systemTimers } from '../../core/index.ts'
-import { kafka } from '../../sources/kafka/index.ts'
 import type { RunModule } from './crash-ledger.ts'
+import { ledgerSource } from './ledger-broker.ts'
 import { WorkerBook } from './worker-book.ts'
 import type { WorkerJob, WorkerMessage } from './worker-job.ts'
 
@@ -43,18 +43,12 @@ if (typeof module['run'] === 'function') {
 process.exit()
 
 async function serve(service: ServiceModule): Promise<void> {
-  const { brokers, topic, group, sessionTimeoutMs, concurrency, worker } = job
+  const { place, topic, group, concurrency, worker } = job
   tellOfDeadLetters()
   telemetry.commit.subscribe((event) => book.committed(event))
   const definition = serviceConsumer(watched(service), {
     group,
-    source: kafka({
-      brokers,
-      topics: [topic],
-      offsetReset: 'earliest',
-      sessionTimeoutMs,
-      heartbeatIntervalMs: Math.floor(sessionTimeoutMs / 10),
-    }),
+    source: await ledgerSource(place),
     deadLetter: `${topic}.dlq`,
     concurrency: CONCURRENCY,
     logger: {
@@ -66,7 +60,8 @@ async function serve(service: ServiceModule): Promise<void> {
     tools: { log: () => {} },
     ...(concurrency === null ? {} : { overrides: { concurrency } }),
   })
-  send({ kind: 'order', order: definition.describe().order })
+  const isCompeting = place.openOptions.sharing === 'competing'
+  send({ kind: 'order', order: isCompeting ? 'none' : definition.describe().order })
   const running = await definition.start({ signal: stop.signal })
   await running.finished
 }
