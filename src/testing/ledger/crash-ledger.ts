@@ -213,17 +213,29 @@ class Crasher {
   }
 
   async #crash(kind: Crash['kind']): Promise<void> {
-    const candidates = this.#run.workers.filter((worker) => !this.#stopped.has(worker))
-    const victim = candidates[randomBelow(this.#random, Math.max(1, candidates.length))]
+    const victim = await this.#victim()
     if (victim === undefined) return
-    // A worker that has not begun anything has nothing to lose: wait until it works.
-    await Promise.race([victim.working, victim.exited])
     if (kind === 'kill') {
       this.#killed++
       await this.#run.kill(victim)
     } else this.#stop(victim)
     this.#tellProgress({ kind: 'crash', crash: kind, worker: victim.name })
     this.#start()
+  }
+
+  /**
+   * One that works: who has begun nothing has nothing to lose, and never begins when the others had time for everything.
+   */
+  async #victim(): Promise<WorkerProcess | undefined> {
+    for (;;) {
+      const candidates = this.#run.workers.filter((worker) => !this.#stopped.has(worker))
+      const atWork = candidates.filter(({ isWorking }) => isWorking)
+      if (atWork.length > 0) return atWork[randomBelow(this.#random, atWork.length)]
+      const ended = this.#run.look()
+      if (candidates.length === 0 || ended >= this.#settings.records) return candidates[0]
+      if ((await this.#run.untilEnded(ended + 1)) === 'consumed') return candidates[0]
+      this.#replaceEnded()
+    }
   }
 
   /** The successor takes the partitions over; the stopped one wakes up as a zombie. */

@@ -27,11 +27,10 @@ export class WorkerProcess {
   readonly name: string
   /** Resolves when it has ended, for whatever reason. */
   readonly exited: Promise<WorkerExit>
-  /** Resolves when its first handler has begun; never when it ends before. */
-  readonly working: Promise<void>
   readonly #child: ChildProcess
   #stderr = ''
   #hasEnded = false
+  #isWorking = false
 
   constructor(job: WorkerJob, onMessage: (message: WorkerMessage) => void) {
     this.name = job.worker
@@ -44,10 +43,8 @@ export class WorkerProcess {
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_CHARS)
     })
-    const working = Promise.withResolvers<void>()
-    this.working = working.promise
     this.#child.on('message', (message: WorkerMessage) => {
-      if (message.kind === 'working') working.resolve()
+      if (message.kind === 'working') this.#isWorking = true
       onMessage(message)
     })
     this.exited = new Promise((resolve) => {
@@ -61,6 +58,11 @@ export class WorkerProcess {
         resolve({ exitCode, signal })
       })
     })
+  }
+
+  /** Its first handler has begun. */
+  get isWorking(): boolean {
+    return this.#isWorking
   }
 
   get hasEnded(): boolean {
