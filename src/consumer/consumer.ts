@@ -12,7 +12,7 @@ import type { Attempt } from './dispatch/attempt.ts'
 import { engineParts } from './engine-parts.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { Engine } from './engine.ts'
-import type { EngineHooks } from './engine.ts'
+import type { EngineHooks } from './engine-hooks.ts'
 import type {
   Consumer,
   Ctx,

@@ -252,7 +252,7 @@ describe('stopping', () => {
     world.produce(['a'])
     world.broker.faults.commit = () => ({ outcome: 'thrown' })
     const running = await world.start()
-    await world.pass(100)
+    await world.pass(1_100)
     const report = await world.drain(running)
     assert.deepEqual([report.handled, world.memberIds.length], [1, 0])
   })

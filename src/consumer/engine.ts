@@ -16,9 +16,10 @@ import { CommitLedger } from './completion/commit-ledger.ts'
 import { CommitLoop } from './completion/commit-loop.ts'
 import { Deadline } from './dispatch/deadline.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
-import type { DispatcherHost, Ending } from './dispatch/dispatcher.ts'
+import type { DispatcherHost, Ending } from './dispatch/dispatcher-host.ts'
 import { Flow } from './dispatch/flow.ts'
 import type { FlowHost } from './dispatch/flow.ts'
+import type { EngineHooks } from './engine-hooks.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
 import { healthFacts } from './health-facts.ts'
@@ -48,16 +49,6 @@ const COMMIT_MARGIN_MS = 5_000
 const ABORT_GRACE_MS = 1_000
 const LAST_COMMIT_MS = 5_000
 const LEAVE_MS = 10_000
-
-/** What those who bring their own handler want to know. */
-export interface EngineHooks {
-  /** A partition takes nothing more; what has begun may end. */
-  draining?: (work: PartitionWork) => void
-  /** A record is done: it counts for the committed position. */
-  done?: (item: WorkItem) => void
-  /** Everything that there is was delivered. */
-  partitionEnd?: (work: PartitionWork, offset: number) => void
-}
 
 export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   readonly #settings: Settings
@@ -109,6 +100,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       timers,
       random,
       logger,
+      choose: () => this.#dispatcher.caution.choose(),
+      stored: () => this.#dispatcher.caution.stored(),
       commit: (positions) => {
         // The maps that go with it have just been measured.
         for (const work of this.#partitions) this.#flow.reconsider(work)
@@ -160,11 +153,12 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       if (former !== undefined) this.#lose(former)
       const work = this.#partitions.add(assignment, this.nowMs())
       this.#ledger.track(work, assignment)
+      this.#dispatcher.caution.watch(work)
       if (this.#stopping !== null) this.#drain(work)
       else if (this.session !== null) work.parking?.begin()
     }
     this.#tell('assigned', assignments)
-    if (this.session !== null) this.#commits.soon()
+    if (this.session !== null) this.#commits.atOnce()
   }
 
   records(batch: SourceBatch): void {
@@ -289,6 +283,10 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
             cause: error,
           }),
     )
+  }
+
+  commitSoon(): void {
+    this.#commits.atOnce()
   }
 
   ownershipIsFresh(): boolean {

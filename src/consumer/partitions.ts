@@ -8,6 +8,7 @@
 import { decodeCompletions } from './completion/completion-map.ts'
 import type { Completions } from './completion/completion-map.ts'
 import { Remembered } from './completion/remembered.ts'
+import { PartitionStarts } from './failure/partition-starts.ts'
 import type { LaneTable } from './dispatch/lanes.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { Parking } from './parking/parking.ts'
@@ -56,7 +57,8 @@ export class Partitions {
     const remembered = known === null ? null : new Remembered(known)
     const tracker = this.#parts.createTracker(assignment.startOffset, remembered)
     const work = new PartitionWork(assignment, tracker, this.#lanesOf(id), nowMs)
-    const { parking } = this.#settings
+    const { parking, crashes, mapLength } = this.#settings
+    if (crashes > 0) work.starts = new PartitionStarts(assignment.startOffset, known, mapLength)
     if (parking !== null)
       work.parking = new Parking(parking, this.#parkingHost, work, known?.parkedFrom ?? 0)
     this.#works.set(id, work)

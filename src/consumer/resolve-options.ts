@@ -15,6 +15,7 @@ import {
   uuidText,
 } from '../core/index.ts'
 import type { BatchPolicy } from './batch/batcher.ts'
+import { MOST_STARTS } from './completion/crash-notes.ts'
 import type { BudgetLimits } from './dispatch/budget.ts'
 import type { RetryPolicy } from './failure/decide.ts'
 import type {
@@ -71,6 +72,8 @@ export interface Settings extends ResolvedLimits {
   readonly mapLength: number
   /** The source stores no positions: what is done beyond the committable one is acknowledged alone. */
   readonly acknowledges: boolean
+  /** Starts without an end after which a record is given up; 0: starts are not counted. */
+  readonly crashes: number
   readonly rebalanceDrainMs: number
   readonly shutdownDrainMs: number
   readonly stuckAfterMs: number
@@ -144,6 +147,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     },
     mapLength: memory.maxLength,
     acknowledges: memory.acknowledges,
+    crashes: crashesOf(check, options, memory.maxLength),
     perKey: check.count('buffer.perKey', buffer.perKey, 4_000),
     timeoutMs: check.duration('timeout', options.timeout, DEFAULT_TIMEOUT_MS),
     retry: {
@@ -362,6 +366,13 @@ function completionMemoryOf(
   const wants = completionMemory !== false && can?.completionMemory
   const stores = wants && can.offsets
   return { maxLength: stores ? maxLength : 0, acknowledges: wants && !stores, whenFull }
+}
+
+function crashesOf(check: OptionCheck, { retry, source }: AnyOptions, mapLength: number): number {
+  const crashes = retry?.crashes ?? 3
+  const limit = crashes === false ? 0 : check.count('retry.crashes', crashes, 3)
+  check.that(limit < MOST_STARTS, `retry.crashes: less than ${MOST_STARTS}`)
+  return mapLength > 0 && source?.capabilities?.returnsMetadata === true ? limit : 0
 }
 
 function deadLetterTopicOf(

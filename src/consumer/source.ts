@@ -33,6 +33,8 @@ export interface SourceCapabilities {
   readonly offsets: boolean
   /** What finished beyond the committed position survives a restart: by the metadata of positions, or acknowledged alone. */
   readonly completionMemory: boolean
+  /** What a commit's metadata says comes back with the next assignment, to whomever: starts before a crash are noted there. */
+  readonly returnsMetadata?: boolean
   /** `SourceSession.read` is there: parked keys and retry topics need it. */
   readonly readsBack?: boolean
   readonly nativeDelay: boolean

@@ -90,6 +90,18 @@ export interface ParkEvent {
   readonly topic: string
 }
 
+/** A partition whose owner died was found, or a record was given up that the process died over again and again. */
+export interface SuspectEvent {
+  readonly group: string
+  readonly kind: 'found' | 'given-up'
+  readonly topic: string
+  readonly partition: number
+  /** Of the record that was given up, else null. */
+  readonly offset: number | null
+  /** Starts of that record which did not end; of a partition, how many records it is suspicious of. */
+  readonly starts: number
+}
+
 export interface StuckEvent {
   readonly group: string
   readonly reasons: readonly string[]
@@ -126,6 +138,7 @@ export interface Telemetry {
   readonly deadLetter: EventChannel<DeadLetterEvent>
   readonly park: EventChannel<ParkEvent>
   readonly breaker: EventChannel<BreakerEvent>
+  readonly suspect: EventChannel<SuspectEvent>
   readonly stuck: EventChannel<StuckEvent>
   readonly partitionEnd: EventChannel<PartitionEndEvent>
   readonly notice: EventChannel<NoticeEvent>
@@ -142,6 +155,7 @@ export const telemetry: Telemetry = {
   deadLetter: events('shoal:dead-letter'),
   park: events('shoal:park'),
   breaker: events('shoal:breaker'),
+  suspect: events('shoal:suspect'),
   stuck: events('shoal:stuck'),
   partitionEnd: events('shoal:partition-end'),
   notice: events('shoal:notice'),

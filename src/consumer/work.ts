@@ -16,6 +16,7 @@ import type { Pressure, Usage } from './dispatch/budget.ts'
 import type { Delayed } from './dispatch/delay-queue.ts'
 import type { Lane, LaneTable, Queued } from './dispatch/lanes.ts'
 import type { OffsetTracker } from './completion/offset-tracker.ts'
+import type { PartitionStarts } from './failure/partition-starts.ts'
 import type { ParkedHead } from './parking/parked-lanes.ts'
 import type { Assignment, SourceRecord } from './source.ts'
 
@@ -57,6 +58,10 @@ export class PartitionWork {
   progressMs: number
   /** null when records are never parked. */
   parking: ParkedWork | null = null
+  /** Starts that are noted in commits; null: none are. */
+  starts: PartitionStarts | null = null
+  /** Whether records ask before they start (`failure/caution.ts`). */
+  careful = false
   readonly #waiting: (() => void)[] = []
 
   constructor(
@@ -102,6 +107,7 @@ export class PartitionWork {
   leave(): void {
     this.state = 'gone'
     this.parking?.close()
+    this.starts?.leave()
     this.#wake()
   }
 

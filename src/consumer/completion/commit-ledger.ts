@@ -24,6 +24,8 @@ interface Entry {
   /** Records that had finished when the position under way was planned, and when the last stored one was. */
   plannedFinished: number
   storedFinished: number
+  /** Of `PartitionStarts`, when the position under way was planned. */
+  plannedStarts: number
 }
 
 /** What a round of answers means. */
@@ -52,7 +54,8 @@ export class CommitLedger {
   /** A new partition. A start that the group has not committed is dirty at once: it decides what `latest` meant. */
   track(work: PartitionWork, { committed, startOffset }: Assignment): void {
     const acknowledged = committed?.offset === startOffset ? startOffset : NOTHING
-    this.#entries.set(work.id, { work, acknowledged, plannedFinished: 0, storedFinished: 0 })
+    const entry = { work, acknowledged, plannedFinished: 0, storedFinished: 0, plannedStarts: 0 }
+    this.#entries.set(work.id, entry)
   }
 
   /** The partition is not ours any more: nothing of this epoch is sent again. */
@@ -74,6 +77,7 @@ export class CommitLedger {
       const { work } = entry
       const { topic, partition, epoch, tracker } = work
       entry.plannedFinished = tracker.finished
+      entry.plannedStarts = work.starts?.version ?? 0
       const metadata = this.#mapOf(work)
       const position = { topic, partition, epoch, offset: tracker.committable(), metadata }
       positions.push(
@@ -84,16 +88,19 @@ export class CommitLedger {
   }
 
   #dirty({ work, acknowledged, storedFinished }: Entry): boolean {
-    const { tracker } = work
+    const { tracker, starts } = work
+    if (starts !== null && starts.version > starts.storedVersion) return true
     if (tracker.committable() > acknowledged) return true
     return (this.#mapLength > 0 || this.#acknowledges) && tracker.finished > storedFinished
   }
 
   #mapOf(work: PartitionWork): string {
     if (this.#mapLength === 0) return NO_MAP
-    const { parking, tracker } = work
+    const { parking, starts, tracker } = work
+    const done = tracker.completions()
     const parked = parking === null ? {} : { parkedFrom: parking.lowest }
-    const completions = { ...tracker.completions(), ...parked }
+    const crashes = starts?.notes(done.base)
+    const completions = { ...done, ...parked, ...(crashes === undefined ? {} : { crashes }) }
     const { metadata, fill } = encodeCompletions(completions, this.#mapLength)
     work.mapFill = fill
     return metadata
@@ -113,6 +120,7 @@ export class CommitLedger {
           if (current) {
             entry.acknowledged = Math.max(entry.acknowledged, position.offset)
             entry.storedFinished = Math.max(entry.storedFinished, entry.plannedFinished)
+            if (entry.work.starts !== null) entry.work.starts.storedVersion = entry.plannedStarts
           }
           committed.push(position)
           break

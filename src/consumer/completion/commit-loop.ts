@@ -32,7 +32,11 @@ export interface CommitLoopParts {
   readonly timers: Timers
   readonly random: Random
   readonly logger: Logger
+  /** Positions are about to be planned. */
+  choose(): void
   commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]>
+  /** Some of them are stored. */
+  stored(): void
 }
 
 export class CommitLoop {
@@ -43,6 +47,8 @@ export class CommitLoop {
   #sentMs = Number.NEGATIVE_INFINITY
   /** Asked for while one was under way. */
   #again = false
+  /** Something does not start before the next commit. */
+  #waitedFor = false
   #failures = 0
   /** Commits of the user that are under way. */
   #asked = 0
@@ -79,6 +85,13 @@ export class CommitLoop {
     if (this.#sending !== null) this.#again = true
     else if (this.#failures === 0)
       this.#wakeIn(Math.max(0, this.#sentMs + SPACING_MS - this.#parts.clock.monotonicMs()))
+  }
+
+  /** Something waits for the next commit: it leaves at once, or when the one under way is answered. */
+  atOnce(): void {
+    if (!this.#parts.automatic) return
+    this.#waitedFor = true
+    if (this.#sending === null && this.#failures === 0) this.#wakeIn(0)
   }
 
   /**
@@ -128,6 +141,7 @@ export class CommitLoop {
     const sending = this.#request().finally(() => {
       this.#sending = null
       if (this.#failures > 0 && this.#parts.automatic) this.#wakeIn(this.#backoffMs())
+      else if (this.#waitedFor) this.atOnce()
       else if (this.#again || this.#completions >= this.#parts.records) this.soon()
       else if (this.#completions > 0) this.#wakeIn(this.#parts.everyMs)
     })
@@ -137,9 +151,11 @@ export class CommitLoop {
 
   async #request(): Promise<boolean> {
     const { ledger, clock, commit, logger, group } = this.#parts
-    const positions = ledger.plan()
     this.#completions = 0
     this.#again = false
+    this.#waitedFor = false
+    this.#parts.choose()
+    const positions = ledger.plan()
     if (positions.length === 0) {
       this.#failures = 0
       return true
@@ -156,6 +172,7 @@ export class CommitLoop {
     }
     const summary = ledger.answer(positions, results)
     this.#failures = summary.retry ? this.#failures + 1 : 0
+    if (summary.committed.length > 0) this.#parts.stored()
     if (telemetry.commit.hasSubscribers)
       telemetry.commit.publish({
         group,

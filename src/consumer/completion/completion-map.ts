@@ -4,6 +4,7 @@
  *   offset   100 101 102 103 104 105 106          committed 100, one after the last that is done 106
  *   state      ·   x   x   ·   x   x   ·          open below it: 100, 103
  *   text     `shoal1:` base64url( flags · span · count · [parked from] · gaps as Rice code · CRC-32 )
+ *            `shoal2:` the same with crash notes (`crash-notes.ts`) before the gaps
  *
  * The smaller of the two sets, open or done, is written as the gaps between its offsets. What does not fit is cut at the
  * end: the map then knows less, and what it does not know counts as open. So the records that finished closest to
@@ -16,6 +17,8 @@
 
 import { crc32 } from 'node:zlib'
 import { BitReader, BitWriter, riceParameter } from './bits.ts'
+import { readCrashNotes, writeCrashNotes } from './crash-notes.ts'
+import type { CrashNotes } from './crash-notes.ts'
 
 /** Offsets from `base` until `end` are done, those in `open` (ascending) excepted. */
 export interface Completions {
@@ -24,6 +27,8 @@ export interface Completions {
   readonly open: readonly number[]
   /** Where to begin to read what is parked beside the partition; left out where nothing ever is. */
   readonly parkedFrom?: number
+  /** Left out where there is nothing to note. */
+  readonly crashes?: CrashNotes
 }
 
 export interface EncodedCompletions {
@@ -39,20 +44,26 @@ export type DecodedCompletions =
   | { readonly kind: 'unreadable'; readonly reason: string }
 
 const PREFIX = 'shoal1:'
+const PREFIX_WITH_NOTES = 'shoal2:'
 const OPEN_LISTED = 0
 const DONE_LISTED = 1
 const PARKED = 0x80
+const NO_BYTES = new Uint8Array(0)
+const NO_NOTES = { length: 0, notes: undefined }
 /** Flags and two numbers. */
 const HEAD = 1 + 8 + 8
 
 /** @param maxLength of the text, in UTF-16 units. */
 export function encodeCompletions(
-  { base, end, open, parkedFrom }: Completions,
+  { base, end, open, parkedFrom, crashes }: Completions,
   maxLength: number,
 ): EncodedCompletions {
-  const head = HEAD + (parkedFrom === undefined ? 0 : 8)
+  const notes = crashes === undefined ? NO_BYTES : writeCrashNotes(crashes, base)
+  const notesAt = HEAD + (parkedFrom === undefined ? 0 : 8)
+  const head = notesAt + notes.length
   const room = Math.floor(((maxLength - PREFIX.length) * 3) / 4) - head - 4
-  if (end <= base && parkedFrom === undefined) return { metadata: '', fill: 0 }
+  if (end <= base && parkedFrom === undefined && crashes === undefined)
+    return { metadata: '', fill: 0 }
   if (room < 1) return { metadata: '', fill: end > base ? 1 : 0 }
   const listsDone = end > base && open.length * 2 > end - base && end - base <= MOST_LISTED
   const listed = listsDone ? complement(base, end, open) : open
@@ -76,10 +87,13 @@ export function encodeCompletions(
   view.setFloat64(1, known - base)
   view.setFloat64(9, count)
   if (parkedFrom !== undefined) view.setFloat64(HEAD, parkedFrom)
+  bytes.set(notes, notesAt)
   bytes.set(body, head)
   view.setUint32(head + body.length, checksum(base, bytes.subarray(0, head + body.length)))
   return {
-    metadata: PREFIX + Buffer.from(bytes.buffer).toString('base64url'),
+    metadata:
+      (crashes === undefined ? PREFIX : PREFIX_WITH_NOTES) +
+      Buffer.from(bytes.buffer).toString('base64url'),
     fill: cut ? 1 : body.length / room,
   }
 }
@@ -87,7 +101,8 @@ export function encodeCompletions(
 /** @param base the committed offset that the text came with. */
 export function decodeCompletions(metadata: string, base: number): DecodedCompletions {
   if (metadata === '') return { kind: 'none' }
-  if (!metadata.startsWith(PREFIX)) return unreadable('it was written by something else')
+  const noted = metadata.startsWith(PREFIX_WITH_NOTES)
+  if (!noted && !metadata.startsWith(PREFIX)) return unreadable('it was written by something else')
   const bytes = new Uint8Array(Buffer.from(metadata.slice(PREFIX.length), 'base64url'))
   if (bytes.length < HEAD + 4) return unreadable('it is too short')
   const view = new DataView(bytes.buffer)
@@ -98,10 +113,13 @@ export function decodeCompletions(metadata: string, base: number): DecodedComple
   const count = view.getFloat64(9)
   const flags = bytes[0] as number
   const parks = (flags & PARKED) !== 0
-  const head = HEAD + (parks ? 8 : 0)
-  if (end < head) return unreadable('it is too short')
+  const notesAt = HEAD + (parks ? 8 : 0)
+  if (end < notesAt) return unreadable('it is too short')
+  const crashes = noted ? readCrashNotes(bytes.subarray(notesAt, end), base) : NO_NOTES
+  if (crashes === null) return unreadable('its notes on crashes cannot be')
+  const head = notesAt + crashes.length
   const parkedFrom = parks ? view.getFloat64(HEAD) : 0
-  const known = Number.isSafeInteger(base + span) && span >= (parks ? 0 : 1)
+  const known = Number.isSafeInteger(base + span) && span >= (parks || noted ? 0 : 1)
   if (!known || !isCount(count) || !isCount(parkedFrom)) return unreadable('its numbers cannot be')
   const k = (flags & 0x7f) >>> 1
   const listed = gapsOf(bytes.subarray(head, end), { k, count, base, end: base + span })
@@ -109,7 +127,13 @@ export function decodeCompletions(metadata: string, base: number): DecodedComple
   const listsDone = (flags & 1) === DONE_LISTED
   if (listsDone && span > MOST_LISTED) return unreadable('it leaves too much open')
   const open = listsDone ? complement(base, base + span, listed) : listed
-  const completions = { base, end: base + span, open, ...(parks ? { parkedFrom } : {}) }
+  const completions = {
+    base,
+    end: base + span,
+    open,
+    ...(parks ? { parkedFrom } : {}),
+    ...(crashes.notes === undefined ? {} : { crashes: crashes.notes }),
+  }
   return { kind: 'map', completions }
 }
 

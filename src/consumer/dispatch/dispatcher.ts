@@ -13,20 +13,22 @@
  * is ours; slots in use <= concurrency. Not here: partitions, budgets and commits (`engine.ts`).
  */
 
-import { ShoalError, messageOf } from '../../core/index.ts'
+import { messageOf } from '../../core/index.ts'
 import { Attempt } from './attempt.ts'
 import type { AttemptHost } from './attempt.ts'
+import { Caution } from '../failure/caution.ts'
 import { backoffMs } from '../failure/decide.ts'
 import type { Decision, Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
+import { errorOf, gaveUp } from '../failure/gave-up.ts'
 import type { ReadyQueue } from './lanes.ts'
 import { LetterWriter } from '../failure/letter-writer.ts'
-import type { LetterHost } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
 import { WaitingRoom } from './waiting-room.ts'
 import { endedAs, execute } from './execution.ts'
 import { Gate } from './gate.ts'
+import type { DispatcherHost, Ending } from './dispatcher-host.ts'
 import { TopicQueues } from './topic-queues.ts'
 import { Circuits } from '../failure/circuits.ts'
 import { isThenable, thrown, verdictOf } from './outcome.ts'
@@ -42,23 +44,6 @@ const DIVERTED = { kind: 'park', reason: 'its key is parked', error: '', afterMs
 
 const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
 
-/** How a record came to be done. */
-export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
-
-export interface DispatcherHost extends LetterHost {
-  /** The record is done: it may be committed past. */
-  done(item: WorkItem, how: Ending): void
-  /** Given back although its partition is still ours: it is drained, or the consumer stops. */
-  abandoned(item: WorkItem): void
-  /** An execution ended after its partition was gone. */
-  late(item: WorkItem): void
-  /** The record failed for good, with nowhere to go. */
-  gaveUp(item: WorkItem, error: ShoalError): void
-  /** Something that must not happen did. */
-  broken(error: unknown): void
-  ownershipIsFresh(): boolean
-}
-
 export class Dispatcher implements AttemptHost {
   readonly #settings: Settings
   readonly #parts: EngineParts
@@ -70,6 +55,8 @@ export class Dispatcher implements AttemptHost {
   readonly #gate: Gate
   /** Instead of `#ready`, where topics are not all alike. */
   readonly #topics: TopicQueues | null
+  /** Who finds the record that kills the process; asked about careful partitions only. */
+  readonly caution: Caution
   #slots = 0
   #held = true
   #pumping = false
@@ -88,6 +75,11 @@ export class Dispatcher implements AttemptHost {
     this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
     this.#running = new Running(settings, (attempt, cause) => this.#detach(attempt, cause))
     this.#topics = settings.topics.size === 0 ? null : new TopicQueues(settings.topics)
+    this.caution = new Caution(settings.crashes, {
+      ...settings,
+      commit: () => host.commitSoon(),
+      ready: (items) => this.ready(items),
+    })
     const circuits =
       settings.breakers.length === 0 ? null : new Circuits(settings.breakers, settings)
     this.#gate = new Gate(
@@ -171,6 +163,7 @@ export class Dispatcher implements AttemptHost {
     this.#ready.remove(gone)
     this.#topics?.remove(gone)
     this.#waiting.remove(gone)
+    this.caution.drop(partition)
     partition.lanes?.dropInactive()
   }
 
@@ -190,7 +183,8 @@ export class Dispatcher implements AttemptHost {
         if (item === null) break
         this.#openSlice()
         if (item.letter !== null) this.#writeLetter(item)
-        else if (item.partition.parking === null || this.#admit(item)) this.#start(item)
+        else if (this.#isPlain(item) || this.#admit(item)) this.#start(item)
+        else this.#topics?.held(item)
         this.#nowMs = this.nowMs()
       }
     } catch (error) {
@@ -202,6 +196,7 @@ export class Dispatcher implements AttemptHost {
 
   close(): void {
     this.hold()
+    this.caution.close()
     this.#waiting.close()
     this.#running.close()
     this.#gate.close()
@@ -236,6 +231,10 @@ export class Dispatcher implements AttemptHost {
     else this.#topics.push(item)
   }
 
+  #isPlain({ partition }: WorkItem): boolean {
+    return partition.parking === null && !partition.careful
+  }
+
   /** False: it does not run now, or not here. */
   #admit(item: WorkItem): boolean {
     if (item.parked !== null) return true
@@ -252,8 +251,17 @@ export class Dispatcher implements AttemptHost {
       case 'hold':
         return false
       default:
-        return true
+        return !item.partition.careful || this.#admitWithCare(item)
     }
+  }
+
+  #admitWithCare(item: WorkItem): boolean {
+    const answer = this.caution.admission(item)
+    if (answer !== 'give-up') return answer === 'run'
+    this.#occupy(item)
+    this.#vacate(item)
+    this.#failed(new Attempt(item, this, this.#nowMs, this.#nowMs), { kind: 'died' }, null)
+    return false
   }
 
   #start(item: WorkItem): void {
@@ -413,6 +421,7 @@ export class Dispatcher implements AttemptHost {
 
   #stop(item: WorkItem, why: string, cause: unknown): void {
     const error = gaveUp(this.group, item, why, cause)
+    this.caution.stopped(item)
     // Its lane is not released: what comes after it must not overtake it, and everything is dropped now.
     this.#host.gaveUp(item, error)
     item.partition.ended()
@@ -442,6 +451,7 @@ export class Dispatcher implements AttemptHost {
   #vacate(item: WorkItem): void {
     item.active = false
     this.#slots--
+    if (item.partition.careful) this.caution.ended(item)
     this.#topics?.vacated(item)
   }
 
@@ -478,18 +488,4 @@ export class Dispatcher implements AttemptHost {
     }
     this.pump()
   }
-}
-
-function errorOf(failure: Failure): unknown {
-  return failure.kind === 'threw' || failure.kind === 'invalid' ? failure.error : undefined
-}
-
-function gaveUp(group: string, item: WorkItem, why: string, cause: unknown): ShoalError {
-  const { id, topic, partition } = item.partition
-  const { offset } = item.record
-  return new ShoalError(
-    'SHOAL_HANDLER_FAILED',
-    `${id} offset ${offset} failed for good after ${item.attempts} attempts (${why}): mend the handler, or give the consumer a deadLetter topic`,
-    { cause, details: { group, topic, partition, offset } },
-  )
 }

@@ -70,7 +70,8 @@ describe('topics that are not alike', () => {
         handle: held.handle,
         ...options,
       } as UntypedOptions).start()
-      await clock.advance(0)
+      // The first commit says that somebody is at work; then records start.
+      await clock.advance(1)
       return running
     }
     return { clock, produce, held, start }
@@ -108,7 +109,7 @@ describe('topics that are not alike', () => {
       held.open[0]?.done()
       await clock.advance(1)
     }
-    assert.deepEqual(order.slice(1, 4), ['alerts', 'alerts', 'alerts'])
+    assert.deepEqual(order.slice(0, 3), ['alerts', 'alerts', 'alerts'])
     assert.equal(order.length, 6)
     await Promise.race([running.drain(0), clock.advance(20_000)])
   })

@@ -31,6 +31,11 @@ export class TokenBucket {
     this.#tokens--
   }
 
+  /** It did not start after all. */
+  giveBack(): void {
+    this.#tokens++
+  }
+
   /** When the next one may start. */
   nextMs(nowMs: number): number {
     this.#refill(nowMs)

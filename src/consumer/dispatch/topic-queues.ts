@@ -63,6 +63,11 @@ export class TopicQueues {
     return chosen.queue.shift()
   }
 
+  /** What `shift` gave does not run now. */
+  held(item: WorkItem): void {
+    this.#of(item.partition.topic).bucket?.giveBack()
+  }
+
   /** Its slot is in use. */
   occupied(item: WorkItem): void {
     this.#of(item.partition.topic).used++

@@ -18,6 +18,8 @@ export type Failure =
   /** Its signal aborted before it was done; what it returned does not count. */
   | { readonly kind: 'aborted'; readonly cause: AbortCause }
   | { readonly kind: 'invalid'; readonly error: unknown }
+  /** The process died over it, as often as it may. */
+  | { readonly kind: 'died' }
   /** Not now, and not because it failed: the execution does not count. */
   | { readonly kind: 'not-yet'; readonly afterMs: number }
   | { readonly kind: 'asked-retry'; readonly afterMs: number }
@@ -60,6 +62,9 @@ export const decide: Decide = (failure, attempt, policy, chance) => {
   const cause = failure.kind === 'threw' ? failure.error : undefined
   if (failure.kind === 'invalid' || failure.kind === 'asked-dead-letter')
     return end(policy.finally === 'skip' && !policy.hasDeadLetters ? 'skip' : 'dead-letter')
+  // Where parked records run their starts are not counted: it would kill the process from there, for ever.
+  if (failure.kind === 'died')
+    return end(policy.finally === 'park' ? 'dead-letter' : policy.finally)
   if (attempt >= policy.attempts || (failure.kind === 'threw' && !policy.when(failure.error)))
     return end(policy.finally)
   if (failure.kind === 'asked-retry' || failure.kind === 'not-yet')
@@ -115,6 +120,8 @@ function wordsOf(failure: Failure): { readonly reason: string; readonly error: s
       }
     case 'invalid':
       return { reason: 'invalid-payload', error: describeError(failure.error) }
+    case 'died':
+      return { reason: 'process-died', error: 'the process died each time the record was started' }
     case 'not-yet':
     case 'asked-retry':
       return { reason: 'retries-used-up', error: 'the handler asked for another attempt each time' }

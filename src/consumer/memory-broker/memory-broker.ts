@@ -100,6 +100,7 @@ export class MemoryBroker implements MemoryHost {
         transactions: false,
         offsets: true,
         completionMemory: true,
+        returnsMetadata: true,
         readsBack: true,
         nativeDelay: false,
       },

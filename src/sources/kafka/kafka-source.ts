@@ -13,6 +13,7 @@ export interface KafkaCapabilities {
   readonly transactions: false
   readonly offsets: true
   readonly completionMemory: true
+  readonly returnsMetadata: true
   readonly readsBack: true
   readonly nativeDelay: false
 }
@@ -49,6 +50,7 @@ export function kafka(
       transactions: false,
       offsets: true,
       completionMemory: true,
+      returnsMetadata: true,
       readsBack: true,
       nativeDelay: false,
     },
