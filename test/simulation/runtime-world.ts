@@ -21,7 +21,8 @@ const LETTERS = 'orders.dlq'
 const PARKED = 'billing.orders.parked'
 const GROUP = 'billing'
 const FAULTS_FOR_MS = 20_000
-const CALM_FOR_MS = 600_000
+/** A parked key of some hundred records that fails at times takes ten minutes of it. */
+const CALM_FOR_MS = 1_200_000
 const BATCH = 8
 const FRESHNESS_MS = 50
 
