@@ -1,6 +1,7 @@
 /**
  * Writes the pages that are generated, not typed: `docs/errors.md` from the error table, `docs/protocol-support.md` from
- * the table of served APIs, `docs/configuration.md` from the schema of a service's settings. `npm run docs`; a test
+ * the table of served APIs, `docs/configuration.md` from the schema of a service's settings, `docs/conformance.md` from what each
+ * backend skips of the suite. `npm run docs`; a test
  * compares the pages with the tables.
  */
 
@@ -9,6 +10,7 @@ import { join } from 'node:path'
 import { leavesOf, type Leaf } from '../src/cli/config/leaves.ts'
 import { aliases, serviceSchema } from '../src/cli/config/schema.ts'
 import { errorTable } from '../src/core/index.ts'
+import { conformancePage } from './conformance-page.ts'
 import { httpPage } from './http-page.ts'
 import { advertisedMin, allApis, servedApis } from '../src/protocol/index.ts'
 
@@ -106,4 +108,5 @@ if (process.argv[1] === import.meta.filename) {
   await writeFile(join(folder, 'protocol-support.md'), protocolPage())
   await writeFile(join(folder, 'http-api.md'), httpPage())
   await writeFile(join(folder, 'configuration.md'), configurationPage())
+  await writeFile(join(folder, 'conformance.md'), conformancePage())
 }

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { topicConfigTable } from '../src/broker/index.ts'
+import { conformancePage } from '../scripts/conformance-page.ts'
 import { httpPage } from '../scripts/http-page.ts'
 import { configurationPage, errorsPage, protocolPage } from '../scripts/generate-docs.ts'
 
@@ -27,6 +28,10 @@ test('docs/configuration.md is the schema of a service’s settings (npm run doc
 
 test('docs/http-api.md is the route table of the HTTP API (npm run docs)', () => {
   assert.equal(page('http-api.md'), httpPage())
+})
+
+test('docs/conformance.md is what each broker skips of the source suite, and why (npm run docs)', () => {
+  assert.equal(page('conformance.md'), conformancePage())
 })
 
 test('S001-68 the pages about reliability, offsets and delivery guarantees exist, and every link leads somewhere', () => {

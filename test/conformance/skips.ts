@@ -9,6 +9,10 @@ export type Skips = Readonly<Record<string, string>>
 
 const NO_POSITIONS = 'a queue stores no positions: what is acknowledged is gone from it'
 
+/** What parked keys and retry topics of the runtime need. */
+const READS_BACK = 'reads back what it appended to any topic, from any offset'
+const NO_READ_BACK = 'not built: parked keys and retry topics are for Kafka and Shoal'
+
 /** Logs with positions: the runtime writes the letter, then commits past the record. */
 const POSITIONS = {
   'a dead letter ends its record at the broker, once, and no other record':
@@ -23,8 +27,9 @@ export const skips = {
   memory: POSITIONS,
   shoal: POSITIONS,
   kafka: POSITIONS,
-  'redis-streams': {},
+  'redis-streams': { [READS_BACK]: NO_READ_BACK },
   rabbitmq: {
+    [READS_BACK]: 'a queue cannot be read: parked keys and retry topics are for logs',
     'a commit with its metadata survives, and the next member starts there': NO_POSITIONS,
     'a commit of an epoch that is over is stale and changes nothing': NO_POSITIONS,
     'two members share the partitions, and a partition moves only after its owner drained':
