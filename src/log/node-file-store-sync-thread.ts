@@ -2,37 +2,42 @@
  * A thread that does nothing but fdatasync: libuv's pool is shared with DNS, hashing and everybody's file reads, and a
  * request that waits for its sync should not wait for those.
  *
+ *   this thread: descriptor, count + 1, notify ─▶ the other: wakes from its wait on the count, syncs ─▶ message: the answer
+ *
+ * A message in place of the notification would take a turn of the other thread's event loop, and a lone request would wait
+ * for it. The thread holds one request at a time; what comes meanwhile waits here, in order.
  * Descriptors belong to the process, so the thread syncs files that this one opened. While the thread starts (tens of
- * milliseconds), the pool serves. It starts once for a store (a journal changes its
- * files all the time), keeps the process alive only while a sync is under way, and ends with `close`.
+ * milliseconds), the pool serves. It starts once for a store (a journal changes its files all the time), keeps the process
+ * alive only while a sync is under way, and ends with `close`.
  * A thread that dies takes its answers with it: what was asked rejects, and so does every later call.
  */
 
 import * as fs from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { ShoalError } from '../core/index.ts'
-
-/** What the thread answers: the request's number, and the error if there was one. */
-export interface SyncAnswer {
-  readonly id: number
-  readonly error: { readonly message: string; readonly code: string } | null
-}
+import { SHARED_BYTES, SharedPlace, type SyncAnswer } from './node-file-store-sync-request.ts'
 
 interface Waiting {
+  readonly fd: number
   readonly done: () => void
   readonly failed: (error: Error) => void
 }
 
 export class SyncThread {
   readonly #worker: Worker
-  readonly #waiting = new Map<number, Waiting>()
-  #nextId = 0
+  readonly #shared = new Int32Array(new SharedArrayBuffer(SHARED_BYTES))
+  /** The first one is with the thread. */
+  readonly #waiting: Waiting[] = []
   #state: 'starting' | 'running' | 'ended' = 'starting'
 
   constructor() {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     const url = new URL(`./node-file-store-sync-worker.${extension}`, import.meta.url)
-    this.#worker = new Worker(url, { execArgv: [], name: 'shoal-sync' })
+    this.#worker = new Worker(url, {
+      execArgv: [],
+      name: 'shoal-sync',
+      workerData: this.#shared,
+    })
     this.#worker.on('online', () => {
       if (this.#state === 'starting') this.#state = 'running'
     })
@@ -50,11 +55,10 @@ export class SyncThread {
         fs.fdatasync(fd, (error) => (error === null ? done() : failed(error)))
         return
       }
-      const id = this.#nextId++
-      if (this.#waiting.size === 0) this.#worker.ref()
-      this.#waiting.set(id, { done, failed })
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-      this.#worker.postMessage({ id, fd })
+      this.#waiting.push({ fd, done, failed })
+      if (this.#waiting.length > 1) return
+      this.#worker.ref()
+      this.#ask(fd)
     })
   }
 
@@ -63,19 +67,25 @@ export class SyncThread {
     void this.#worker.terminate()
   }
 
-  #settle({ id, error }: SyncAnswer): void {
-    const waiting = this.#waiting.get(id)
-    this.#waiting.delete(id)
-    if (this.#waiting.size === 0) this.#worker.unref()
-    if (error === null) waiting?.done()
-    else waiting?.failed(Object.assign(new Error(error.message), { code: error.code }))
+  #ask(fd: number): void {
+    Atomics.store(this.#shared, SharedPlace.descriptor, fd)
+    Atomics.add(this.#shared, SharedPlace.count, 1)
+    Atomics.notify(this.#shared, SharedPlace.count)
+  }
+
+  #settle(error: SyncAnswer): void {
+    const answered = this.#waiting.shift()
+    const [next] = this.#waiting
+    if (next === undefined) this.#worker.unref()
+    else this.#ask(next.fd)
+    if (error === null) answered?.done()
+    else answered?.failed(Object.assign(new Error(error.message), { code: error.code }))
   }
 
   #end(cause: unknown): void {
     if (this.#state === 'ended') return
     this.#state = 'ended'
-    for (const { failed } of this.#waiting.values()) failed(endedError(cause))
-    this.#waiting.clear()
+    for (const { failed } of this.#waiting.splice(0)) failed(endedError(cause))
   }
 }
 

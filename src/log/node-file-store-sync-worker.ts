@@ -1,15 +1,20 @@
-/** The inside of the sync thread: one fdatasync at a time, in the order asked. */
+/** The inside of the sync thread: one fdatasync for each count. It has no event loop to turn; `terminate` ends its wait. */
 
 import * as fs from 'node:fs'
-import { parentPort } from 'node:worker_threads'
-import type { SyncAnswer } from './node-file-store-sync-thread.ts'
+import { parentPort, workerData } from 'node:worker_threads'
+import { SharedPlace, type SyncAnswer } from './node-file-store-sync-request.ts'
 
-parentPort?.on('message', ({ id, fd }: { readonly id: number; readonly fd: number }) => {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
-  parentPort?.postMessage({ id, error: syncNow(fd) } satisfies SyncAnswer)
-})
+serve(workerData as Int32Array)
 
-function syncNow(fd: number): SyncAnswer['error'] {
+function serve(shared: Int32Array): never {
+  for (let served = 0; ; served = (served + 1) | 0) {
+    Atomics.wait(shared, SharedPlace.count, served)
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
+    parentPort?.postMessage(syncNow(Atomics.load(shared, SharedPlace.descriptor)))
+  }
+}
+
+function syncNow(fd: number): SyncAnswer {
   try {
     fs.fdatasyncSync(fd)
     return null
