@@ -49,7 +49,10 @@ export interface Ctx extends Meta {
    * key for downstream calls.
    */
   readonly id: string
-  /** Which execution this is, the first one included; counts anew after a restart. */
+  /**
+   * Which execution this is, the first one included. Counts on after a crash where the broker counts deliveries (Redis Streams,
+   * quorum queues of RabbitMQ), anew elsewhere.
+   */
   readonly attempt: number
   /** The broker says that it handed this record out before, or this is not the first attempt. */
   readonly redelivered: boolean
@@ -97,6 +100,12 @@ export interface Retry {
   readonly retriable?: readonly ErrorClass[]
   /** Errors that no attempt will mend: straight to the end. Said of one error, it wins over `retriable`. */
   readonly fatal?: readonly ErrorClass[]
+  /**
+   * A record that the broker has handed out more often than this, and that never ended, is not started again: it goes to the
+   * dead letters (reason `too-many-deliveries`), for it may be what kills the process; without dead letters the consumer
+   * stops. Default 10. Needs a broker that counts deliveries.
+   */
+  readonly maxDeliveries?: number
   /**
    * After the last attempt in place the record moves to a retry topic and is tried again after each of these waits. It
    * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back.

@@ -59,6 +59,8 @@ export interface Settings extends ResolvedLimits {
   readonly perKey: number
   readonly timeoutMs: number
   readonly retry: RetryPolicy
+  /** A record that was handed out more often is not started. */
+  readonly maxDeliveries: number
   /** null: records are never parked. */
   readonly parking: ParkingSettings | null
   /** What happens to a parked record that fails again. */
@@ -158,6 +160,7 @@ export function resolveOptions(options: AnyOptions): Settings {
       ...(parks === null ? {} : { parkedBackoff: parks.firstWait }),
       hasDeadLetters,
     },
+    maxDeliveries: check.count('retry.maxDeliveries', retry.maxDeliveries, 10),
     parking: parks?.parking ?? null,
     parkedRetry: parks?.policy ?? NEVER_PARKED,
     deadLetterTopic: deadLetterTopicOf(check, deadLetter),

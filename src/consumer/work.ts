@@ -166,6 +166,11 @@ export class WorkItem implements Queued<WorkItem>, Delayed {
   }
 }
 
+/** Executions of a record in all, as far as the broker counts what it handed out. */
+export function attemptsOf({ attempts, record }: WorkItem): number {
+  return attempts + (record.deliveryCount ?? 1) - 1
+}
+
 /** `topic/partition`: topic names have no slash. */
 export function partitionId({
   topic,

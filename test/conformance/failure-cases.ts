@@ -3,8 +3,9 @@
  */
 
 import assert from 'node:assert/strict'
-import type { DeliveredRecord, OutgoingRecord } from '../../src/consumer/index.ts'
-import { RecordingMember } from './recording-member.ts'
+import { consumer, telemetry } from '../../src/consumer/index.ts'
+import type { DeliveredRecord, OutgoingRecord, Report, Running } from '../../src/consumer/index.ts'
+import { RecordingMember, waitUntil } from './recording-member.ts'
 import type { Seen } from './recording-member.ts'
 import type { Case, ConformanceFixture } from './source-suite.ts'
 import { numbered, text, words } from './suite-records.ts'
@@ -62,7 +63,67 @@ export const failureCases: readonly Case[] = [
       }
     },
   },
+  {
+    name: 'a record that was handed out too often goes to the dead letters instead of running again',
+    async run(fixture, group) {
+      assert.ok(fixture.expel, 'the fixture cannot expel: skip this test with a reason')
+      const topic = await fixture.createTopic(1)
+      const letters = await fixture.createTopic(1)
+      await fixture.produce(numbered(topic, 0, 1))
+      const before = await RecordingMember.join(fixture.source([topic]), group)
+      await before.until('the record', () => before.seen.length === 1)
+      await fixture.expel(group, before.session.memberId)
+      await before.until('the record again', () => before.seen.length === 2)
+      await before.session.close()
+      // Not while somebody has the record: what is taken with it is counted with it.
+      const writer = await RecordingMember.join(fixture.source([letters]), `${group}-writer`)
+      await writer.session.produce(marker(topic))
+      await writer.session.close()
+      const handled: [string, number][] = []
+      const running = await consumer({
+        group,
+        source: fixture.source([topic]),
+        decode: 'text',
+        retry: { maxDeliveries: 1 },
+        deadLetter: letters,
+        handle: (value: string | null, { attempt }) => void handled.push([value ?? '', attempt]),
+      }).start()
+      await untilReport(running, 'both', ({ deadLettered }) => handled.length + deadLettered === 2)
+      await running.drain()
+      assert.deepEqual(handled, [[MARKER, 1]])
+      await using reader = await RecordingMember.join(fixture.source([letters]), `${group}-reader`)
+      await reader.until('the letter', () => reader.seen.length === 1)
+      const [letter] = reader.seen
+      assert.equal(words(letter?.record.value), 'v0')
+      assert.equal(headerOf(letter!, 'shoal-dlq-reason'), 'too-many-deliveries')
+      assert.ok(Number(headerOf(letter!, 'shoal-dlq-attempts')) >= 1)
+    },
+  },
 ]
+
+/** Looks after every record that ends. */
+async function untilReport(
+  running: Running,
+  what: string,
+  holds: (report: Report) => boolean,
+): Promise<void> {
+  let wake = (): void => {}
+  const told = (): void => wake()
+  telemetry.end.subscribe(told)
+  try {
+    await waitUntil(
+      what,
+      () => holds(running.report()),
+      (woken) => (wake = woken),
+    )
+  } finally {
+    telemetry.end.unsubscribe(told)
+  }
+}
+
+function headerOf({ record }: Seen, name: string): string {
+  return words(record.headers.find(({ key }) => key === name)?.value)
+}
 
 const MARKER = 'marker'
 

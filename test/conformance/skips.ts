@@ -21,6 +21,8 @@ const POSITIONS = {
     'a letter is a record like any other, whoever writes it; the position of a former owner is refused',
   'a record that a member took and lost says how often it was handed out':
     'a log counts no deliveries',
+  'a record that was handed out too often goes to the dead letters instead of running again':
+    'a log counts no deliveries',
 } as const satisfies Skips
 
 export const skips = {

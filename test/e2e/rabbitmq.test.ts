@@ -230,6 +230,48 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     assert.equal((await channel.checkQueue(topic)).messageCount, 0)
   })
 
+  test('what came back twice is handed out alone, and only what was started is counted', async () => {
+    const topic = fresh()
+    const members: RecordingMember[] = []
+    await using ending = new AsyncDisposableStack()
+    const next = async (): Promise<RecordingMember> => {
+      await members.at(-1)?.session.close()
+      const member = ending.use(await RecordingMember.join(source(topic), 'g'))
+      members.push(member)
+      return member
+    }
+    const first = await next()
+    await first.until('the queue', () => first.owned.size === 1)
+    for (const value of ['0', '1', '2']) await send(channel, topic, value, {}, `id-${value}`)
+    await first.until('three', () => first.seen.length === 3)
+    const second = await next()
+    await second.until('three again', () => second.seen.length === 3)
+    // RabbitMQ counts all three each time that a member had them; the member counts the one that it started.
+    for (const deliveryCount of [3, 4]) {
+      const member = await next()
+      await member.until('one alone', () => member.seen.length > 0)
+      assert.deepEqual(
+        member.seen.map(({ record }) => [text(record.value), record.deliveryCount]),
+        [['0', deliveryCount]],
+      )
+    }
+    const last = await next()
+    for (const [index, expected] of [
+      ['0', 5],
+      ['1', 3],
+      ['2', 3],
+    ].entries()) {
+      await last.until('the next alone', () => last.seen.length === index + 1)
+      const { record } = last.seen[index] as Seen
+      assert.deepEqual([text(record.value), record.deliveryCount], expected)
+      const { epoch } = last.assignment(topic, 0)
+      await last.commit([{ topic, partition: 0, epoch, offset: index + 1, metadata: '' }])
+    }
+    await send(channel, topic, 'new')
+    await last.until('what comes after them', () => last.seen.length === 4)
+    assert.equal(last.seen[3]?.record.deliveryCount, undefined)
+  })
+
   // Classic queues: Debian's RabbitMQ 3.10.8, killed and started again, confirms nothing more to its quorum queues.
   test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
     await using crashing = await RabbitMqServer.start()
@@ -335,9 +377,11 @@ function send(
   queue: string,
   value: string,
   headers: Record<string, Buffer> = {},
+  messageId?: string,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    channel.sendToQueue(queue, Buffer.from(value), { persistent: true, headers }, (error) =>
+    const options = { persistent: true, headers, ...(messageId === undefined ? {} : { messageId }) }
+    channel.sendToQueue(queue, Buffer.from(value), options, (error) =>
       error === null || error === undefined ? resolve() : reject(new Error('not confirmed')),
     )
   })

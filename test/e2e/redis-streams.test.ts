@@ -234,6 +234,51 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     }
   })
 
+  test('what was taken twice and never finished is handed out alone, and only it is counted', async () => {
+    const topic = fresh()
+    for (let value = 0; value < 3; value++) await redis.xadd(topic, '*', 'value', value)
+    await using member = await RecordingMember.join(source(topic), 'g')
+    await member.until('three', () => member.seen.length === 3)
+    for (const deliveries of [6, 7]) {
+      // As a member that died: the next epoch of its shard finds everything pending.
+      await redis.hincrby(`shoal:{${topic}}:g:lease`, 'epoch', 1)
+      await redis.hset(`shoal:{${topic}}:g:lease`, 'owner', '', 'until', '0')
+      await redis.publish('shoal:{g}:wake', 'test')
+      await member.until(`${deliveries} deliveries`, () => member.seen.length >= deliveries)
+    }
+    for (let value = 0; value < 3; value++) {
+      await member.until('the next alone', () => member.seen.length === 7 + value)
+      const { record } = member.seen.at(-1) as Seen
+      assert.deepEqual([text(record.value), record.deliveryCount], [`${value}`, 3])
+      const { epoch } = member.assignment(topic, 0)
+      const offset = record.offset + 1
+      await member.commit([{ topic, partition: 0, epoch, offset, metadata: '' }])
+    }
+    await redis.xadd(topic, '*', 'value', 'new')
+    await member.until('what comes after them', () => member.seen.length === 10)
+    assert.equal(member.seen.at(-1)?.record.deliveryCount, undefined)
+  })
+
+  test('shared entries that two members died with are handed out one by one', async () => {
+    const topic = fresh()
+    for (let value = 0; value < 3; value++) await redis.xadd(topic, '*', 'value', value)
+    await redis.xgroup('CREATE', topic, 'g', '0')
+    // A process of our member's own name died with them first, then one of another.
+    await redis.xreadgroup('GROUP', 'g', 'dead', 'STREAMS', topic, '>')
+    await redis.call('XAUTOCLAIM', topic, 'g', 'named', 0, '0-0')
+    const competing = { sharing: 'competing', claimIdleMs: 300, consumerName: 'named' } as const
+    await using member = await RecordingMember.join(source(topic, competing), 'g')
+    for (let value = 0; value < 3; value++) {
+      await member.until('the next alone', () => member.seen.length > value)
+      assert.equal(member.seen.length, value + 1)
+      const { record } = member.seen.at(-1) as Seen
+      assert.deepEqual([text(record.value), record.deliveryCount], [`${value}`, 3])
+      const { epoch } = member.assignment(topic, 0)
+      await member.commit([{ topic, partition: 0, epoch, offset: value + 1, metadata: '' }])
+    }
+    assert.equal((await redis.xpending(topic, 'g'))[0], 0)
+  })
+
   test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
     await using crashing = await RedisServer.start()
     const topic = 'load'

@@ -10,6 +10,7 @@ import { ShoalError, originId } from '../../core/index.ts'
 import { parseDuration } from '../duration.ts'
 import type { AbortCause, Ctx, FencingToken } from '../options.ts'
 import type { RecordHeader, SourceRecord } from '../source.ts'
+import { attemptsOf } from '../work.ts'
 import type { WorkItem } from '../work.ts'
 import { originOf } from '../failure/dead-letter.ts'
 
@@ -47,7 +48,7 @@ export class Attempt implements Ctx {
   constructor(item: WorkItem, host: AttemptHost, startedMs: number, deadlineMs: number) {
     this.#item = item
     this.#host = host
-    this.attempt = item.attempts
+    this.attempt = attemptsOf(item)
     this.startedMs = startedMs
     this.deadlineMs = deadlineMs
   }

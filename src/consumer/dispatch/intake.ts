@@ -34,7 +34,7 @@ export class Intake {
 
   /** How many records of the batch were taken; one that was delivered before in this epoch is not taken again. */
   take(work: PartitionWork, batch: SourceBatch): number {
-    const { order } = this.#settings
+    const { order, maxDeliveries } = this.#settings
     const { tracker } = work
     const by = typeof order === 'object' ? order.by.bind(order) : null
     if (tracker.rememberedEnd > batch.endOffset) this.#forget(work, batch)
@@ -48,6 +48,7 @@ export class Intake {
       const item = new WorkItem(record, work, chunk, tracker.deliver(record.offset))
       if (by !== null) this.#readLane(item, by)
       else if (order === 'key') item.laneKey = record.key
+      if ((record.deliveryCount ?? 1) > maxDeliveries) this.#condemn(item)
       chunk.remaining++
       this.#dispatcher.add(item)
     }
@@ -65,6 +66,21 @@ export class Intake {
       endOffset,
     })
     tracker.forgetRemembered()
+  }
+
+  /** Every process that had it is gone, or gave it back, before it ended: it is not started again. */
+  #condemn(item: WorkItem): void {
+    const failedMs = this.#settings.clock.wallMs()
+    const times = (item.record.deliveryCount ?? 1) - 1
+    item.firstFailureMs = failedMs
+    item.letter = {
+      kind: 'dead-letter',
+      reason: 'too-many-deliveries',
+      error: `handed out ${times} times and never ended: what had it died, or lost it, each time (retry.maxDeliveries)`,
+      afterMs: 0,
+      failedMs,
+      failures: 0,
+    }
   }
 
   #readLane(item: WorkItem, by: By): void {

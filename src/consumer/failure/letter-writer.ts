@@ -12,6 +12,7 @@ import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
 import type { OutgoingRecord, SourceSession } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
+import { attemptsOf } from '../work.ts'
 import type { Letter, WorkItem } from '../work.ts'
 
 /** Where letters go; null before the source is open. */
@@ -36,11 +37,14 @@ export class LetterWriter {
   /** Where a dead letter goes. @throws ShoalError SHOAL_INVALID_ARGUMENT when there is no topic that the letter may go to. */
   topicFor(item: WorkItem): string {
     const from = item.partition.topic
-    const topic = this.#settings.deadLetterTopic?.(from)
+    const { deadLetterTopic } = this.#settings
+    if (deadLetterTopic === null)
+      throw new ShoalError('SHOAL_INVALID_ARGUMENT', item.letter?.error ?? 'no deadLetter topic')
+    const topic = deadLetterTopic(from)
     if (typeof topic !== 'string' || topic === '' || topic === from)
       throw new ShoalError(
         'SHOAL_INVALID_ARGUMENT',
-        `deadLetter: records of ${from} cannot go to '${String(topic)}'`,
+        `deadLetter: records of ${from} cannot go to '${topic}'`,
       )
     return topic
   }
@@ -85,7 +89,7 @@ export class LetterWriter {
       topic,
       reason: letter.reason,
       error: letter.error,
-      attempts: item.attempts,
+      attempts: attemptsOf(item),
       firstFailureMs: item.firstFailureMs,
       lastFailureMs: letter.failedMs,
     })

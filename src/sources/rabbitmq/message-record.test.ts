@@ -28,7 +28,7 @@ describe('AMQP messages as records', () => {
 
   test('headers of other producers become texts, what RabbitMQ adds is left out', () => {
     const headers = { attempt: 3, nested: { a: 1 }, trace: 't1', 'x-delivery-count': 2 }
-    const record = recordOf(7, { body: text('v'), headers }, true, 1_000)
+    const record = recordOf(7, { body: text('v'), headers }, 2, 1_000)
     assert.deepEqual(
       record.headers.map(({ key, value }) => [key, new TextDecoder().decode(value ?? undefined)]),
       [
@@ -42,9 +42,9 @@ describe('AMQP messages as records', () => {
 
   test('a message that was delivered before says so, one that was not says nothing', () => {
     const message = messageOf({ key: null, value: text('v'), headers: [] }, 5)
-    assert.equal(recordOf(0, message, true, 9).deliveryCount, 2)
-    assert.equal(recordOf(0, message, false, 9).deliveryCount, undefined)
-    assert.equal(recordOf(0, message, false, 9).timestampMs, 5)
+    assert.equal(recordOf(0, message, 1, 9).deliveryCount, 2)
+    assert.equal(recordOf(0, message, 0, 9).deliveryCount, undefined)
+    assert.equal(recordOf(0, message, 0, 9).timestampMs, 5)
   })
 
   test('a key that can be a routing key is one, any other has one of its own', () => {

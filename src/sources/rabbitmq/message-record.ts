@@ -27,7 +27,7 @@ const NULL_VALUE = 'shoal-null'
 const TIMESTAMP = 'shoal-timestamp'
 const OURS = new Set([KEY, HEADERS, NULL_VALUE, TIMESTAMP])
 /** Set by RabbitMQ itself. */
-const DELIVERY_COUNT = 'x-delivery-count'
+export const DELIVERY_COUNT = 'x-delivery-count'
 
 const encoder = new TextEncoder()
 
@@ -60,21 +60,19 @@ export function contentOf({ body, headers: table }: Message): Content {
   return { key, value, headers }
 }
 
-/** @param wasDelivered whether the broker says that it handed the message out before */
+/** @param deliveries how often the message was handed out before */
 export function recordOf(
   offset: number,
   message: Message,
-  wasDelivered: boolean,
+  deliveries: number,
   nowMs: number,
 ): SourceRecord {
   const stamp = message.headers[TIMESTAMP]
-  const count = message.headers[DELIVERY_COUNT]
-  const before = typeof count === 'number' ? count : Number(wasDelivered)
   return {
     offset,
     timestampMs: typeof stamp === 'number' ? stamp : nowMs,
     ...contentOf(message),
-    ...(before === 0 ? {} : { deliveryCount: before + 1 }),
+    ...(deliveries === 0 ? {} : { deliveryCount: deliveries + 1 }),
   }
 }
 

@@ -29,6 +29,7 @@ import { Publisher } from './publisher.ts'
 import { QueueConsumer, type QueueHost } from './queue-consumer.ts'
 import { rabbitError, troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
+import { SuspectRegister } from './suspect-register.ts'
 import { declareTopic, queueName } from './topology.ts'
 
 /** Of the session timeout; past it no handler starts unless the server was heard of. */
@@ -44,6 +45,8 @@ export class RabbitSession implements SourceSession, QueueHost {
   readonly #consumers = new Map<string, QueueConsumer>()
   readonly #stopWatching: () => void
   #group: GroupChannel | null = null
+  /** Whose suspect is in hand: one at a time. */
+  #suspectOf: QueueConsumer | null = null
   #timer: Timer | null = null
   #following: Promise<void> | null = null
   #followAgain = false
@@ -142,7 +145,31 @@ export class RabbitSession implements SourceSession, QueueHost {
     return this.#closing
   }
 
+  takeSuspect(consumer: QueueConsumer): boolean {
+    this.#suspectOf ??= consumer
+    return this.#suspectOf === consumer
+  }
+
+  suspectEnded(consumer: QueueConsumer): void {
+    if (this.#suspectOf !== consumer) return
+    this.#suspectOf = null
+    for (const each of this.#consumers.values()) each.goOn()
+  }
+
+  failed(error: unknown): void {
+    if (this.#closing !== null || this.#isDown) return
+    this.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
+    // A member that cannot write is of no use to the queue: everything is begun anew.
+    for (const consumer of this.#consumers.values()) void this.#giveUp(consumer)
+  }
+
+  async #giveUp(consumer: QueueConsumer): Promise<void> {
+    await consumer.release()
+    this.closed(consumer)
+  }
+
   closed(consumer: QueueConsumer): void {
+    this.suspectEnded(consumer)
     const id = idOf(consumer.owned)
     if (this.#consumers.get(id) !== consumer) return
     this.#consumers.delete(id)
@@ -262,7 +289,8 @@ export class RabbitSession implements SourceSession, QueueHost {
       shards.map(async ({ topic, shard }) => {
         const owned = { topic, partition: shard, epoch: this.#nextEpoch() }
         const queue = queueName(topic, shard, this.settings.shards)
-        return new QueueConsumer(this, await this.#link.channel(), owned, queue)
+        const register = new SuspectRegister(this.#link, queue)
+        return new QueueConsumer(this, await this.#link.channel(), owned, queue, register)
       }),
     )
     if (this.#closing !== null) {
@@ -316,6 +344,7 @@ export class RabbitSession implements SourceSession, QueueHost {
   #down(reason: string): void {
     if (this.#closing !== null || this.#isDown) return
     this.#isDown = true
+    this.#suspectOf = null
     this.#timer?.cancel()
     this.#group = null
     this.events.notice({

@@ -17,14 +17,16 @@ import type {
   DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
+  SourceBatch,
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
 import { backoffMs } from '../backoff.ts'
 import { CompetingStream } from './competing-stream.ts'
-import { entryAtOffset } from './entry-id.ts'
 import { fieldsOf } from './entry-record.ts'
 import type { RedisSettings } from './options.ts'
+import { FIRST_PENDING } from './pending-claim.ts'
+import type { ClaimRequest, TakenOver } from './pending-claim.ts'
 import { redisError, troubleOf } from './redis-errors.ts'
 import type { RedisLink, WaitingReads } from './redis-link.ts'
 import type { ShardKeys, ShardStore } from './shard-store.ts'
@@ -45,6 +47,9 @@ export class CompetingSession implements SourceSession {
   #wake: (() => void) | null = null
   /** Answers may have been lost: what the server says is ours is read again. */
   #mustReadOwn = true
+  #isFirstRead = true
+  #isTending = false
+  #tendAgain = false
   #failures = 0
   #keptAliveMs: number
   #closing: Promise<void> | null = null
@@ -115,7 +120,7 @@ export class CompetingSession implements SourceSession {
     try {
       const letters = await this.#shards.streamFor(letter)
       const isOurs = await this.#streams.bury(stream.stream, id, letters, fieldsOf(letter))
-      if (isOurs) stream.ended(offset, id)
+      if (isOurs && stream.ended(offset, id)) this.#tendSoon()
       return isOurs ? 'done' : 'stale'
     } catch (error) {
       throw redisError(error, `topic ${letter.topic}`)
@@ -151,18 +156,16 @@ export class CompetingSession implements SourceSession {
     }
   }
 
+  /** At the start it is what a process of our name died with, and is claimed as of any other; later, what a lost answer held. */
   async #readOwn(): Promise<void> {
     for (const stream of this.#held)
-      for (let after = '0-0'; ;) {
-        const entries = await this.#streams.readOwn(stream.stream, after)
-        this.#deliver(
-          stream,
-          entries.map((entry) => ({ ...entry, deliveryCount: 2 })),
+      if (this.#isFirstRead) await this.#streams.disown(stream.stream)
+      else
+        await this.#claimAll(stream, false, (request) =>
+          this.#streams.claimOwn(stream.stream, request),
         )
-        const last = entries.at(-1)
-        if (last === undefined || entries.length < this.#settings.count) break
-        after = entryAtOffset(last.offset)
-      }
+    if (this.#isFirstRead) this.#tendSoon()
+    this.#isFirstRead = false
     this.#mustReadOwn = false
   }
 
@@ -171,11 +174,10 @@ export class CompetingSession implements SourceSession {
     const names = readable.map(({ stream }) => stream)
     const waits = (this.#waits ??= this.#link.waitingReads())
     const found = await this.#streams.readNew(waits, names, this.#settings.blockMs)
-    for (const stream of readable) this.#deliver(stream, found.get(stream.stream) ?? [])
+    for (const stream of readable) this.#handOut(stream.handOut(found.get(stream.stream) ?? []))
   }
 
-  #deliver(stream: CompetingStream, entries: Parameters<CompetingStream['handOut']>[0]): void {
-    const batch = stream.handOut(entries)
+  #handOut(batch: SourceBatch | null): void {
     // After close has begun, what was read is given back with the rest.
     if (batch !== null && this.#closing === null) this.#context.events.records(batch)
   }
@@ -205,17 +207,28 @@ export class CompetingSession implements SourceSession {
 
   // --- work of ours, and of members that died ---
 
+  /** A suspect ended: the next one need not wait. */
+  #tendSoon(): void {
+    this.#timer?.cancel()
+    if (this.#isTending) this.#tendAgain = true
+    else this.#tend()
+  }
+
   /** Again and again while the member lives. */
   #tend(): void {
     const { ports, claimIdleMs } = this.#settings
+    this.#isTending = true
+    this.#tendAgain = false
     void this.#keepAndClaim()
       .catch((error: unknown) => {
         if (this.#closing === null)
           this.#context.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
       })
       .finally(() => {
+        this.#isTending = false
         if (this.#closing !== null) return
-        this.#timer = ports.timers.schedule(claimIdleMs / 3, () => this.#tend())
+        const afterMs = this.#tendAgain ? 0 : claimIdleMs / 3
+        this.#timer = ports.timers.schedule(afterMs, () => this.#tend())
       })
   }
 
@@ -229,12 +242,26 @@ export class CompetingSession implements SourceSession {
     this.#keptAliveMs = startedMs
     for (const stream of this.#held) {
       if (stream.isPaused) continue
-      for (let cursor: string | null = '0-0'; cursor !== null;) {
-        const claimed = await this.#streams.claimIdle(stream.stream, cursor, claimIdleMs)
-        if (claimed.lost.length > 0) this.#tellLost(stream, claimed.lost)
-        this.#deliver(stream, claimed.entries)
-        cursor = claimed.cursor
-      }
+      await this.#claimAll(stream, true, (request) =>
+        this.#streams.claimIdle(stream.stream, request, claimIdleMs),
+      )
+    }
+  }
+
+  /** Until nothing is left, or a suspect is in hand: what follows waits for its end. */
+  async #claimAll(
+    stream: CompetingStream,
+    raises: boolean,
+    claim: (request: ClaimRequest) => Promise<TakenOver | null>,
+  ): Promise<void> {
+    for (let cursor: string | null = FIRST_PENDING; cursor !== null;) {
+      const alone = !this.#held.some(({ hasSuspect }) => hasSuspect)
+      const found: TakenOver | null = await claim({ cursor, raises, alone })
+      if (found === null) return
+      if (found.lost.length > 0) this.#tellLost(stream, found.lost)
+      this.#handOut(stream.claimed(found))
+      if (found.suspects === 'alone' || (found.suspects === 'left' && !alone)) return
+      cursor = found.cursor
     }
   }
 
@@ -259,7 +286,7 @@ export class CompetingSession implements SourceSession {
     try {
       for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
         await this.#streams.acknowledge(next.stream.stream, next.ids)
-        next.stream.gone(next.ids)
+        if (next.stream.gone(next.ids)) this.#tendSoon()
         this.#unsent.shift()
       }
       return 'committed'
@@ -287,7 +314,8 @@ export class CompetingSession implements SourceSession {
     this.#waits?.close()
     await this.#reading
     try {
-      for (const stream of this.#held) await this.#streams.giveBack(stream.stream, stream.mine)
+      for (const stream of this.#held)
+        await this.#streams.giveBack(stream.stream, stream.givenBack())
     } catch (error) {
       // What is not given back is claimed once it has been idle for the limit.
       const { logger } = this.#settings.ports

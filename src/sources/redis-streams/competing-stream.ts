@@ -9,15 +9,17 @@ import type { Completions, OwnedPartition, SourceBatch } from '../../consumer/in
 import { Ordinals } from '../shards/ordinals.ts'
 import { entryAtOffset } from './entry-id.ts'
 import { byteLengthOf, recordOf } from './entry-record.ts'
-import type { Entry } from './shard-store.ts'
+import type { Entry, TakenOver } from './pending-claim.ts'
 
 export class CompetingStream {
   readonly owned: OwnedPartition
   readonly stream: string
   isPaused = false
   readonly #ordinals = new Ordinals<string>()
-  /** Ids that are handed out and not acknowledged. */
-  readonly #mine = new Set<string>()
+  /** Ids that are handed out and not acknowledged, with how often they were handed out. */
+  readonly #mine = new Map<string, number>()
+  /** An entry that is handed out alone: nothing else is claimed before it ended. */
+  #suspect: string | null = null
 
   constructor(owned: OwnedPartition, stream: string) {
     this.owned = owned
@@ -26,7 +28,22 @@ export class CompetingStream {
 
   /** What to keep alive on the server. */
   get mine(): readonly string[] {
-    return [...this.#mine]
+    return [...this.#mine.keys()]
+  }
+
+  get hasSuspect(): boolean {
+    return this.#suspect !== null
+  }
+
+  /** Ids and counts for what goes back unfinished: this delivery does not count, that there was one does. */
+  givenBack(): readonly (readonly [string, number])[] {
+    return [...this.#mine].map(([id, count]) => [id, Math.max(1, count - 1)])
+  }
+
+  claimed({ entries, suspects }: TakenOver): SourceBatch | null {
+    const [first] = entries
+    if (suspects === 'alone' && first !== undefined) this.#suspect = entryAtOffset(first.offset)
+    return this.handOut(entries)
   }
 
   /** Null when all of it is here already. */
@@ -36,7 +53,7 @@ export class CompetingStream {
     let byteLength = 0
     const records = fresh.map(({ offset, fields, deliveryCount }) => {
       const id = entryAtOffset(offset)
-      this.#mine.add(id)
+      this.#mine.set(id, deliveryCount ?? 1)
       byteLength += byteLengthOf(fields)
       return { ...recordOf(offset, fields, deliveryCount), offset: this.#ordinals.add(id), id }
     })
@@ -51,13 +68,19 @@ export class CompetingStream {
   }
 
   /** An entry was ended alone: no commit acknowledges it again. */
-  ended(offset: number, id: string): void {
+  ended(offset: number, id: string): boolean {
     this.#ordinals.take(offset)
-    this.#mine.delete(id)
+    return this.gone([id])
   }
 
-  /** The server has the acknowledgements, or another member has the entries. */
-  gone(ids: readonly string[]): void {
-    for (const id of ids) this.#mine.delete(id)
+  /** The server has the acknowledgements, or another member has the entries; true when a suspect was among them. */
+  gone(ids: readonly string[]): boolean {
+    let hadSuspect = false
+    for (const id of ids) {
+      this.#mine.delete(id)
+      hadSuspect ||= id === this.#suspect
+    }
+    if (hadSuspect) this.#suspect = null
+    return hadSuspect
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeldShard } from './held-shard.ts'
-import type { Entry } from './shard-store.ts'
+import type { Entry } from './pending-claim.ts'
 
 const keys = { topic: 'orders', shard: 2, stream: 'orders:2', lease: 'lease' }
 const entry = (offset: number): Entry => ({ offset, fields: [] })
@@ -23,13 +23,20 @@ describe('a shard that is held', () => {
 
   test('takes over what others left before it takes anything new', () => {
     const shard = held(null, 1)
-    assert.equal(shard.cursor, '0-0')
+    assert.deepEqual([shard.cursor, shard.raises], ['-', true])
     assert.deepEqual(
-      offsets(shard.tookOver({ entries: [entry(1), entry(4)], cursor: '5-0', lost: [] })),
+      offsets(
+        shard.tookOver({
+          entries: [entry(1), entry(4)],
+          cursor: '5-0',
+          lost: [],
+          suspects: 'none',
+        }),
+      ),
       [1, 4],
     )
     assert.equal(shard.cursor, '5-0')
-    assert.equal(shard.tookOver({ entries: [], cursor: null, lost: [] }), null)
+    assert.equal(shard.tookOver({ entries: [], cursor: null, lost: [], suspects: 'none' }), null)
     assert.equal(shard.cursor, null)
     assert.deepEqual(offsets(shard.took({ entries: [entry(6)], endOffset: 7 }, 10)), [6])
     assert.deepEqual(shard.doneBelow(5), [1, 4])
@@ -37,17 +44,34 @@ describe('a shard that is held', () => {
 
   test('after a lost answer, what was handed out already is not handed out again', () => {
     const shard = held(null, 0)
-    shard.tookOver({ entries: [], cursor: null, lost: [] })
+    shard.tookOver({ entries: [], cursor: null, lost: [], suspects: 'none' })
     shard.took({ entries: [entry(0), entry(1)], endOffset: 2 }, 10)
     shard.acknowledged(1)
     shard.answerLost()
+    assert.deepEqual([shard.cursor, shard.raises], ['-', false])
     const again = shard.tookOver({
       entries: [entry(1), entry(2), entry(3)],
       cursor: null,
       lost: [],
+      suspects: 'none',
     })
     assert.deepEqual(offsets(again), [2, 3])
     assert.deepEqual(shard.doneBelow(10), [1, 2, 3])
+  })
+
+  test('reads nothing beside a suspect until it ended, and gives back what is left without this delivery', () => {
+    const shard = held(null, 0)
+    const suspect = { ...entry(3), deliveryCount: 3 }
+    shard.tookOver({ entries: [suspect], cursor: '(0-4', lost: [], suspects: 'alone' })
+    assert.deepEqual([shard.hasSuspect, shard.isReadable], [true, false])
+    assert.deepEqual([shard.acknowledged(3), shard.hasSuspect], [false, true])
+    assert.deepEqual(shard.givenBack(), ['0-4', 2])
+    assert.deepEqual([shard.acknowledged(4), shard.isReadable], [true, true])
+    assert.deepEqual(shard.givenBack(), [])
+    shard.tookOver({ entries: [suspect], cursor: null, lost: [], suspects: 'alone' })
+    assert.deepEqual([shard.ended(2), shard.ended(3), shard.hasSuspect], [false, true, false])
+    shard.tookOver({ entries: [], cursor: '(0-4', lost: [], suspects: 'left' })
+    assert.deepEqual([shard.isHeldBack, shard.isReadable], [true, false])
   })
 
   test('says that it is at the end once per arrival', () => {

@@ -10,7 +10,9 @@
 import type { Assignment, OwnedPartition, SourceBatch } from '../../consumer/index.ts'
 import { entryAtOffset } from './entry-id.ts'
 import { byteLengthOf, recordOf } from './entry-record.ts'
-import type { Claimed, Entry, Lease, ShardKeys, Taken, TakenOver } from './shard-store.ts'
+import { FIRST_PENDING } from './pending-claim.ts'
+import type { Entry, TakenOver } from './pending-claim.ts'
+import type { Claimed, Lease, ShardKeys, Taken } from './shard-store.ts'
 
 export class HeldShard implements Lease {
   readonly keys: ShardKeys
@@ -21,8 +23,16 @@ export class HeldShard implements Lease {
   isPaused = false
   /** From the revoke on nothing is read. */
   isLeaving = false
+  /** A suspect is next and may not be handed out yet. */
+  isHeldBack = false
   /** Where the taking over goes on; null when nothing is left by others. */
-  #cursor: string | null = '0-0'
+  #cursor: string | null = FIRST_PENDING
+  /** Whether taking over counts as a delivery: not for what an answer of ours held that was lost. */
+  #raises = true
+  /** An entry that is handed out alone: nothing is read before it ended. */
+  #suspect: number | null = null
+  /** Of what is open, how often it was handed out, where more than once. */
+  readonly #counts = new Map<number, number>()
   #position: number
   #isAtEnd = false
   /** Handed out, not acknowledged, rising. */
@@ -39,7 +49,19 @@ export class HeldShard implements Lease {
   }
 
   get isReadable(): boolean {
-    return !this.isPaused && !this.isLeaving
+    return !this.isPaused && !this.isLeaving && !this.isHeldBack && this.#suspect === null
+  }
+
+  get hasSuspect(): boolean {
+    return this.#suspect !== null
+  }
+
+  get openCount(): number {
+    return this.#open.length
+  }
+
+  get raises(): boolean {
+    return this.#raises
   }
 
   /** Where to take over next, or null: new entries are next. */
@@ -54,11 +76,14 @@ export class HeldShard implements Lease {
 
   /** An answer was lost: what it held is ours on the server and nobody's here. */
   answerLost(): void {
-    this.#cursor = '0-0'
+    this.#cursor = FIRST_PENDING
+    this.#raises = false
   }
 
-  tookOver({ entries, cursor }: TakenOver): SourceBatch | null {
+  tookOver({ entries, cursor, suspects }: TakenOver): SourceBatch | null {
     this.#cursor = cursor
+    this.isHeldBack = suspects === 'left'
+    if (suspects === 'alone') this.#suspect = entries[0]?.offset ?? null
     const fresh = entries.filter(({ offset }) => !this.#isOpen(offset))
     const last = fresh.at(-1)
     return last === undefined ? null : this.#batch(fresh, Math.max(last.offset + 1, this.#position))
@@ -85,13 +110,27 @@ export class HeldShard implements Lease {
     return this.#open.slice(0, this.#countBelow(offset))
   }
 
-  acknowledged(offset: number): void {
+  /** True when a suspect ended. */
+  acknowledged(offset: number): boolean {
     this.#open = this.#open.slice(this.#countBelow(offset))
+    const hadSuspect = this.hasSuspect
+    if (this.#suspect !== null && this.#suspect < offset) this.#suspect = null
+    for (const counted of this.#counts.keys()) if (counted < offset) this.#counts.delete(counted)
+    return hadSuspect && !this.hasSuspect
   }
 
-  /** One of them was ended alone. */
-  ended(offset: number): void {
+  /** Ids and counts in turn, for entries that go back unfinished: this delivery does not count, that there was one does. */
+  givenBack(): readonly (string | number)[] {
+    return [...this.#counts].flatMap(([offset, count]) => [entryAtOffset(offset), count - 1])
+  }
+
+  /** One of them was ended alone; true when it was a suspect. */
+  ended(offset: number): boolean {
     if (this.#isOpen(offset)) this.#open.splice(this.#countBelow(offset), 1)
+    this.#counts.delete(offset)
+    if (this.#suspect !== offset) return false
+    this.#suspect = null
+    return true
   }
 
   #batch(entries: readonly Entry[], endOffset: number): SourceBatch {
@@ -100,7 +139,10 @@ export class HeldShard implements Lease {
       byteLength += byteLengthOf(fields)
       return recordOf(offset, fields, deliveryCount)
     })
-    for (const { offset } of entries) this.#open.push(offset)
+    for (const { offset, deliveryCount = 1 } of entries) {
+      this.#open.push(offset)
+      if (deliveryCount > 1) this.#counts.set(offset, deliveryCount)
+    }
     const last = entries.at(-1)?.offset ?? -1
     this.#position = Math.max(this.#position, last + 1)
     return { ...this.owned, records, byteLength, nextOffset: this.#position, endOffset }

@@ -134,7 +134,7 @@ export class RedisSession implements SourceSession {
     const { offset } = of.record
     try {
       if (await this.#store.bury(shard, offset, letter)) {
-        shard.ended(offset)
+        this.#goOn(shard.ended(offset))
         return 'done'
       }
     } catch (error) {
@@ -258,13 +258,14 @@ export class RedisSession implements SourceSession {
     }
     const ours = shards.filter((shard) => this.#held.get(shardId(shard.keys)) === shard)
     for (const shard of ours) this.#held.delete(shardId(shard.keys))
+    this.#goOn(false)
     await this.#release(ours)
     this.#beat()
   }
 
   async #release(shards: readonly HeldShard[]): Promise<void> {
     try {
-      await Promise.all(shards.map((shard) => this.#store.release(shard)))
+      await Promise.all(shards.map((shard) => this.#store.release(shard, shard.givenBack())))
       await this.#store.wakeOthers()
     } catch (error) {
       // The lease ends by itself when nobody renews it.
@@ -288,7 +289,15 @@ export class RedisSession implements SourceSession {
       this.#held.delete(shardId(shard.keys))
     }
     if (ours.length > 0) this.#context.events.lost(ownedOf(ours))
+    this.#goOn(false)
     this.#beatAgain = true
+  }
+
+  /** Something ended: what was held back by a suspect, or is one, may be next. */
+  #goOn(suspectEnded: boolean): void {
+    const waiting = [...this.#held.values()].filter(({ isHeldBack }) => isHeldBack)
+    for (const shard of waiting) shard.isHeldBack = false
+    if (suspectEnded || waiting.length > 0) this.#reader?.wake()
   }
 
   // --- small things ---
@@ -299,7 +308,7 @@ export class RedisSession implements SourceSession {
     try {
       const stored = await this.#store.commit(shard, position, shard.doneBelow(position.offset))
       if (stored) {
-        shard.acknowledged(position.offset)
+        this.#goOn(shard.acknowledged(position.offset))
         return 'committed'
       }
       this.#lose([shard])
@@ -337,7 +346,7 @@ export class RedisSession implements SourceSession {
     const shards = [...this.#held.values()]
     this.#held.clear()
     try {
-      await Promise.all(shards.map((shard) => this.#store.release(shard)))
+      await Promise.all(shards.map((shard) => this.#store.release(shard, shard.givenBack())))
       await this.#store.leave()
       await this.#store.wakeOthers()
     } catch (error) {

@@ -101,23 +101,86 @@ return {'ok', batch and batch[1][2] or {}, last}`,
 }
 
 /**
- * KEYS lease, stream; ARGV member, epoch, group, cursor, most entries. What former holders left unfinished, whoever has it:
- * the lease is what makes it ours. Answers the next cursor, entries, how often each was delivered, and ids that are gone.
+ * Claims what `rows` of XPENDING say is pending, in order. A claim counts as a delivery unless `raises` is 0. An entry that was
+ * delivered `suspect` times without an end is handed out alone, and only when `alone` is 1: what dies with it then is counted
+ * against it and nothing else. Answers the id after which to go on ('' when nothing is left), entries, their counts, ids that
+ * are gone, and whether a suspect is handed out (`alone`), left for later (`left`), or neither ('').
+ */
+const CLAIM = `local ids, before, last, word = {}, {}, '', ''
+for _, row in ipairs(rows) do
+  local isSuspect = raises == '1' and row[4] >= suspect
+  if isSuspect and (#ids > 0 or alone ~= '1') then
+    word = 'left'
+    break
+  end
+  ids[#ids + 1] = row[1]
+  before[row[1]] = row[4]
+  last = row[1]
+  if isSuspect then
+    word = 'alone'
+    break
+  end
+end
+if word == '' then last = #found == tonumber(most) and found[#found][1] or '' end
+local entries, counts, lost = {}, {}, {}
+for _, id in ipairs(ids) do
+  local count = before[id] + tonumber(raises)
+  local claimed = redis.call('XCLAIM', stream, group, member, 0, id, 'RETRYCOUNT', count)
+  if claimed[1] then
+    entries[#entries + 1] = claimed[1]
+    counts[#counts + 1] = count
+  else
+    lost[#lost + 1] = id
+    redis.call('XACK', stream, group, id)
+  end
+end
+return {'ok', last, entries, counts, lost, word}`
+
+/**
+ * KEYS lease, stream; ARGV member, epoch, group, first id, most entries, raises, suspect, alone. What former holders left
+ * unfinished, whoever has it: the lease is what makes it ours. Answers as `CLAIM` does.
  */
 export const takeOver: ScriptSource = {
   name: 'shoalTakeOver',
   keyCount: 2,
   lua: `${FENCE}
-local claimed = redis.call('XAUTOCLAIM', KEYS[2], ARGV[3], ARGV[1], 0, ARGV[4], 'COUNT', ARGV[5])
-local entries, counts = {}, {}
-for _, entry in ipairs(claimed[2]) do
-  if entry then
-    entries[#entries + 1] = entry
-    local pending = redis.call('XPENDING', KEYS[2], ARGV[3], entry[1], entry[1], 1)
-    counts[#counts + 1] = pending[1] and pending[1][4] or 1
-  end
+local stream, member, group, most = KEYS[2], ARGV[1], ARGV[3], ARGV[5]
+local raises, suspect, alone = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local found = redis.call('XPENDING', stream, group, ARGV[4], '+', most)
+local rows = found
+${CLAIM}`,
+}
+
+/**
+ * KEYS stream; ARGV member, group, idle limit, first id, most entries, raises, suspect, alone, 1 for our own. Entries that
+ * their members gave no sign of for the limit, or those that stand under our name. Answers as `CLAIM` does.
+ */
+export const claimShared: ScriptSource = {
+  name: 'shoalClaimShared',
+  keyCount: 1,
+  lua: `local stream, member, group, most = KEYS[1], ARGV[1], ARGV[2], ARGV[5]
+local raises, suspect, alone = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local found = ARGV[9] == '1' and redis.call('XPENDING', stream, group, ARGV[4], '+', most, member)
+  or redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', most)
+local rows = {}
+for _, row in ipairs(found) do
+  if ARGV[9] == '1' or row[2] ~= member then rows[#rows + 1] = row end
 end
-return {'ok', claimed[1], entries, counts, claimed[3] or {}}`,
+${CLAIM}`,
+}
+
+/**
+ * KEYS lease, stream; ARGV member, epoch, group, ids and counts in turn. Given back by a member that lives: the delivery does not
+ * count.
+ */
+export const giveBack: ScriptSource = {
+  name: 'shoalGiveBack',
+  keyCount: 2,
+  lua: `${FENCE}
+for at = 4, #ARGV, 2 do
+  redis.call('XCLAIM', KEYS[2], ARGV[3], ARGV[1], 0, ARGV[at], 'RETRYCOUNT', ARGV[at + 1], 'JUSTID')
+end
+return {'ok'}`,
 }
 
 /** KEYS lease, stream; ARGV member, epoch, group, offset, metadata, ids that are done. */

@@ -33,6 +33,7 @@ export class ShardReader {
   #wake: (() => void) | null = null
   /** Somebody called while nobody waited. */
   #isWoken = false
+  #takingOver: Promise<unknown> = Promise.resolve()
   readonly #finished: Promise<void>
 
   constructor(host: ReaderHost, waits: WaitingReads) {
@@ -83,9 +84,18 @@ export class ShardReader {
     }
   }
 
-  async #takeOver(shard: HeldShard, cursor: string): Promise<'more' | 'nothing'> {
-    const { store, events } = this.#host
-    const left = await store.takeOver(shard, cursor)
+  /** Suspects one at a time, over all shards: shards are read side by side, so they are looked at one after the other. */
+  #takeOver(shard: HeldShard, cursor: string): Promise<'more' | 'nothing'> {
+    const taking = this.#takingOver.then(() => this.#takeOverNext(shard, cursor))
+    this.#takingOver = taking.catch(() => {})
+    return taking
+  }
+
+  async #takeOverNext(shard: HeldShard, cursor: string): Promise<'more' | 'nothing'> {
+    const { store, events, held } = this.#host
+    const { raises } = shard
+    const alone = shard.openCount === 0 && ![...held()].some(({ hasSuspect }) => hasSuspect)
+    const left = await store.takeOver(shard, { cursor, raises, alone })
     if (left === null) return this.#lost(shard)
     const { topic, partition } = shard.owned
     if (left.lost.length > 0)

@@ -15,7 +15,12 @@ import type { RedisSettings } from './options.ts'
 import type { RedisLink } from './redis-link.ts'
 import { troubleOf } from './redis-errors.ts'
 import { textOf as text } from './reply-text.ts'
+import { claimArguments, claimed } from './pending-claim.ts'
+import type { ClaimRequest, Entry, TakenOver } from './pending-claim.ts'
 import * as scripts from './scripts.ts'
+
+/** Arguments of one call: an even number. */
+const CHUNK = 1_000
 
 /** A shard by all its names. */
 export interface ShardKeys {
@@ -35,25 +40,10 @@ export interface Claimed extends Lease {
   readonly committed: { readonly offset: number; readonly metadata: string } | null
 }
 
-export interface Entry {
-  readonly offset: number
-  readonly fields: EntryFields
-  /** How often it was handed out before this time, where it was. */
-  readonly deliveryCount?: number
-}
-
 export interface Taken {
   readonly entries: readonly Entry[]
   /** After the last entry that the stream has. */
   readonly endOffset: number
-}
-
-export interface TakenOver {
-  readonly entries: readonly Entry[]
-  /** Where to go on; null when nothing is left. */
-  readonly cursor: string | null
-  /** Entries that were trimmed or deleted while nobody had finished them. */
-  readonly lost: readonly string[]
 }
 
 export class ShardStore {
@@ -180,7 +170,18 @@ export class ShardStore {
     }
   }
 
-  async release({ keys, epoch }: Lease): Promise<void> {
+  /** @param back ids of entries that end here unfinished, and the counts that they go back with, in turn */
+  async release({ keys, epoch }: Lease, back: readonly (string | number)[] = []): Promise<void> {
+    for (let at = 0; at < back.length; at += CHUNK)
+      await this.#link.script(
+        scripts.giveBack,
+        keys.lease,
+        keys.stream,
+        this.#settings.consumerName,
+        epoch,
+        this.#group,
+        ...back.slice(at, at + CHUNK),
+      )
     await this.#link.script(scripts.release, keys.lease, this.#settings.consumerName, epoch)
     await this.#link.script(scripts.forget, keys.stream, this.#group, this.#settings.consumerName)
   }
@@ -209,29 +210,20 @@ export class ShardStore {
   }
 
   /** What was handed out and not finished; null when the lease is no longer ours. */
-  async takeOver({ keys, epoch }: Lease, cursor: string): Promise<TakenOver | null> {
+  async takeOver({ keys, epoch }: Lease, request: ClaimRequest): Promise<TakenOver | null> {
     const { consumerName, count } = this.#settings
-    const answer = (await this.#link.script(
+    const answer = await this.#link.script(
       scripts.takeOver,
       keys.lease,
       keys.stream,
       consumerName,
       epoch,
       this.#group,
-      cursor,
+      request.cursor,
       count,
-    )) as [Uint8Array, Uint8Array, [Uint8Array, EntryFields][], number[], Uint8Array[]]
-    if (text(answer[0]) === 'stale') return null
-    const [, next, entries, counts, lost] = answer
-    return {
-      cursor: text(next) === '0-0' ? null : text(next),
-      entries: entries.map(([id, fields], index) => ({
-        offset: offsetOfEntry(text(id), keys.stream),
-        fields,
-        deliveryCount: counts[index] ?? 1,
-      })),
-      lost: lost.map(text),
-    }
+      ...claimArguments(request),
+    )
+    return claimed(answer, request.cursor, keys.stream)
   }
 
   /** Stores the position and acknowledges what is done; false when the lease is no longer ours. */

@@ -5,7 +5,8 @@
 import { offsetOfEntry } from './entry-id.ts'
 import type { EntryFields } from './entry-record.ts'
 import type { RedisLink, WaitingReads } from './redis-link.ts'
-import type { Entry, TakenOver } from './shard-store.ts'
+import { claimArguments, claimed } from './pending-claim.ts'
+import type { ClaimRequest, Entry, TakenOver } from './pending-claim.ts'
 import { textOf } from './reply-text.ts'
 import * as scripts from './scripts.ts'
 
@@ -46,45 +47,31 @@ export class StreamStore {
     return entriesOf(answer)
   }
 
-  /** Entries that the server says this member has, after `id`. */
-  async readOwn(stream: string, id: string): Promise<readonly Entry[]> {
-    const answer = await this.#link.command(
-      'XREADGROUP',
-      'GROUP',
-      this.#group,
-      this.#consumer,
-      'COUNT',
-      this.#count,
-      'STREAMS',
-      stream,
-      id,
-    )
-    return entriesOf(answer).get(stream) ?? []
+  /** Entries that some other member has had for longer than `idleMs` without a sign of life. */
+  claimIdle(stream: string, request: ClaimRequest, idleMs: number): Promise<TakenOver | null> {
+    return this.#claimPending(stream, request, idleMs, false)
   }
 
-  /** Entries that some member has had for longer than `idleMs` without a sign of life. */
-  async claimIdle(stream: string, cursor: string, idleMs: number): Promise<TakenOver> {
-    const [next, entries, lost] = (await this.#link.command(
-      'XAUTOCLAIM',
-      stream,
-      this.#group,
-      this.#consumer,
-      idleMs,
-      cursor,
-      'COUNT',
-      this.#count,
-    )) as [Uint8Array, ([Uint8Array, EntryFields] | null)[], Uint8Array[]?]
-    return {
-      cursor: textOf(next) === '0-0' ? null : textOf(next),
-      // Redis before 7 answers nothing where an entry is gone.
-      entries: entries
-        .filter((entry) => entry !== null)
-        .map(([id, fields]) => ({
-          offset: offsetOfEntry(textOf(id), stream),
-          fields,
-          deliveryCount: 2,
-        })),
-      lost: (lost ?? []).map(textOf),
+  /** Entries that the server says this member has. */
+  claimOwn(stream: string, request: ClaimRequest): Promise<TakenOver | null> {
+    return this.#claimPending(stream, request, 0, true)
+  }
+
+  /** Says of all that stands under our name that it is nobody's: whoever claims next may have it. */
+  async disown(stream: string): Promise<void> {
+    for (;;) {
+      const rows = (await this.#link.command(
+        'XPENDING',
+        stream,
+        this.#group,
+        '-',
+        '+',
+        CHUNK,
+        this.#consumer,
+      )) as [Uint8Array, ...unknown[]][]
+      const ids = rows.map(([id]) => textOf(id))
+      await this.#claim(stream, ids, ['IDLE', GIVEN_BACK_IDLE_MS], `${this.#consumer}:before`)
+      if (ids.length < CHUNK) return
     }
   }
 
@@ -120,27 +107,44 @@ export class StreamStore {
     return textOf(outcome) === 'ok'
   }
 
-  /** Gives entries back: whoever claims next may have them at once. */
-  async giveBack(stream: string, ids: readonly string[]): Promise<void> {
-    for (let at = 0; at < ids.length; at += CHUNK)
-      await this.#claim(stream, await this.#pendingOfMine(stream, ids.slice(at, at + CHUNK)), [
-        'IDLE',
-        GIVEN_BACK_IDLE_MS,
-      ])
+  /** Gives entries back, each with its count: whoever claims next may have them at once. */
+  async giveBack(stream: string, back: readonly (readonly [string, number])[]): Promise<void> {
+    for (const [count, list] of Map.groupBy(back, ([, each]) => each))
+      for (let at = 0; at < list.length; at += CHUNK) {
+        const ids = list.slice(at, at + CHUNK).map(([id]) => id)
+        const more = ['IDLE', GIVEN_BACK_IDLE_MS, 'RETRYCOUNT', count]
+        await this.#claim(stream, await this.#pendingOfMine(stream, ids), more)
+      }
   }
 
-  async #claim(stream: string, ids: readonly string[], more: readonly (string | number)[] = []) {
-    if (ids.length === 0) return
-    await this.#link.command(
-      'XCLAIM',
+  async #claimPending(
+    stream: string,
+    request: ClaimRequest,
+    idleMs: number,
+    isOwn: boolean,
+  ): Promise<TakenOver | null> {
+    const answer = await this.#link.script(
+      scripts.claimShared,
       stream,
-      this.#group,
       this.#consumer,
-      0,
-      ...ids,
-      ...more,
-      'JUSTID',
+      this.#group,
+      idleMs,
+      request.cursor,
+      this.#count,
+      ...claimArguments(request),
+      isOwn ? 1 : 0,
     )
+    return claimed(answer, request.cursor, stream)
+  }
+
+  async #claim(
+    stream: string,
+    ids: readonly string[],
+    more: readonly (string | number)[] = [],
+    consumer = this.#consumer,
+  ): Promise<void> {
+    if (ids.length === 0) return
+    await this.#link.command('XCLAIM', stream, this.#group, consumer, 0, ...ids, ...more, 'JUSTID')
   }
 
   /** Of these ids (rising), those that the server says this member has. */
