@@ -31,8 +31,8 @@ const layers: Readonly<Record<string, readonly string[]>> = {
   // The poll loop of seed 001: one client over HTTP and over Kafka.
   client: ['core', 'http', 'consumer', 'sources'],
   // One door to every broker.
-  open: ['core', 'consumer', 'sources'],
-  cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'client', 'testing'],
+  open: ['core', 'consumer', 'sources', 'admin'],
+  cli: ['core', 'broker', 'consumer', 'sources', 'admin', 'http', 'client', 'testing', 'open'],
   // `log` for its simulated disk: what a crash of the test broker takes.
   testing: ['core', 'log', 'broker', 'consumer', 'sources', 'open'],
 }

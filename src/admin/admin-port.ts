@@ -15,7 +15,8 @@ export type GroupState =
   | 'Assigning'
   | 'Reconciling'
 
-export type GroupType = 'Classic' | 'Consumer' | 'Share'
+/** Kafka's three; a consumer group of Redis Streams; queues of RabbitMQ that somebody consumes. */
+export type GroupType = 'Classic' | 'Consumer' | 'Share' | 'Stream' | 'Queue'
 
 export interface GroupListing {
   readonly groupId: string

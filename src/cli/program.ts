@@ -7,6 +7,7 @@ import { messageOf, VERSION } from '../core/index.ts'
 import { addConfig } from './commands/config.ts'
 import { addConsume } from './commands/consume.ts'
 import { addDemo } from './commands/demo.ts'
+import { addDlq } from './commands/dlq.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addGroups } from './commands/groups.ts'
 import { addLedger } from './commands/ledger.ts'
@@ -63,6 +64,7 @@ function commandTree(io: Io): Command {
   addProduce(program, io)
   addConsume(program, io)
   addGroups(program, io)
+  addDlq(program, io)
   addKafkaConsumerGroups(program, io)
   for (const command of everyCommand(program)) inherit(command, io)
   return program

@@ -21,28 +21,52 @@ export function rabbitmqMissing(): string | null {
     : 'rabbitmq-server is not installed (run scripts/install-test-services)'
 }
 
+export interface RabbitMqServerOptions {
+  /** With the management plugin, told every half second what the queues hold; default false. */
+  readonly management?: boolean
+}
+
 export class RabbitMqServer implements AsyncDisposable {
   readonly port: number
+  /** Where the management plugin listens, if it was asked for. */
+  readonly managementUrl: string
   readonly #folder: string
   readonly #env: Readonly<Record<string, string>>
   #program: Program
 
-  private constructor(port: number, folder: string, env: Readonly<Record<string, string>>) {
+  private constructor(
+    port: number,
+    managementPort: number,
+    folder: string,
+    env: Readonly<Record<string, string>>,
+  ) {
     this.port = port
+    this.managementUrl = `http://127.0.0.1:${managementPort}`
     this.#folder = folder
     this.#env = env
     this.#program = new Program(SERVER, [], { env })
   }
 
-  static async start(): Promise<RabbitMqServer> {
+  static async start({ management = false }: RabbitMqServerOptions = {}): Promise<RabbitMqServer> {
     const folder = await mkdtemp(join(tmpdir(), 'shoal-rabbitmq-'))
-    const [port = 0, distPort = 0, mapperPort = 0] = await freePorts(3)
-    await writeFile(join(folder, 'plugins'), '[rabbitmq_consistent_hash_exchange].')
-    await writeFile(
-      join(folder, 'rabbitmq.conf'),
-      `listeners.tcp.1 = 127.0.0.1:${port}\nlog.console = true\nlog.console.level = info\n`,
-    )
-    const server = new RabbitMqServer(port, folder, {
+    const [port = 0, distPort = 0, mapperPort = 0, managementPort = 0] = await freePorts(4)
+    const plugins = ['rabbitmq_consistent_hash_exchange']
+    const settings = [
+      `listeners.tcp.1 = 127.0.0.1:${port}`,
+      'log.console = true',
+      'log.console.level = info',
+    ]
+    if (management) {
+      plugins.push('rabbitmq_management')
+      settings.push(
+        'management.tcp.ip = 127.0.0.1',
+        `management.tcp.port = ${managementPort}`,
+        'collect_statistics_interval = 500',
+      )
+    }
+    await writeFile(join(folder, 'plugins'), `[${plugins.join(',')}].`)
+    await writeFile(join(folder, 'rabbitmq.conf'), `${settings.join('\n')}\n`)
+    const server = new RabbitMqServer(port, managementPort, folder, {
       HOME: folder,
       RABBITMQ_NODENAME: `shoal-${port}@localhost`,
       RABBITMQ_DIST_PORT: String(distPort),
@@ -53,6 +77,9 @@ export class RabbitMqServer implements AsyncDisposable {
       RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
       RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
       RABBITMQ_GENERATED_CONFIG_DIR: join(folder, 'generated'),
+      ...(management
+        ? { RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-rabbit quorum_tick_interval 500' }
+        : {}),
     })
     await server.#ready()
     return server

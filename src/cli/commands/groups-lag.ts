@@ -1,22 +1,37 @@
 /**
- * `groups lag`: how far a group is behind, in records and in seconds, and when it will have caught up. Over Kafka's protocol
- * alone, so also on a Kafka cluster.
+ * `groups lag`: how far a group is behind, in records and in seconds, and when it will have caught up. Over every broker:
+ * Kafka's protocol alone, so also a Kafka cluster; Redis Streams; RabbitMQ.
  *
  * Seconds are the age of the first unread record, which is read; rates come from two looks at the group. A watch looks again
- * and again.
+ * and again. What a broker does not tell is said once, on stderr.
  */
 
 import { type Command, Option } from 'commander'
-import { lagMeasures, lagSum, viewGroup, type LagFacts, type LagLook } from '../../admin/index.ts'
+import {
+  backlogLook,
+  lagMeasures,
+  lagSum,
+  viewGroup,
+  type GroupBacklog,
+  type LagFacts,
+  type LagLook,
+} from '../../admin/index.ts'
 import { ShoalError } from '../../core/index.ts'
-import { backendOf, withAdmin, withBackend, type BackendFlags } from '../backend.ts'
+import {
+  backendOf,
+  brokerOf,
+  withAdmin,
+  withBroker,
+  withBrokerPort,
+  type BrokerFlags,
+} from '../backend.ts'
 import { durationFlag } from '../flags.ts'
 import type { Io } from '../io.ts'
 import { lagTable, type LagBy, type LagRowInput } from '../text/lag-table.ts'
 
 const DEFAULT_WATCH = '2s'
 
-interface LagFlags extends BackendFlags {
+interface LagFlags extends BrokerFlags {
   readonly by: LagBy
   readonly time?: boolean
   readonly sample: string
@@ -25,7 +40,7 @@ interface LagFlags extends BackendFlags {
 }
 
 export function addGroupsLag(groups: Command, io: Io): void {
-  withBackend(groups.command('lag'))
+  withBroker(groups.command('lag'))
     .description(
       'how far a group is behind: records, seconds, rate, and when it will have caught up',
     )
@@ -47,6 +62,55 @@ async function lag(io: Io, groupId: string, flags: LagFlags): Promise<void> {
   const interval = flags.watch === true ? DEFAULT_WATCH : flags.watch
   const watchMs = interval === undefined ? null : durationFlag('--watch', interval)
   const sampleMs = watchMs ?? durationFlag('--sample', flags.sample)
+  const { backend } = await brokerOf(io, flags)
+  if (backend === 'kafka') {
+    await using watched = await watchKafka(io, groupId, flags)
+    await repeat(io, { groupId, flags, sampleMs, isWatch: watchMs !== null }, watched.look)
+  } else
+    await withBrokerPort(io, flags, async (port) => {
+      const notes = new Set<string>()
+      await repeat(io, { groupId, flags, sampleMs, isWatch: watchMs !== null }, async () => {
+        const group = await port.groupBacklog(groupId)
+        for (const note of group.notes)
+          if (!notes.has(note)) {
+            notes.add(note)
+            io.err(`${note}\n\n`)
+          }
+        return { look: backlogLook(group, io.clock.wallMs()), members: ownersOf(group) }
+      })
+    })
+}
+
+interface Seen {
+  readonly look: LagLook
+  readonly members: Members
+}
+
+interface Repetition {
+  readonly groupId: string
+  readonly flags: LagFlags
+  readonly sampleMs: number
+  readonly isWatch: boolean
+}
+
+async function repeat(
+  io: Io,
+  { groupId, flags, sampleMs, isWatch }: Repetition,
+  look: (isFirst: boolean) => Promise<Seen>,
+): Promise<void> {
+  let before = await look(true)
+  for (;;) {
+    await pause(io, sampleMs)
+    if (io.stop.aborted) return
+    const now = await look(false)
+    show(io, { groupId, flags, before: before.look, now: now.look, members: now.members })
+    if (!isWatch) return
+    before = now
+  }
+}
+
+/** Members are asked for again in a watch alone: between two looks at once they hardly change. */
+async function watchKafka(io: Io, groupId: string, flags: LagFlags) {
   const backend = await backendOf(io, flags)
   const view = () => withAdmin(io, flags, (admin) => viewGroup(admin, groupId))
   let members = membersOf((await view()).rows)
@@ -59,20 +123,14 @@ async function lag(io: Io, groupId: string, flags: LagFlags): Promise<void> {
       `group ${groupId} has committed nothing and owns nothing: there is no lag to tell`,
     )
   const { GroupLagReader } = await import('../../sources/kafka/admin/index.ts')
-  await using reader = await GroupLagReader.open({ ...backend, group: groupId, topics })
-  const look = async (): Promise<LagLook> => {
-    const facts = (await reader.read()).filter((fact) => members.has(keyOf(fact)))
-    return { atMs: io.clock.wallMs(), facts }
-  }
-  let before = await look()
-  for (;;) {
-    await pause(io, sampleMs)
-    if (io.stop.aborted) return
-    if (watchMs !== null) members = membersOf((await view()).rows)
-    const now = await look()
-    show(io, { groupId, flags, before, now, members })
-    if (watchMs === null) return
-    before = now
+  const reader = await GroupLagReader.open({ ...backend, group: groupId, topics })
+  return {
+    look: async (isFirst: boolean): Promise<Seen> => {
+      if (!isFirst && flags.watch !== undefined) members = membersOf((await view()).rows)
+      const facts = (await reader.read()).filter((fact) => members.has(keyOf(fact)))
+      return { look: { atMs: io.clock.wallMs(), facts }, members }
+    },
+    [Symbol.asyncDispose]: () => reader.close(),
   }
 }
 
@@ -129,6 +187,10 @@ function membersOf(
   )
 }
 
+function ownersOf({ partitions }: GroupBacklog): Members {
+  return new Map(partitions.map((row) => [keyOf(row), row.memberIds.join(',') || null]))
+}
+
 function keyOf({ topic, partition }: Pick<LagFacts, 'topic' | 'partition'>): string {
   return `${topic}:${partition}`
 }
@@ -147,9 +209,11 @@ function pause(io: Io, durationMs: number): Promise<void> {
 
 const lagHelp = `
 BEHIND is the age of the oldest record that is not committed, read from the record itself. DRAINS-IN is the lag over
-what the group reads faster than is written, "never" where it does not.
+what the group reads faster than is written, "never" where it does not. On Redis Streams and RabbitMQ LAG is what was
+not handed out; RabbitMQ counts what is written every few seconds, so --sample should be longer there.
 
 Examples:
   shoal groups lag billing
   shoal groups lag billing --by member --time --sample 5s
-  shoal groups lag billing --watch 2s --json`
+  shoal groups lag billing --watch 2s --json
+  shoal groups lag billing --broker amqp://localhost --sample 10s`

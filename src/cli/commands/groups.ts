@@ -1,5 +1,6 @@
 /**
- * `groups list` and `groups describe`: what Kafka's own tool prints, byte for byte, or JSON.
+ * `groups list` and `groups describe`: over Kafka what Kafka's own tool prints, byte for byte, or JSON; other brokers'
+ * groups in `groups-backlog.ts`.
  *
  * A group that is not there ends with exit code 3; the others of the same command are still shown.
  */
@@ -14,7 +15,7 @@ import {
   type GroupView,
 } from '../../admin/index.ts'
 import { ShoalError } from '../../core/index.ts'
-import { withAdmin, withBackend, type BackendFlags } from '../backend.ts'
+import { brokerOf, withAdmin, withBroker, withBrokerPort, type BrokerFlags } from '../backend.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { Io } from '../io.ts'
 import {
@@ -26,6 +27,7 @@ import {
   stateRemark,
   stateTable,
 } from '../text/group-tables.ts'
+import { describeBacklogs } from './groups-backlog.ts'
 import { addGroupsDelete } from './groups-delete.ts'
 import { addGroupsLag } from './groups-lag.ts'
 import { addGroupsPause } from './groups-pause.ts'
@@ -42,13 +44,14 @@ const consumerGroupStates = [
   'Reconciling',
 ]
 
-interface ListFlags extends BackendFlags {
+interface ListFlags extends BrokerFlags {
   readonly state?: string | true
   readonly type?: string | true
   readonly json?: boolean
 }
 
-interface DescribeFlags extends BackendFlags {
+interface DescribeFlags extends BrokerFlags {
+  readonly backlog?: boolean
   readonly members?: boolean
   readonly state?: boolean
   readonly offsets?: boolean
@@ -62,7 +65,7 @@ export function addGroups(program: Command, io: Io): void {
     .command('groups')
     .description('consumer groups: who they are, what they own, how far they are')
     .addHelpText('after', groupsHelp)
-  withBackend(groups.command('list'))
+  withBroker(groups.command('list'))
     .description('the names of the groups, in name order')
     .option(
       '--state [states]',
@@ -70,18 +73,22 @@ export function addGroups(program: Command, io: Io): void {
     )
     .option(
       '--type [types]',
-      'show the type; with a list (classic,consumer) only groups of these types',
+      'show the type; with a list (classic,consumer,stream,queue) only these types',
     )
     .option('--json', 'print one JSON document')
     .addHelpText('after', listHelp)
     .action((flags: ListFlags) => list(io, flags))
-  withBackend(groups.command('describe'))
+  withBroker(groups.command('describe'))
     .description('offsets and lag of groups, or their members, or their state')
     .argument('[group...]', 'the groups')
     .option('--all', 'all groups')
     .option('--offsets', 'committed and end offset, lag and owner of each partition (the default)')
     .option('--members', 'the members and how many partitions each has')
     .option('--state', 'the state, the assignor and the coordinator')
+    .option(
+      '--backlog',
+      'lag, pending and how old the oldest are: the same columns on every broker (the default beside Kafka)',
+    )
     .option('--verbose', 'more columns: epochs and assignments')
     .option('--json', 'print one JSON document')
     .addHelpText('after', describeHelp)
@@ -104,7 +111,7 @@ async function list(io: Io, flags: ListFlags): Promise<void> {
       `--state: unknown state ${unknown.join(', ')}; known are ${consumerGroupStates.join(', ')}`,
     )
   const types = namesOf(flags.type)
-  const all = await withAdmin(io, flags, (admin) => admin.listGroups())
+  const all = await withBrokerPort(io, flags, (port) => port.listGroups())
   const groups = all
     .filter((group) => group.type !== 'Share')
     .filter((group) => states.length === 0 || states.some((state) => sameWord(state, group.state)))
@@ -129,7 +136,20 @@ async function describe(io: Io, names: readonly string[], flags: DescribeFlags):
       'SHOAL_INVALID_ARGUMENT',
       `--${views.join(' and --')}: say one of them; --json shows everything at once`,
     )
-  const code = await withAdmin(io, flags, async (admin) => {
+  const { backend } = await brokerOf(io, flags)
+  const code =
+    backend === 'kafka' && flags.backlog !== true
+      ? await describeAsKafka(io, names, flags)
+      : await withBrokerPort(io, flags, async (port) => {
+          const asked = flags.all === true ? (await port.listGroups()).filter(isConsumerGroup) : []
+          const all = asked.map(({ groupId }) => groupId)
+          return describeBacklogs(io, port, (flags.all === true ? all : names).toSorted(), flags)
+        })
+  io.setExitCode(code)
+}
+
+function describeAsKafka(io: Io, names: readonly string[], flags: DescribeFlags): Promise<number> {
+  return withAdmin(io, flags, async (admin) => {
     const asked =
       flags.all === true
         ? (await admin.listGroups()).filter(isConsumerGroup).map(({ groupId }) => groupId)
@@ -138,7 +158,6 @@ async function describe(io: Io, names: readonly string[], flags: DescribeFlags):
       ? describeJson(io, admin, asked.toSorted())
       : describeText(io, admin, asked.toSorted(), flags)
   })
-  io.setExitCode(code)
 }
 
 async function describeText(
@@ -237,13 +256,21 @@ Examples:
 const listHelp = `
 Examples:
   shoal groups list
-  shoal groups list --state Stable,Empty --json`
+  shoal groups list --state Stable,Empty --json
+  shoal groups list --broker redis://localhost:6379 --state`
 
 const describeHelp = `
-The text is that of kafka-consumer-groups.sh --describe, byte for byte; LAG is "-" where nothing was committed.
+On Kafka and Shoal the text is that of kafka-consumer-groups.sh --describe, byte for byte; LAG is "-" where nothing
+was committed. On Redis Streams and RabbitMQ, and with --backlog everywhere: LAG is what was not handed out, PENDING
+what was and is not acknowledged, and how old the oldest of each is. "-" is what the broker does not tell.
+
+A group of Redis Streams is a consumer group. RabbitMQ has none: a queue is the group, known by the name that its
+members give it, or by its own. AMQP tells how much is ready there; the rest is asked of the management API.
 
 Examples:
   shoal groups describe billing
   shoal groups describe billing --members --verbose
   shoal groups describe billing --state --verbose
-  shoal groups describe --all --json | jq '.groups[] | {groupId, lag}'`
+  shoal groups describe --all --json | jq '.groups[] | {groupId, lag}'
+  shoal groups describe billing --broker redis://localhost:6379
+  shoal groups describe billing --broker amqp://localhost --members`

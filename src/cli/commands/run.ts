@@ -10,7 +10,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Option, type Command } from 'commander'
 import { ShoalError, VERSION } from '../../core/index.ts'
-import { timeoutOf, withBackend } from '../backend.ts'
+import { timeoutOf, withAddress } from '../backend.ts'
 import type { Io } from '../io.ts'
 import { createLogger, runtimeLogger } from '../log.ts'
 import type { AlertFunction } from '../service/alert-hooks.ts'
@@ -22,7 +22,7 @@ interface RunFlags extends ServiceFlags {
 }
 
 export function addRun(program: Command, io: Io): void {
-  withServiceFlags(withBackend(program.command('run')))
+  withServiceFlags(withAddress(program.command('run')))
     .description('run a service: one module that handles the records of a topic')
     .argument('<module>', 'the module; it exports handle(message, ctx)')
     .option('-g, --group <id>', 'the consumer group; default KAFKA_GROUP_ID')

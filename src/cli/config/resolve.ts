@@ -56,6 +56,7 @@ export interface Resolved<Config> {
 
 /** Read by the process itself, or by other commands than the one that runs. */
 const OTHER_VARIABLES = [
+  'SHOAL_BROKER',
   'SHOAL_DEBUG',
   'SHOAL_DATA',
   'SHOAL_KAFKA_HOST',

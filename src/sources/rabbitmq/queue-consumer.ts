@@ -24,6 +24,8 @@ export interface QueueHost {
   takeSuspect(consumer: QueueConsumer): boolean
   suspectEnded(consumer: QueueConsumer): void
   failed(error: unknown): void
+  /** RabbitMQ knows no groups: each consumer says the name of its own, for who looks at the queue. */
+  readonly group: string
   /** The channel ended by itself: by the server, or with its connection. */
   closed(consumer: QueueConsumer): void
 }
@@ -68,12 +70,15 @@ export class QueueConsumer {
 
   /** Begins to take messages. @throws when the server refuses */
   async consume(): Promise<void> {
-    await this.#channel.prefetch(this.#host.settings.prefetch)
-    await this.#channel.consume(this.queue, (message) => {
+    const { group, settings } = this.#host
+    await this.#channel.prefetch(settings.prefetch)
+    const take = (message: ConsumeMessage | null) => {
       // Null: the server cancelled, for the queue was deleted or moved.
       if (message === null) void this.release().then(() => this.#host.closed(this))
       else this.#take(message)
-    })
+    }
+    const said = { 'shoal-group': group, 'shoal-member': settings.consumerName }
+    await this.#channel.consume(this.queue, take, { arguments: said })
   }
 
   pause(): void {

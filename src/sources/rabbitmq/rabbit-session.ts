@@ -79,6 +79,10 @@ export class RabbitSession implements SourceSession, QueueHost {
     return this.#context.events
   }
 
+  get group(): string {
+    return this.#context.group
+  }
+
   get memberId(): string {
     return this.settings.consumerName
   }

@@ -25,7 +25,10 @@ export class GroupLagReader implements AsyncDisposable {
   /** The unread record that was looked at last, by partition. */
   readonly #oldest = new Map<string, { readonly offset: number; readonly timestampMs: number }>()
 
-  private constructor(client: KafkaClient, { group, topics }: GroupLagReaderOptions) {
+  private constructor(
+    client: KafkaClient,
+    { group, topics }: Pick<GroupLagReaderOptions, 'group' | 'topics'>,
+  ) {
     this.#client = client
     this.#group = group
     this.#topics = topics
@@ -37,6 +40,14 @@ export class GroupLagReader implements AsyncDisposable {
     ports: KafkaPorts = {},
   ): Promise<GroupLagReader> {
     return new GroupLagReader(await KafkaClient.open(options, ports), options)
+  }
+
+  /** Over a client that stays its owner's to close. */
+  static over(
+    client: KafkaClient,
+    asked: Pick<GroupLagReaderOptions, 'group' | 'topics'>,
+  ): GroupLagReader {
+    return new GroupLagReader(client, asked)
   }
 
   /** Every partition of the topics as it is now; topics that do not exist are left out. */

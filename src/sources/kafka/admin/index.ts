@@ -1,5 +1,6 @@
 export { identifyCluster, type ClusterIdentity } from './identify.ts'
 export { openKafkaAdmin } from './kafka-admin.ts'
+export { openKafkaBroker } from './kafka-broker-port.ts'
 export type { PrintedRecord } from './printed-record.ts'
 export { readTopic, type ReadFrom, type ReadOptions } from './topic-reader.ts'
 export { GroupLagReader, type GroupLagReaderOptions } from './group-lag-reader.ts'

@@ -39,7 +39,7 @@ export async function openKafkaAdmin(
   return new KafkaAdmin(await KafkaClient.open(options, ports))
 }
 
-class KafkaAdmin implements AdminPort {
+export class KafkaAdmin implements AdminPort {
   readonly backend = 'kafka'
   readonly #client: KafkaClient
 

@@ -1,0 +1,1 @@
+export { openRabbitAdmin, type RabbitAdminOptions } from './rabbit-admin.ts'

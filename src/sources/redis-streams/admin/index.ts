@@ -1,0 +1,1 @@
+export { openRedisAdmin, type RedisAdminOptions } from './redis-admin.ts'
