@@ -26,6 +26,10 @@ test('the versions are those that were decided on', () => {
     [21, 'DeleteRecords', 0, 2],
     [22, 'InitProducerId', 0, 5],
     [23, 'OffsetForLeaderEpoch', 2, 4],
+    [24, 'AddPartitionsToTxn', 0, 5],
+    [25, 'AddOffsetsToTxn', 0, 4],
+    [26, 'EndTxn', 0, 5],
+    [28, 'TxnOffsetCommit', 0, 5],
     [32, 'DescribeConfigs', 1, 4],
     [33, 'AlterConfigs', 0, 2],
     [35, 'DescribeLogDirs', 1, 4],
@@ -48,12 +52,12 @@ test('the versions are those that were decided on', () => {
   ])
 })
 
-test('SASL has schemas and is not served', () => {
+test('SASL and transactions have schemas and are not served', () => {
   const served = new Set<number>(servedApis.map(({ key }) => key))
 
   assert.deepEqual(
     allApis.filter(({ key }) => !served.has(key)).map(({ key }) => key),
-    [17, 36],
+    [17, 24, 25, 26, 28, 36],
   )
 })
 

@@ -2,7 +2,7 @@
  * The Kafka APIs that Shoal has a schema for, one file each, and which of them a broker serves.
  *
  * Adding one: its file here (versions and changes in the header), its line below, its handler in the broker.
- * Not served yet: SASL (17, 36).
+ * Not served yet: SASL (17, 36), transactions (24-26, 28).
  */
 
 import { produce } from './00-produce.ts'
@@ -25,6 +25,10 @@ import { deleteTopics } from './20-delete-topics.ts'
 import { deleteRecords } from './21-delete-records.ts'
 import { initProducerId } from './22-init-producer-id.ts'
 import { offsetForLeaderEpoch } from './23-offset-for-leader-epoch.ts'
+import { addPartitionsToTxn } from './24-add-partitions-to-txn.ts'
+import { addOffsetsToTxn } from './25-add-offsets-to-txn.ts'
+import { endTxn } from './26-end-txn.ts'
+import { txnOffsetCommit } from './28-txn-offset-commit.ts'
 import { describeConfigs } from './32-describe-configs.ts'
 import { alterConfigs } from './33-alter-configs.ts'
 import { describeLogDirs } from './35-describe-log-dirs.ts'
@@ -65,6 +69,10 @@ export * from './20-delete-topics.ts'
 export * from './21-delete-records.ts'
 export * from './22-init-producer-id.ts'
 export * from './23-offset-for-leader-epoch.ts'
+export * from './24-add-partitions-to-txn.ts'
+export * from './25-add-offsets-to-txn.ts'
+export * from './26-end-txn.ts'
+export * from './28-txn-offset-commit.ts'
 export * from './32-describe-configs.ts'
 export * from './33-alter-configs.ts'
 export * from './35-describe-log-dirs.ts'
@@ -109,6 +117,10 @@ export const allApis = [
   deleteRecords,
   initProducerId,
   offsetForLeaderEpoch,
+  addPartitionsToTxn,
+  addOffsetsToTxn,
+  endTxn,
+  txnOffsetCommit,
   describeConfigs,
   alterConfigs,
   describeLogDirs,
