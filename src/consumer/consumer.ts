@@ -20,6 +20,7 @@ import type {
   Running,
   UntypedOptions,
   WithBatch,
+  WithExactlyOnce,
   WithWorker,
   WithSchema,
   WithoutSchema,
@@ -47,6 +48,7 @@ import type { AnyOptions, Settings } from './resolve-options.ts'
  * await using running = await orders.start()
  * await running.finished
  */
+export function consumer<T>(options: WithExactlyOnce<T>): Consumer
 export function consumer<S extends StandardSchemaV1>(options: WithSchema<S>): Consumer
 export function consumer<D extends Decode = 'bytes'>(options: WithoutSchema<D>): Consumer
 export function consumer(options: WithWorker): Consumer
@@ -101,7 +103,12 @@ export async function startEngine(
   logger.log('info', 'the consumer starts', { ...describeSettings(settings) })
   const engine = new Engine(settings, parts, hooks)
   settings.threads?.open()
-  const context = { group, events: engine, drainTimeoutMs: engine.drainTimeoutMs }
+  const context = {
+    group,
+    events: engine,
+    drainTimeoutMs: engine.drainTimeoutMs,
+    exactlyOnce: settings.outboxBytes !== null,
+  }
   const session = await source.open(context).catch(async (error: unknown) => {
     await settings.threads?.close()
     throw error

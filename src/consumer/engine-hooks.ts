@@ -1,5 +1,5 @@
 /**
- * What those who bring their own handler, such as the poll loop, are told of a member at work.
+ * What those who bring their own handler, such as the poll loop, are told of a member at work; what it counts.
  */
 
 import type { PartitionWork, WorkItem } from './work.ts'
@@ -11,4 +11,17 @@ export interface EngineHooks {
   done?: (item: WorkItem) => void
   /** Everything that there is was delivered. */
   partitionEnd?: (work: PartitionWork, offset: number) => void
+}
+
+/** What a report counts, at the start. */
+export const NOTHING_YET = {
+  delivered: 0,
+  handled: 0,
+  failed: 0,
+  deadLettered: 0,
+  skipped: 0,
+  parked: 0,
+  recovered: 0,
+  abandoned: 0,
+  late: 0,
 }

@@ -106,4 +106,21 @@ describe('completion memory', () => {
     assert.equal(running.report().delivered, 410)
     await world.drain(running, 0)
   })
+
+  test('a full map of a process that crashed does not keep its successor from what is open', async () => {
+    const world = new World()
+    world.produce(keys(400))
+    const held = new HeldHandler()
+    const completionMemory = { maxLength: 64 }
+    const options = { concurrency: 1_000, maxBatchRecords: 400, completionMemory }
+    await world.start({ ...options, handle: held.handle })
+    for (let offset = 1; offset < 400; offset += 2) held.at(offset).done()
+    await world.pass(1_100)
+    world.broker.group(GROUP).crash(world.memberIds[0]!)
+    await world.pass(1)
+    const running = await world.start(options)
+    await world.pass(10_000)
+    assert.equal(world.committed(), 400)
+    await world.drain(running)
+  })
 })

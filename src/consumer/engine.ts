@@ -11,7 +11,6 @@
  */
 
 import { ShoalError, messageOf } from '../core/index.ts'
-import type { LogLevel } from '../core/index.ts'
 import { CommitLedger } from './completion/commit-ledger.ts'
 import { CommitLoop } from './completion/commit-loop.ts'
 import { Deadline } from './dispatch/deadline.ts'
@@ -24,14 +23,17 @@ import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
 import { healthFacts } from './health-facts.ts'
 import { Intake } from './dispatch/intake.ts'
+import { tellEnd, tellNotice, tellRebalance } from './notices.ts'
 import type { Health, Report } from './options.ts'
+import { NOTHING_YET } from './engine-hooks.ts'
 import type { ParkingHost } from './parking/parking.ts'
 import { Partitions } from './partitions.ts'
-import { partitionId } from './work.ts'
 import type { PartitionWork, WorkItem } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type {
   Assignment,
+  CommitPosition,
+  CommitResult,
   OutgoingRecord,
   OwnedPartition,
   SourceBatch,
@@ -40,7 +42,9 @@ import type {
   SourceSession,
 } from './source.ts'
 import { telemetry } from './telemetry.ts'
-import type { EndEvent, RebalanceEvent } from './telemetry.ts'
+import { outboxOf } from './transaction/outbox.ts'
+import type { Outbox } from './transaction/outbox.ts'
+import { refusedLetter } from './transaction/refused.ts'
 import { Watch } from './watch.ts'
 
 /** Of the time a revoke may take, this much is kept for the commit, at most a fifth of it. */
@@ -60,19 +64,11 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   readonly #commits: CommitLoop
   readonly #watch: Watch
   readonly #ended = Promise.withResolvers<Report>()
-  readonly #counts = {
-    delivered: 0,
-    handled: 0,
-    failed: 0,
-    deadLettered: 0,
-    skipped: 0,
-    parked: 0,
-    recovered: 0,
-    abandoned: 0,
-    late: 0,
-  }
+  readonly #counts = { ...NOTHING_YET }
   readonly finished: Promise<Report>
   session: SourceSession | null = null
+  /** null: handlers send nothing, positions go alone. */
+  readonly outbox: Outbox | null
   #pausedWhy: string | null = null
   #failure: ShoalError | null = null
   #stopping: Deadline | null = null
@@ -85,8 +81,9 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     this.#settings = settings
     this.#hooks = hooks
     this.#progressMs = clock.monotonicMs()
+    this.outbox = outboxOf(settings, (item, reason) => this.#refused(item, reason))
     this.#partitions = new Partitions(settings, parts, this.#parkingHost())
-    this.#ledger = new CommitLedger(settings.mapLength, settings.acknowledges)
+    this.#ledger = new CommitLedger(settings.mapLength, settings.acknowledges, this.outbox)
     this.#flow = new Flow(settings.budget, this)
     this.#dispatcher = new Dispatcher(settings, parts, this)
     this.#intake = new Intake(settings, this.#dispatcher)
@@ -102,11 +99,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       logger,
       choose: () => this.#dispatcher.caution.choose(),
       stored: () => this.#dispatcher.caution.stored(),
-      commit: (positions) => {
-        // The maps that go with it have just been measured.
-        for (const work of this.#partitions) this.#flow.reconsider(work)
-        return this.#open().commit(positions)
-      },
+      commit: (positions) => this.#commit(positions),
     })
     this.#watch = new Watch({
       group,
@@ -157,7 +150,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       if (this.#stopping !== null) this.#drain(work)
       else if (this.session !== null) work.parking?.begin()
     }
-    this.#tell('assigned', assignments)
+    tellRebalance(this.#settings, 'assigned', assignments)
     if (this.session !== null) this.#commits.atOnce()
   }
 
@@ -184,7 +177,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     limitMs = this.drainTimeoutMs,
   ): Promise<void> {
     const works = this.#partitions.owned(partitions)
-    this.#tell('revoking', works)
+    tellRebalance(this.#settings, 'revoking', works)
     const { clock, timers, rebalanceDrainMs } = this.#settings
     const marginMs = Math.min(COMMIT_MARGIN_MS, limitMs / 5)
     const endMs = this.nowMs() + limitMs
@@ -197,12 +190,12 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     const lastMs = Math.max(this.nowMs(), endMs - marginMs / 2)
     if (ours.length > 0) await this.#commits.last(lastMs, ours)
     for (const work of ours) this.#forget(work)
-    this.#tell('released', ours)
+    tellRebalance(this.#settings, 'released', ours)
   }
 
   lost(partitions: readonly OwnedPartition[]): void {
     const works = this.#partitions.owned(partitions)
-    this.#tell('lost', works)
+    tellRebalance(this.#settings, 'lost', works)
     for (const work of works) this.#lose(work)
     this.#dispatcher.pump()
   }
@@ -215,12 +208,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   notice(notice: SourceNotice): void {
-    const { kind, ...facts } = notice
-    telemetry.notice.publish({ group: this.#settings.group, notice })
-    this.#settings.logger.log(levelOf(notice), `source: ${kind}`, {
-      group: this.#settings.group,
-      ...facts,
-    })
+    tellNotice(this.#settings, notice)
   }
 
   failed(error: Error): void {
@@ -238,13 +226,14 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     const { chunk } = item
     if (item.parked !== null) {
       this.#counts.recovered++
-      if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
+      if (telemetry.end.hasSubscribers) tellEnd(this.group, item, how)
       return work.parking?.finished(item)
     }
     work.tracker.finish(item.ordinal)
+    this.outbox?.done(item)
     this.#hooks.done?.(item)
     this.#counts[how]++
-    if (telemetry.end.hasSubscribers) this.#tellEnd(item, how)
+    if (telemetry.end.hasSubscribers) tellEnd(this.group, item, how)
     work.progressMs = this.#dispatcher.momentMs
     this.#progressMs = work.progressMs
     chunk.remaining--
@@ -254,6 +243,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       chunk.remaining === 0 && work.state === 'open' ? chunk.byteLength : 0,
     )
     this.#commits.completed()
+    if (this.outbox?.wantsCommit === true) this.#commits.soon()
     this.#commitWhenIdle()
   }
 
@@ -455,6 +445,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   #forget(work: PartitionWork): void {
+    this.outbox?.drop(work)
     this.#ledger.forget(work)
     this.#partitions.forget(work)
   }
@@ -463,6 +454,28 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
 
   #commitWhenIdle(): void {
     if (this.#flow.records === 0) this.#commits.soon()
+  }
+
+  async #commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
+    // The maps that go with it have just been measured.
+    for (const work of this.#partitions) this.#flow.reconsider(work)
+    const results = await this.#open().commit(positions)
+    this.outbox?.answered(positions, results)
+    if (this.outbox !== null) this.#dispatcher.pump()
+    return results
+  }
+
+  /** What a record sent can never be written: its dead letter is, or the consumer stops. */
+  #refused(item: WorkItem, reason: string): OutgoingRecord | null {
+    try {
+      const letter = refusedLetter(this.#settings, item, reason)
+      this.#counts.handled--
+      this.#counts.deadLettered++
+      return letter
+    } catch (error) {
+      this.broken(error)
+      return null
+    }
   }
 
   #open(): SourceSession {
@@ -474,24 +487,4 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   nowMs(): number {
     return this.#settings.clock.monotonicMs()
   }
-
-  #tellEnd({ partition, record }: WorkItem, how: EndEvent['how']): void {
-    const { group } = this.#settings
-    const { topic, partition: index } = partition
-    const { offset, timestampMs } = record
-    telemetry.end.publish({ group, how, topic, partition: index, offset, timestampMs })
-  }
-
-  #tell(kind: RebalanceEvent['kind'], partitions: readonly OwnedPartition[]): void {
-    const { group, logger } = this.#settings
-    logger.log('info', `partitions ${kind}`, { group, partitions: partitions.map(partitionId) })
-    telemetry.rebalance.publish({ group, kind, partitions })
-  }
-}
-
-/** A group that starts for the first time is no surprise; a position that had to be given up is. */
-function levelOf(notice: SourceNotice): LogLevel {
-  const { kind } = notice
-  if (kind === 'joined' || kind === 'reconnected') return 'info'
-  return kind === 'offset-reset' && notice.from === null ? 'info' : 'warn'
 }

@@ -12,7 +12,9 @@ export type { ErrorClass } from './failure/error-classes.ts'
 import type { Duration } from './duration.ts'
 import type { DedupeStore } from './failure/dedupe-store.ts'
 import type { ErrorClass } from './failure/error-classes.ts'
-import type { Source } from './source.ts'
+import type { Source, SourceCapabilities } from './source.ts'
+import type { Output } from './transaction/output.ts'
+export type { Output } from './transaction/output.ts'
 
 /** Where a record comes from and what came with it. */
 export interface Meta {
@@ -61,6 +63,16 @@ export interface Ctx extends Meta {
   readonly fencingToken: FencingToken
   /** Gives the handler this much time from now, instead of what was left. */
   extend(by: Duration): Promise<void>
+}
+
+/** What a handler gets where its outputs are part of a transaction. */
+export interface TransactionalCtx extends Ctx {
+  /**
+   * Sends a record in the transaction that commits the record in hand: readers of `read_committed` see it once, or never
+   * when the handler fails. Nothing is written before; outputs of one partition keep the order of their records' ends.
+   * @throws ShoalError SHOAL_CLOSED after the handler ended; SHOAL_INVALID_ARGUMENT
+   */
+  send(output: Output): void
 }
 
 /**
@@ -265,6 +277,8 @@ export interface ConsumerOptions<T> {
   readonly shutdown?: { readonly drain?: Duration }
   /** Records wait and none finished for this long: `health()` says `stuck`; default 1 minute. */
   readonly stuckAfter?: Duration
+  /** `true` is `WithExactlyOnce`: its source needs transactions. */
+  readonly exactlyOnce?: false
   readonly handle: (value: T, ctx: Ctx) => Promise<Outcome> | Outcome
   /** Default: none. */
   readonly logger?: Logger
@@ -327,6 +341,23 @@ export interface WithWorker extends Omit<ConsumerOptions<unknown>, 'handle'> {
   readonly handle?: undefined
   readonly schema?: StandardSchemaV1
   readonly decode?: Decode
+}
+
+/**
+ * Exactly once from topic to topic: what a handler sends by `ctx.send`, its dead letter and its position are committed in one
+ * transaction, a commit (`commit.every`) each. Needs a source whose broker has transactions: Apache Kafka.
+ */
+export interface WithExactlyOnce<T> extends Omit<
+  ConsumerOptions<T>,
+  'handle' | 'source' | 'exactlyOnce'
+> {
+  readonly exactlyOnce: true
+  readonly source: Source<SourceCapabilities & { readonly transactions: true }>
+  /** Bytes of outputs that wait for their commit, from which no handler starts; default 32 MiB. */
+  readonly maxOutputBytes?: number
+  readonly schema?: StandardSchemaV1<unknown, T>
+  readonly decode?: Decode
+  readonly handle: (value: T, ctx: TransactionalCtx) => Promise<Outcome> | Outcome
 }
 
 /** A declaration put together at run time: whether there is a schema is not known, so the handler gets `unknown`. */

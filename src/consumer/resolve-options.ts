@@ -43,7 +43,9 @@ import { resolveParking } from './parking/resolve-parking.ts'
 import type { Source } from './source.ts'
 
 /** A declaration whose payload type nobody needs any more. */
-export interface AnyOptions extends ConsumerOptions<never> {
+export interface AnyOptions extends Omit<ConsumerOptions<never>, 'exactlyOnce'> {
+  readonly exactlyOnce?: boolean | undefined
+  readonly maxOutputBytes?: number | undefined
   readonly schema?: StandardSchemaV1 | undefined
   readonly decode?: Decode | undefined
   readonly worker?: URL | undefined
@@ -76,6 +78,8 @@ export interface Settings extends ResolvedLimits {
   readonly acknowledges: boolean
   /** Starts without an end after which a record is given up; 0: starts are not counted. */
   readonly crashes: number
+  /** Outputs that may wait for their commit; null: not exactly once, handlers send nothing. */
+  readonly outboxBytes: number | null
   readonly rebalanceDrainMs: number
   readonly shutdownDrainMs: number
   readonly stuckAfterMs: number
@@ -167,6 +171,7 @@ export function resolveOptions(options: AnyOptions): Settings {
     commitEveryMs: check.duration('commit.every', options.commit?.every, 1_000),
     commitRecords: check.count('commit.records', options.commit?.records, 1_000),
     commitsAlone: true,
+    outboxBytes: outboxBytesOf(check, options),
     rebalanceDrainMs: check.duration('rebalance.drain', options.rebalance?.drain, 20_000),
     shutdownDrainMs: check.duration('shutdown.drain', options.shutdown?.drain, 20_000),
     stuckAfterMs: check.duration('stuckAfter', options.stuckAfter, 60_000),
@@ -196,7 +201,9 @@ export function describeSettings(settings: Settings): ConsumerDescription {
     attempts: retry.attempts,
     afterLastAttempt: then,
     guarantees: [
-      'at least once: a position is committed only when every record below it is done',
+      settings.outboxBytes === null
+        ? 'at least once: a position is committed only when every record below it is done'
+        : 'exactly once from topic to topic: what a record sends by ctx.send is committed with its position, or never seen',
       orderGuarantee(order),
       `after a crash, what finished in the last ${settings.commitEveryMs} ms${settings.mapLength > 0 ? '' : ' and what finished beyond the oldest unfinished record'} is delivered again`,
       'after a drain that ran to its end nothing is delivered again',
@@ -369,6 +376,27 @@ function completionMemoryOf(
   const wants = completionMemory !== false && can?.completionMemory
   const stores = wants && can.offsets
   return { maxLength: stores ? maxLength : 0, acknowledges: wants && !stores, whenFull }
+}
+
+function outboxBytesOf(check: OptionCheck, options: AnyOptions): number | null {
+  const { exactlyOnce = false, source, worker, batch, retry } = options
+  check.that(typeof exactlyOnce === 'boolean', 'exactlyOnce: true or false')
+  if (!exactlyOnce) {
+    check.that(options.maxOutputBytes === undefined, 'maxOutputBytes: only with exactlyOnce: true')
+    return null
+  }
+  const kind = source?.capabilities?.kind ?? 'unknown'
+  check.that(
+    source?.capabilities?.transactions,
+    `exactlyOnce: a source of kind ${kind} has no transactions; read from Apache Kafka, or leave it out and make the handler idempotent by ctx.id`,
+  )
+  check.that(worker === undefined, 'exactlyOnce: a worker thread cannot send in a transaction')
+  check.that(batch === undefined, 'exactlyOnce: takes single records, not batches')
+  check.that(
+    retry?.later === undefined && retry?.finally !== 'park-key',
+    "exactlyOnce: retry.later and finally: 'park-key' move records outside of the transaction",
+  )
+  return check.count('maxOutputBytes', options.maxOutputBytes, 32 * MIB)
 }
 
 function crashesOf(check: OptionCheck, { retry, source }: AnyOptions, mapLength: number): number {

@@ -43,6 +43,8 @@ export interface SourceCapabilities {
 export interface SourceContext {
   readonly group: string
   readonly events: SourceEvents
+  /** Positions are committed in transactions with what handlers send. @throws when the broker has none */
+  readonly exactlyOnce?: boolean
   /** How long a revoke may wait for `events.revoked`, milliseconds; the source takes the group's rebalance timeout less a margin when that is shorter. */
   readonly drainTimeoutMs: number
 }
@@ -152,6 +154,9 @@ export interface SourceSession {
   /**
    * Commits positions, one request for all of them. `retry`: nothing is known to be stored (a rebalance, a timeout), try
    * again later. `stale`: the partition is no longer this epoch's; forget it. One call at a time.
+   *
+   * Exactly once: the outputs of all positions and the positions are one transaction, so either all of them are `committed`
+   * or none is; `retry` then means that it is certain that nothing of it is or will be visible.
    */
   commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]>
   /** Appends a record with acks=all; resolves when the broker has it. For dead letters and parked records. */
@@ -179,6 +184,8 @@ export interface SourceSession {
 export interface CommitPosition extends OwnedPartition {
   readonly offset: number
   readonly metadata: string
+  /** Written in one transaction with all positions of the call; only where `SourceContext.exactlyOnce` is true. */
+  readonly outputs?: readonly OutgoingRecord[]
   /** What is done beyond the offset, for sources that acknowledge records and store no metadata. */
   readonly completions?: Completions
 }
@@ -189,7 +196,9 @@ export interface DeliveredRecord extends OwnedPartition {
 }
 
 export interface CommitResult extends OwnedPartition {
-  readonly outcome: 'committed' | 'retry' | 'stale'
+  readonly outcome: 'committed' | 'retry' | 'stale' | 'refused'
+  /** `refused`: nothing is stored, and never will be with this output; the record that sent it needs another end. */
+  readonly refused?: { readonly output: OutgoingRecord; readonly reason: string }
 }
 
 export interface ReadRequest {

@@ -93,7 +93,8 @@ export class PartitionWork {
     return {
       fullLanes: this.lanes?.fullLanes ?? 0,
       span: this.tracker.span,
-      mapFill: this.mapFill,
+      // A map that a former owner filled gets room when what is open below its end is delivered and done.
+      mapFill: this.tracker.openCount === 0 ? 0 : this.mapFill,
       parkedFill: this.parking?.fill ?? 0,
     }
   }

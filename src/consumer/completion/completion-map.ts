@@ -35,6 +35,8 @@ export interface EncodedCompletions {
   readonly metadata: string
   /** Share of the limit that is used; 1 when something had to be left out. */
   readonly fill: number
+  /** Up to where the text knows what is done; less than the map's when something had to be left out. */
+  readonly end: number
 }
 
 export type DecodedCompletions =
@@ -53,18 +55,23 @@ const NO_NOTES = { length: 0, notes: undefined }
 /** Flags and two numbers. */
 const HEAD = 1 + 8 + 8
 
-/** @param maxLength of the text, in UTF-16 units. */
+/**
+ * @param maxLength of the text, in UTF-16 units.
+ * @param notesRoom bytes that are kept for crash notes, whether there are any now or not.
+ */
 export function encodeCompletions(
   { base, end, open, parkedFrom, crashes }: Completions,
   maxLength: number,
+  notesRoom = 0,
 ): EncodedCompletions {
   const notes = crashes === undefined ? NO_BYTES : writeCrashNotes(crashes, base)
   const notesAt = HEAD + (parkedFrom === undefined ? 0 : 8)
   const head = notesAt + notes.length
-  const room = Math.floor(((maxLength - PREFIX.length) * 3) / 4) - head - 4
+  const kept = Math.max(0, notesRoom - notes.length)
+  const room = Math.floor(((maxLength - PREFIX.length) * 3) / 4) - head - kept - 4
   if (end <= base && parkedFrom === undefined && crashes === undefined)
-    return { metadata: '', fill: 0 }
-  if (room < 1) return { metadata: '', fill: end > base ? 1 : 0 }
+    return { metadata: '', fill: 0, end: base }
+  if (room < 1) return { metadata: '', fill: end > base ? 1 : 0, end: base }
   const listsDone = end > base && open.length * 2 > end - base && end - base <= MOST_LISTED
   const listed = listsDone ? complement(base, end, open) : open
   const k = riceParameter((end - base) / (listed.length + 1))
@@ -95,6 +102,7 @@ export function encodeCompletions(
       (crashes === undefined ? PREFIX : PREFIX_WITH_NOTES) +
       Buffer.from(bytes.buffer).toString('base64url'),
     fill: cut ? 1 : body.length / room,
+    end: known,
   }
 }
 

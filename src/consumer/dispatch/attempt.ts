@@ -8,8 +8,10 @@
 import type { Duration } from '../duration.ts'
 import { ShoalError, originId } from '../../core/index.ts'
 import { parseDuration } from '../duration.ts'
-import type { AbortCause, Ctx, FencingToken } from '../options.ts'
+import type { AbortCause, FencingToken, TransactionalCtx } from '../options.ts'
 import type { RecordHeader, SourceRecord } from '../source.ts'
+import type { Output } from '../transaction/output.ts'
+import type { Outbox } from '../transaction/outbox.ts'
 import { attemptsOf } from '../work.ts'
 import type { WorkItem } from '../work.ts'
 import { originOf } from '../failure/dead-letter.ts'
@@ -17,6 +19,8 @@ import { originOf } from '../failure/dead-letter.ts'
 /** What an execution needs of the engine. */
 export interface AttemptHost {
   readonly group: string
+  /** null: the consumer has no transactions. */
+  readonly outbox: Outbox | null
   nowMs(): number
   /** The deadline of an execution moved. */
   deadlineMoved(deadlineMs: number): void
@@ -26,7 +30,7 @@ const NO_TICKETS: readonly number[] = []
 
 const utf8 = new TextDecoder()
 
-export class Attempt implements Ctx {
+export class Attempt implements TransactionalCtx {
   readonly #item: WorkItem
   readonly #host: AttemptHost
   readonly attempt: number
@@ -111,6 +115,15 @@ export class Attempt implements Ctx {
     if (this.cause !== null) return
     this.deadlineMs = this.#host.nowMs() + byMs
     this.#host.deadlineMoved(this.deadlineMs)
+  }
+
+  send(output: Output): void {
+    if (this.#host.outbox === null)
+      throw new ShoalError(
+        'SHOAL_INVALID_ARGUMENT',
+        'context.send needs the option exactlyOnce: true',
+      )
+    this.#host.outbox.send(this, output)
   }
 
   /** Tells the handler that its result no longer counts. The first cause stays. */

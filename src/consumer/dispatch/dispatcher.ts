@@ -25,6 +25,7 @@ import type { ReadyQueue } from './lanes.ts'
 import { LetterWriter } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
+import type { Outbox } from '../transaction/outbox.ts'
 import { WaitingRoom } from './waiting-room.ts'
 import { endedAs, execute } from './execution.ts'
 import { Gate } from './gate.ts'
@@ -57,6 +58,7 @@ export class Dispatcher implements AttemptHost {
   readonly #topics: TopicQueues | null
   /** Who finds the record that kills the process; asked about careful partitions only. */
   readonly caution: Caution
+  readonly outbox: Outbox | null
   #slots = 0
   #held = true
   #pumping = false
@@ -70,6 +72,7 @@ export class Dispatcher implements AttemptHost {
     this.#settings = settings
     this.#parts = parts
     this.#host = host
+    this.outbox = host.outbox
     this.#letters = new LetterWriter(settings, parts, host)
     this.#ready = parts.createReady()
     this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
@@ -216,7 +219,7 @@ export class Dispatcher implements AttemptHost {
 
   #mayStart(): boolean {
     if (this.#held || this.#nowMs - (this.#sliceMs ?? this.#nowMs) >= SLICE_MS) return false
-    return this.#gate.isOpen(this.#nowMs)
+    return this.outbox?.isFull !== true && this.#gate.isOpen(this.#nowMs)
   }
 
   #next(): WorkItem | null {
@@ -270,6 +273,7 @@ export class Dispatcher implements AttemptHost {
     const deadlineMs = this.#nowMs + this.#settings.timeoutMs
     const attempt = new Attempt(item, this, this.#nowMs, deadlineMs)
     this.#running.add(attempt)
+    this.outbox?.begin(attempt)
     if (this.#gate.watches) this.#gate.started(attempt)
     let result: unknown
     try {
@@ -304,6 +308,7 @@ export class Dispatcher implements AttemptHost {
   /** An execution ended. */
   #settle(attempt: Attempt, verdict: Verdict): void {
     const { item, cause } = attempt
+    this.outbox?.settled(attempt, verdict.kind === 'handled' && cause === null)
     if (attempt.detached) {
       this.#detached--
       if (item.partition.state === 'gone') this.#host.late(item)

@@ -12,12 +12,15 @@ import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
 import type { OutgoingRecord, SourceSession } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
+import type { Outbox } from '../transaction/outbox.ts'
 import { attemptsOf } from '../work.ts'
 import type { Letter, WorkItem } from '../work.ts'
 
 /** Where letters go; null before the source is open. */
 export interface LetterHost {
   readonly session: SourceSession | null
+  /** Exactly once: letters are part of the transaction that commits their record. */
+  readonly outbox: Outbox | null
   produce(record: OutgoingRecord): Promise<void>
 }
 
@@ -70,7 +73,8 @@ export class LetterWriter {
 
   /** In one step with the end of its record, where the broker can; a parked record ends in its own log. */
   async #send(item: WorkItem, letter: OutgoingRecord): Promise<void> {
-    const { session } = this.#host
+    const { session, outbox } = this.#host
+    if (outbox !== null) return outbox.letter(item, letter)
     if (item.parked !== null || session?.deadLetter === undefined) return this.#host.produce(letter)
     const { topic, partition, epoch, id } = item.partition
     const outcome = await session.deadLetter(letter, {

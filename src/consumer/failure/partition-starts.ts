@@ -48,6 +48,11 @@ export class PartitionStarts {
     return this.#diedAtWork || this.#counts.size > 0
   }
 
+  /** What the notes take at most. */
+  get mostBytes(): number {
+    return 1 + this.#most * SUSPECT_BYTES
+  }
+
   get suspectCount(): number {
     return this.#counts.size
   }

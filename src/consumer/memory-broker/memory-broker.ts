@@ -17,7 +17,7 @@ import type { OutgoingRecord, Source, SourceCapabilities, SourceRecord } from '.
 
 export interface MemoryCapabilities extends SourceCapabilities {
   readonly kind: 'memory'
-  readonly transactions: false
+  readonly transactions: true
   readonly offsets: true
   readonly completionMemory: true
   readonly readsBack: true
@@ -97,7 +97,7 @@ export class MemoryBroker implements MemoryHost {
       name: `memory:${topics.join(',')}`,
       capabilities: {
         kind: 'memory',
-        transactions: false,
+        transactions: true,
         offsets: true,
         completionMemory: true,
         returnsMetadata: true,

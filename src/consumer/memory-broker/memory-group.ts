@@ -120,6 +120,8 @@ export class MemoryGroup implements MemoryMembership<MemoryMember> {
   }
 
   commit(member: MemoryMember, positions: readonly CommitPosition[]): CommitResult[] {
+    const aborted = this.#transact(member, positions)
+    if (aborted !== null) return aborted
     return positions.map((position) => {
       const { topic, partition, epoch, offset, metadata } = position
       const placement = this.#placements.get(partitionId(position))
@@ -128,6 +130,32 @@ export class MemoryGroup implements MemoryMembership<MemoryMember> {
       this.#committed.set(partitionId(position), { offset, metadata })
       this.#broker.onCommit?.({ ...position, group: this.name, memberId: member.memberId })
       return { topic, partition, epoch, outcome: 'committed' }
+    })
+  }
+
+  /** Writes the outputs of all positions, or says why nothing of the transaction happens. */
+  #transact(member: MemoryMember, positions: readonly CommitPosition[]): CommitResult[] | null {
+    const outputs = positions.flatMap((position) => position.outputs ?? [])
+    if (outputs.length === 0) return null
+    const isStale = (position: CommitPosition) => {
+      const placement = this.#placements.get(partitionId(position))
+      return placement?.member !== member || placement.epoch !== position.epoch
+    }
+    const refused = outputs
+      .map((output) => ({ output, reason: this.#broker.faults.output?.(output) }))
+      .find(({ reason }) => reason !== undefined)
+    if (refused === undefined && !positions.some(isStale)) {
+      for (const output of outputs) this.#broker.append(output)
+      return null
+    }
+    return positions.map((position) => {
+      const { topic, partition, epoch } = position
+      const place = { topic, partition, epoch }
+      if (isStale(position)) return { ...place, outcome: 'stale' }
+      if (refused?.reason === undefined || position.outputs?.includes(refused.output) !== true)
+        return { ...place, outcome: 'retry' }
+      const { output, reason } = refused
+      return { ...place, outcome: 'refused', refused: { output, reason } }
     })
   }
 

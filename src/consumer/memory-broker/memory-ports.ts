@@ -15,6 +15,8 @@ export interface MemoryFault {
 }
 
 export interface MemoryFaults {
+  /** Why an output of a transaction is refused for good. */
+  output?: (record: OutgoingRecord) => string | undefined
   commit?: (memberId: string, positions: readonly CommitPosition[]) => MemoryFault | undefined
   read?: (memberId: string) => MemoryFault | undefined
   produce?: (memberId: string, record: OutgoingRecord) => MemoryFault | undefined
