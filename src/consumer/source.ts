@@ -172,6 +172,8 @@ export interface SourceSession {
    * below the log's start reads from its start. Everything that `produce` resolved for is visible at last.
    */
   read?(request: ReadRequest): Promise<ReadAnswer>
+  /** What lies below the offset in a topic that `read` reads is not needed any more. Where logs end by themselves it is missing. */
+  forget?(below: Omit<ReadRequest, 'maxRecords'>): Promise<void>
   /**
    * Whether a handler may start: false once so much of the session timeout passed without an answered heartbeat (a stalled
    * event loop, a lost broker) that the partitions may belong to somebody else.

@@ -99,6 +99,94 @@ export const failureCases: readonly Case[] = [
       assert.ok(Number(headerOf(letter!, 'shoal-dlq-attempts')) >= 1)
     },
   },
+  {
+    name: 'a parked key holds its records, in order, until they can be handled, over a restart',
+    async run(fixture, group) {
+      const topic = await fixture.createTopic(2)
+      const parked = await fixture.createTopic(2)
+      const handled: string[] = []
+      let isDown = true
+      const start = (): Promise<Running> =>
+        consumer({
+          group,
+          source: fixture.source([topic]),
+          decode: 'text',
+          retry: { attempts: 2, backoff: { kind: 'fixed', base: 5 }, finally: 'park-key' },
+          parked: { topic: () => parked, backoff: { kind: 'fixed', base: 50, jitter: 'none' } },
+          handle: (value: string | null, { key }) => {
+            if (key === 'bad' && isDown) throw new Error('down')
+            handled.push(value ?? '')
+          },
+        }).start()
+      const records = ['bad', 'good', 'bad', 'good', 'bad', 'bad', 'good'].map((key, index) => {
+        const value = text(`${key}-${index}`)
+        return { topic, partition: 1, key: text(key), value, headers: [] }
+      })
+      await fixture.produce(records.slice(0, 5))
+      const first = await start()
+      await untilReport(first, 'three parked', (report) => report.parked === 3)
+      await untilReport(first, 'the others', () => handled.length === 2)
+      await first.drain()
+      isDown = false
+      await fixture.produce(records.slice(5))
+      const second = await start()
+      await untilReport(second, 'all', () => handled.length === 7)
+      await second.drain()
+      const ofKey = (key: string) => handled.filter((value) => value.startsWith(key))
+      assert.deepEqual(ofKey('bad'), ['bad-0', 'bad-2', 'bad-4', 'bad-5'])
+      assert.deepEqual(ofKey('good'), ['good-1', 'good-3', 'good-6'])
+    },
+  },
+  {
+    name: 'a record that failed is tried again later, over a restart, and holds up no other',
+    async run(fixture, group) {
+      const topic = await fixture.createTopic(1)
+      const retries = await fixture.createTopic(1)
+      const letters = await fixture.createTopic(1)
+      const attempts: [string, number][] = []
+      const handled: string[] = []
+      const ids = new Set<string>()
+      const start = (later: readonly number[]): Promise<Running> =>
+        consumer({
+          group,
+          source: fixture.source([topic]),
+          decode: 'text',
+          retry: { attempts: 1, later },
+          parked: { topic: () => retries },
+          deadLetter: letters,
+          handle: (value: string | null, { id, attempt }) => {
+            if (value === 'v0' && handled.length < 4) {
+              ids.add(id)
+              attempts.push([value, attempt])
+              throw new Error('not yet')
+            }
+            handled.push(value ?? '')
+          },
+        }).start()
+      await fixture.produce(numbered(topic, 0, 4))
+      const waits = [300, 100]
+      const first = await start(waits)
+      await untilReport(first, 'the others', () => handled.length === 3)
+      await untilReport(first, 'the one put off', ({ parked }) => parked === 1)
+      await first.drain()
+      assert.deepEqual(handled, ['v1', 'v2', 'v3'])
+      // Each wait once, in whichever of the two it ends, then the dead letters.
+      const second = await start(waits)
+      const ended = ({ deadLettered, recovered }: Report) => deadLettered + recovered
+      await untilReport(
+        second,
+        'the end of the record',
+        (report) => ended(report) + ended(first.report()) === 1,
+      )
+      await second.drain()
+      await using reader = await RecordingMember.join(fixture.source([letters]), `${group}-reader`)
+      await reader.until('the letter', () => reader.seen.length === 1)
+      assert.equal(words(reader.seen[0]?.record.value), 'v0')
+      assert.equal(attempts.length, 3)
+      assert.deepEqual(handled, ['v1', 'v2', 'v3'])
+      assert.equal(ids.size, 1)
+    },
+  },
 ]
 
 /** Looks after every record that ends. */

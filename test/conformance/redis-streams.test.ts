@@ -23,6 +23,7 @@ if (needs(redisMissing()).skip === undefined)
         keys.stream(topic, shard, counts.get(topic) ?? 1)
       return {
         keepsTime: false,
+        makesTopics: true,
         createTopic: async (partitionCount) => {
           const topic = `topic-${counts.size}`
           counts.set(topic, partitionCount)

@@ -9,9 +9,7 @@ export type Skips = Readonly<Record<string, string>>
 
 const NO_POSITIONS = 'a queue stores no positions: what is acknowledged is gone from it'
 
-/** What parked keys and retry topics of the runtime need. */
-const READS_BACK = 'reads back what it appended to any topic, from any offset'
-const NO_READ_BACK = 'not built: parked keys and retry topics are for Kafka and Shoal'
+const NO_READING = 'a queue cannot be read without taking from it'
 
 /** Logs with positions: the runtime writes the letter, then commits past the record. */
 const POSITIONS = {
@@ -29,9 +27,12 @@ export const skips = {
   memory: POSITIONS,
   shoal: POSITIONS,
   kafka: POSITIONS,
-  'redis-streams': { [READS_BACK]: NO_READ_BACK },
+  'redis-streams': {},
   rabbitmq: {
-    [READS_BACK]: 'a queue cannot be read: parked keys and retry topics are for logs',
+    'reads back what it appended to any topic, from any offset': NO_READING,
+    'a parked key holds its records, in order, until they can be handled, over a restart':
+      NO_READING,
+    'a record that failed is tried again later, over a restart, and holds up no other': 'not built',
     'a commit with its metadata survives, and the next member starts there': NO_POSITIONS,
     'a commit of an epoch that is over is stale and changes nothing': NO_POSITIONS,
     'two members share the partitions, and a partition moves only after its owner drained':

@@ -211,6 +211,7 @@ export class Parking {
     if (this.#state !== 'loading') return
     this.#state = 'open'
     this.#loaded = true
+    this.#forget()
     const held = this.#held
     this.#held = []
     this.#host.ready(held)
@@ -416,6 +417,16 @@ export class Parking {
 
   async #produce(record: OutgoingRecord): Promise<void> {
     await this.#host.session?.produce(record)
+  }
+
+  /** What is done lies in the log for ever, where the log does not end by itself. */
+  #forget(): void {
+    this.#host.session
+      ?.forget?.({ ...this.#place, offset: this.#lanes.lowest() })
+      .catch((error: unknown) => {
+        const facts = { ...this.#facts(), error: messageOf(error) }
+        this.#host.logger.log('warn', 'the parked topic could not be trimmed', facts)
+      })
   }
 
   async #read(topic: string, partition: number, from: number, maxRecords: number) {

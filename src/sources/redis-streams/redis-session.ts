@@ -16,11 +16,14 @@ import type {
   DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
+  ReadAnswer,
+  ReadRequest,
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
 import { within } from '../backoff.ts'
 import { plannedShards, shardId, type Shard, type ShardHolder } from '../shards/shard-plan.ts'
+import { recordOf } from './entry-record.ts'
 import { HeldShard } from './held-shard.ts'
 import type { Keys } from './keys.ts'
 import type { RedisSettings } from './options.ts'
@@ -142,6 +145,22 @@ export class RedisSession implements SourceSession {
     }
     this.#lose([shard])
     return 'stale'
+  }
+
+  async read(request: ReadRequest): Promise<ReadAnswer> {
+    try {
+      const entries = await this.#store.read(request)
+      return {
+        records: entries.map(({ offset, fields }) => recordOf(offset, fields, undefined)),
+        nextOffset: (entries.at(-1)?.offset ?? request.offset - 1) + 1,
+      }
+    } catch (error) {
+      throw redisError(error, `topic ${request.topic}`)
+    }
+  }
+
+  forget(below: Omit<ReadRequest, 'maxRecords'>): Promise<void> {
+    return this.#store.forget(below)
   }
 
   ownershipIsFresh(): boolean {

@@ -21,6 +21,7 @@ export interface RedisStreamsCapabilities<S extends Sharing = Sharing> {
   readonly transactions: false
   readonly offsets: S extends 'ordered' ? true : false
   readonly completionMemory: true
+  readonly readsBack: S extends 'ordered' ? true : false
   readonly nativeDelay: false
 }
 
@@ -63,6 +64,7 @@ export function redisStreams(
       transactions: false,
       offsets: settings.sharing === 'ordered',
       completionMemory: true,
+      readsBack: settings.sharing === 'ordered',
       nativeDelay: false,
     },
     open: (context) => openSession(nextName(settings, options), context, () => ++lastEpoch),

@@ -6,7 +6,7 @@
 
 import { ShoalError } from '../../core/index.ts'
 import { partitionForKey } from '../../protocol/index.ts'
-import type { OutgoingRecord } from '../../consumer/index.ts'
+import type { OutgoingRecord, ReadRequest } from '../../consumer/index.ts'
 import type { ShardMember } from '../shards/shard-plan.ts'
 import { entryAtOffset, offsetOfEntry } from './entry-id.ts'
 import { fieldsOf, type EntryFields } from './entry-record.ts'
@@ -266,8 +266,32 @@ export class ShardStore {
     return text(outcome) === 'ok'
   }
 
+  /** What is there from an offset on; nothing where there is no such stream yet. */
+  async read({ topic, partition, offset, maxRecords }: ReadRequest): Promise<readonly Entry[]> {
+    const stream = await this.#streamBeside(topic, partition)
+    const from = entryAtOffset(offset)
+    const answer = await this.#link.command('XRANGE', stream, from, '+', 'COUNT', maxRecords)
+    return (answer as [Uint8Array, EntryFields][]).map(([id, fields]) => ({
+      offset: offsetOfEntry(text(id), stream),
+      fields,
+    }))
+  }
+
+  async forget({ topic, partition, offset }: Omit<ReadRequest, 'maxRecords'>): Promise<void> {
+    const stream = await this.#streamBeside(topic, partition)
+    await this.#link.command('XTRIM', stream, 'MINID', entryAtOffset(offset))
+  }
+
+  /** A topic that is written shard by shard and that nobody made has the shards of the topic beside it. */
+  async #streamBeside(topic: string, shard: number): Promise<string> {
+    const counts = this.#settings.topics.map((source) => this.#shardCounts.get(source) ?? 1)
+    const count = await this.shardCount(topic, Math.max(...counts))
+    return this.#keys.stream(topic, shard, count)
+  }
+
   /** Where a record goes. */
   async streamFor({ topic, partition, key }: OutgoingRecord): Promise<string> {
+    if (partition !== null) await this.#streamBeside(topic, partition)
     const count = await this.shardCount(topic)
     if (partition !== null && partition >= count)
       throw new ShoalError(
