@@ -67,6 +67,8 @@ export class TopicService {
   readonly #open = new Map<string, (PartitionLog | undefined)[]>()
   /** Who waits for a log that is being opened, in the order of their calls. */
   readonly #opening = new Map<string, OpeningWaiter[]>()
+  /** What logs are told, by the topic's configs and those of the broker: each is a new object when it changes. */
+  readonly #logConfigs = new WeakMap<object, { broker: object; config: PartitionLogConfig }>()
 
   constructor(options: TopicServiceOptions) {
     this.#options = options
@@ -218,12 +220,15 @@ export class TopicService {
   }
 
   /** What the topic's logs are told. */
-  configOf(topic: Topic): PartitionLogConfig {
-    const broker = new Map([
-      ...this.#options.given,
-      ...this.#options.table.brokerConfigs,
-    ]) as ReadonlyMap<BrokerSettingName, string>
-    return partitionLogConfig(topic.configs, broker)
+  configOf({ configs }: Topic): PartitionLogConfig {
+    const { given, table } = this.#options
+    const { brokerConfigs } = table
+    const known = this.#logConfigs.get(configs)
+    if (known?.broker === brokerConfigs) return known.config
+    const broker = new Map([...given, ...brokerConfigs]) as ReadonlyMap<BrokerSettingName, string>
+    const config = partitionLogConfig(configs, broker)
+    this.#logConfigs.set(configs, { broker: brokerConfigs, config })
+    return config
   }
 
   #waitingFor(topicId: string, partition: number): OpeningWaiter[] {

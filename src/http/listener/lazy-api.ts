@@ -8,6 +8,7 @@ import type { Answer, ApiRequest, ServedApi } from '../exchange.ts'
 export class LazyApi implements ServedApi {
   readonly #load: () => Promise<ServedApi>
   #api: Promise<ServedApi> | null = null
+  #loaded: ServedApi | null = null
   #isClosing = false
 
   /** @param load called once; when it fails the requests that came meanwhile fail, and the next one tries again */
@@ -19,7 +20,11 @@ export class LazyApi implements ServedApi {
     return this.#isClosing
   }
 
-  async answer(request: ApiRequest): Promise<Answer> {
+  answer(request: ApiRequest): Promise<Answer> {
+    return this.#loaded?.answer(request) ?? this.#first(request)
+  }
+
+  async #first(request: ApiRequest): Promise<Answer> {
     this.#api ??= this.#load().catch((error: unknown) => {
       this.#api = null
       throw error
@@ -27,6 +32,7 @@ export class LazyApi implements ServedApi {
     const api = await this.#api
     // Whoever closed while it loaded found nothing to close.
     if (this.#isClosing) await api.close()
+    this.#loaded = api
     return api.answer(request)
   }
 

@@ -211,6 +211,9 @@ class NodeRequest implements ApiRequest {
       const refusal = take(Number(announced))
       if (refusal !== null) return Promise.resolve(refusal)
     }
+    // Who is gone already, while the API was put together, tells nobody again.
+    if (incoming.destroyed)
+      return Promise.reject(new Error('the peer went away before its body came'))
     return new Promise((resolve, reject) => {
       const chunks: Uint8Array[] = []
       incoming.on('data', (chunk: Uint8Array) => {
