@@ -13,6 +13,7 @@ const questions = [
   'groups',
   'restart',
   'http',
+  'queues',
 ]
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !questions.includes(name))

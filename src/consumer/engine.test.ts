@@ -29,6 +29,25 @@ describe('committing', () => {
     await world.drain(running)
   })
 
+  test('happens at a quarter of what the broker hands out before it waits, without a distance between two', async () => {
+    const world = new World()
+    world.produce(keys(30))
+    const held = new HeldHandler()
+    const source = { ...world.broker.source({ topics: [TOPIC] }), unacknowledgedLimit: 14 }
+    const running = await world.start({ handle: held.handle, source, commit: { every: '1s' } })
+    await world.pass(100)
+    for (let offset = 0; offset < 3; offset++) held.at(offset).done()
+    await world.pass(2)
+    assert.equal(world.committed(), 0)
+    for (const until of [4, 8, 12]) {
+      for (let offset = Math.max(3, until - 4); offset < until; offset++) held.at(offset).done()
+      await world.pass(2)
+      assert.equal(world.committed(), until)
+    }
+    for (let offset = 12; offset < 30; offset++) held.at(offset).done()
+    await world.drain(running)
+  })
+
   test('is clean only when the broker answered: a failed commit is sent again, one request at a time', async () => {
     const world = new World()
     world.produce(keys(3))

@@ -92,6 +92,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       ledger: this.#ledger,
       everyMs: settings.commitEveryMs,
       records: settings.commitRecords,
+      spacingMs: settings.commitSpacingMs,
       automatic: settings.commitsAlone,
       clock,
       timers,

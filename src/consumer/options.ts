@@ -260,7 +260,10 @@ export interface ConsumerOptions<T> {
   readonly deadLetter?: string | ((topic: string) => string) | false
   /** Skips records that were handled before, by a store that remembers. Default: none. */
   readonly dedupe?: Dedupe<T>
-  /** When positions are committed: at the latest after `every` (1 s) or this many records (1,000), at once when idle. */
+  /**
+   * When positions are committed: at the latest after `every` (1 s) or this many records (1,000; over RabbitMQ at most a
+   * quarter of its prefetch), at once when idle.
+   */
   readonly commit?: { readonly every?: Duration; readonly records?: number }
   /**
    * What finished beyond the committed position is stored as the commit's metadata, so that a crash repeats only what

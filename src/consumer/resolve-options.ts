@@ -70,6 +70,8 @@ export interface Settings extends ResolvedLimits {
   readonly deadLetterTopic: ((topic: string) => string) | null
   readonly commitEveryMs: number
   readonly commitRecords: number
+  /** Commits that nobody waits for keep this distance. */
+  readonly commitSpacingMs: number
   /** False: positions are committed when the user says so, and only then. */
   readonly commitsAlone: boolean
   /** Longest completion map, in UTF-16 units; 0: none is kept. */
@@ -107,6 +109,9 @@ const NEVER_PARKED: RetryPolicy = {
 }
 
 const DEFAULT_TIMEOUT_MS = 5 * 60_000
+
+/** At full speed a thousand records take a few milliseconds. Not where the broker waits for commits. */
+const COMMIT_SPACING_MS = 25
 
 const MIB = 1024 * 1024
 
@@ -169,7 +174,11 @@ export function resolveOptions(options: AnyOptions): Settings {
     parkedRetry: parks?.policy ?? NEVER_PARKED,
     deadLetterTopic: deadLetterTopicOf(check, deadLetter),
     commitEveryMs: check.duration('commit.every', options.commit?.every, 1_000),
-    commitRecords: check.count('commit.records', options.commit?.records, 1_000),
+    commitRecords: Math.min(
+      check.count('commit.records', options.commit?.records, 1_000),
+      Math.ceil((options.source?.unacknowledgedLimit ?? Number.POSITIVE_INFINITY) / 4),
+    ),
+    commitSpacingMs: options.source?.unacknowledgedLimit === undefined ? COMMIT_SPACING_MS : 0,
     commitsAlone: true,
     outboxBytes: outboxBytesOf(check, options),
     rebalanceDrainMs: check.duration('rebalance.drain', options.rebalance?.drain, 20_000),

@@ -21,6 +21,11 @@ import type { Completions } from './completion/completion-map.ts'
 export interface Source<C extends SourceCapabilities = SourceCapabilities> {
   readonly name: string
   readonly capabilities: C
+  /**
+   * How many records of a partition the broker hands out before it wants one committed (RabbitMQ's prefetch): commits leave
+   * when a quarter of them is done. Left out where it hands out all that there is.
+   */
+  readonly unacknowledgedLimit?: number
   /** Joins the group and begins to deliver. Rejects when the broker cannot be reached within the source's own limit or refuses for good. */
   open(context: SourceContext): Promise<SourceSession>
 }

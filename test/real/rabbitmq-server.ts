@@ -97,11 +97,15 @@ export class RabbitMqServer implements AsyncDisposable {
     return stdout
   }
 
+  /** Of the Erlang machine, which is a child of what was started. */
+  async pids(): Promise<readonly number[]> {
+    const { stdout } = await run('pgrep', ['-f', `beam.smp .*${this.#folder}`])
+    return stdout.trim().split('\n').filter(Boolean).map(Number)
+  }
+
   /** SIGKILL of the whole node, as a crash; `restart` brings it back with what it had on disk. */
   async kill(): Promise<void> {
-    const { stdout } = await run('pgrep', ['-f', `beam.smp .*${this.#folder}`])
-    for (const pid of stdout.trim().split('\n').filter(Boolean))
-      process.kill(Number(pid), 'SIGKILL')
+    for (const pid of await this.pids()) process.kill(pid, 'SIGKILL')
     await this.#program.finished()
   }
 

@@ -44,6 +44,10 @@ export class RedisServer implements AsyncDisposable {
     return `redis://127.0.0.1:${this.port}`
   }
 
+  get pid(): number {
+    return this.#program.pid ?? -1
+  }
+
   /** SIGKILL, as a crash; `restart` brings it back with what it had on disk. */
   async kill(): Promise<void> {
     this.#program.kill('SIGKILL')

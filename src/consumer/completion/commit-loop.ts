@@ -16,9 +16,6 @@ import type { PartitionWork } from '../work.ts'
 import type { CommitPosition, CommitResult } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 
-/** Commits that nobody waits for keep this distance: at full speed a thousand records take a few milliseconds. */
-const SPACING_MS = 25
-
 const RETRY = { kind: 'exponential', base: 100, max: 5_000, jitter: 'equal' } as const
 
 export interface CommitLoopParts {
@@ -26,6 +23,8 @@ export interface CommitLoopParts {
   readonly ledger: CommitLedger
   readonly everyMs: number
   readonly records: number
+  /** Commits that nobody waits for keep this distance. */
+  readonly spacingMs: number
   /** False: nothing is sent but what `flush` is asked for. */
   readonly automatic: boolean
   readonly clock: Clock
@@ -84,7 +83,9 @@ export class CommitLoop {
     if (!this.#parts.automatic) return
     if (this.#sending !== null) this.#again = true
     else if (this.#failures === 0)
-      this.#wakeIn(Math.max(0, this.#sentMs + SPACING_MS - this.#parts.clock.monotonicMs()))
+      this.#wakeIn(
+        Math.max(0, this.#sentMs + this.#parts.spacingMs - this.#parts.clock.monotonicMs()),
+      )
   }
 
   /** Something waits for the next commit: it leaves at once, or when the one under way is answered. */

@@ -40,6 +40,7 @@ export function rabbitmq(
   let lastEpoch = 0
   return {
     name: `rabbitmq ${new URL(settings.url).host}`,
+    unacknowledgedLimit: settings.prefetch,
     capabilities: {
       kind: 'rabbitmq',
       transactions: false,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import * as fc from 'fast-check'
-import { entryAtOffset, offsetOfEntry } from './entry-id.ts'
+import { entryAtOffset, offsetOfEntry, offsetOfEntryBytes } from './entry-id.ts'
 
 describe('entry ids as offsets', () => {
   test('the first possible id is offset 0, and nothing is before it but 0-0', () => {
@@ -18,6 +18,7 @@ describe('entry ids as offsets', () => {
       fc.property(id, id, ([ms, sequence], [otherMs, otherSequence]) => {
         const offset = offsetOfEntry(`${ms}-${sequence}`, 's')
         assert.equal(entryAtOffset(offset), `${ms}-${sequence}`)
+        assert.equal(offsetOfEntryBytes(bytes(`${ms}-${sequence}`), 's'), offset)
         const other = offsetOfEntry(`${otherMs}-${otherSequence}`, 's')
         const isBefore = ms < otherMs || (ms === otherMs && sequence < otherSequence)
         assert.equal(offset < other, isBefore)
@@ -26,10 +27,18 @@ describe('entry ids as offsets', () => {
   })
 
   test('an id that somebody chose beyond what can be counted is refused by its name', () => {
-    for (const id of ['5-4096', '9000000000000-0', '18446744073709551615-1'])
-      assert.throws(() => offsetOfEntry(id, 'orders'), {
-        code: 'SHOAL_INVALID_ARGUMENT',
-        message: new RegExp(`entry ${id} of stream orders`),
-      })
+    for (const id of ['5-4096', '9000000000000-0', '18446744073709551615-1', 'x-1', '5-x'])
+      for (const read of [
+        () => offsetOfEntry(id, 'orders'),
+        () => offsetOfEntryBytes(bytes(id), 'orders'),
+      ])
+        assert.throws(read, {
+          code: 'SHOAL_INVALID_ARGUMENT',
+          message: new RegExp(`entry ${id} of stream orders`),
+        })
   })
 })
+
+function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}

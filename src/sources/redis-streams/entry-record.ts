@@ -24,12 +24,17 @@ const NULL_VALUE = 'value-null'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const KEY = encoder.encode('key')
+const VALUE = encoder.encode('value')
+const NULL_VALUE_BYTES = encoder.encode(NULL_VALUE)
+const EMPTY = new Uint8Array(0)
+const NO_HEADERS: readonly RecordHeader[] = Object.freeze([])
 
 export function fieldsOf({ key, value, headers }: Content): Uint8Array[] {
   const fields: Uint8Array[] = []
   const add = (name: string, content: Uint8Array) => fields.push(encoder.encode(name), content)
-  if (key !== null) add('key', key)
-  add(value === null ? NULL_VALUE : 'value', value ?? new Uint8Array(0))
+  if (key !== null) fields.push(KEY, key)
+  fields.push(value === null ? NULL_VALUE_BYTES : VALUE, value ?? EMPTY)
   for (const header of headers)
     if (header.value === null) add(`${NULL_HEADER}${header.key}`, new Uint8Array(0))
     else add(`${HEADER}${header.key}`, header.value)
@@ -37,23 +42,34 @@ export function fieldsOf({ key, value, headers }: Content): Uint8Array[] {
 }
 
 export function contentOf(fields: EntryFields): Content {
-  const named = pairs(fields)
-  if (!named.some(({ name }) => name === 'value' || name === NULL_VALUE)) return foreign(named)
-  const headers: RecordHeader[] = []
+  let headers: RecordHeader[] | null = null
   let key: Uint8Array | null = null
   let value: Uint8Array | null = null
-  for (const { name, content } of named) {
-    if (name === 'key') key = content
-    else if (name === 'value') value = content
-    else if (name.startsWith(NULL_HEADER))
-      headers.push({ key: name.slice(NULL_HEADER.length), value: null })
-    else if (name !== NULL_VALUE)
-      headers.push({
-        key: name.startsWith(HEADER) ? name.slice(HEADER.length) : name,
-        value: content,
-      })
+  let isOurs = false
+  for (let index = 0; index + 1 < fields.length; index += 2) {
+    const name = fields[index] ?? EMPTY
+    const content = fields[index + 1] ?? EMPTY
+    // Compared as bytes: nearly all fields of nearly all entries are these two.
+    if (isSame(name, KEY)) key = content
+    else if (isSame(name, VALUE)) {
+      value = content
+      isOurs = true
+    } else if (isSame(name, NULL_VALUE_BYTES)) isOurs = true
+    else (headers ??= []).push(headerOf(decoder.decode(name), content))
   }
-  return { key, value, headers }
+  return isOurs ? { key, value, headers: headers ?? NO_HEADERS } : foreign(pairs(fields))
+}
+
+function headerOf(name: string, content: Uint8Array): RecordHeader {
+  if (name.startsWith(NULL_HEADER)) return { key: name.slice(NULL_HEADER.length), value: null }
+  return { key: name.startsWith(HEADER) ? name.slice(HEADER.length) : name, value: content }
+}
+
+function isSame(name: Uint8Array, expected: Uint8Array): boolean {
+  if (name.length !== expected.length) return false
+  for (let index = 0; index < name.length; index++)
+    if (name[index] !== expected[index]) return false
+  return true
 }
 
 export function recordOf(
@@ -63,12 +79,9 @@ export function recordOf(
 ): SourceRecord {
   // The milliseconds of the id: when the server took it.
   const timestampMs = Math.floor((offset + 1) / 4_096)
-  return {
-    offset,
-    timestampMs,
-    ...contentOf(fields),
-    ...(deliveryCount === undefined ? {} : { deliveryCount }),
-  }
+  const { key, value, headers } = contentOf(fields)
+  const record = { offset, timestampMs, key, value, headers }
+  return deliveryCount === undefined ? record : { ...record, deliveryCount }
 }
 
 export function byteLengthOf(fields: EntryFields): number {

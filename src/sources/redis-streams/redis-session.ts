@@ -284,12 +284,17 @@ export class RedisSession implements SourceSession {
 
   async #release(shards: readonly HeldShard[]): Promise<void> {
     try {
-      await Promise.all(shards.map((shard) => this.#store.release(shard, shard.givenBack())))
+      await Promise.all(shards.map((shard) => this.#giveUp(shard)))
       await this.#store.wakeOthers()
     } catch (error) {
       // The lease ends by itself when nobody renews it.
       this.#context.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
     }
+  }
+
+  async #giveUp(shard: HeldShard): Promise<void> {
+    await this.#reader?.settle(shard)
+    await this.#store.release(shard, shard.givenBack())
   }
 
   #beatFailed(error: unknown): void {
@@ -365,7 +370,7 @@ export class RedisSession implements SourceSession {
     const shards = [...this.#held.values()]
     this.#held.clear()
     try {
-      await Promise.all(shards.map((shard) => this.#store.release(shard, shard.givenBack())))
+      await Promise.all(shards.map((shard) => this.#giveUp(shard)))
       await this.#store.leave()
       await this.#store.wakeOthers()
     } catch (error) {

@@ -3,6 +3,7 @@
  *
  * Waiting is a plain XREAD, which takes nothing: entries are taken by scripts that check the lease, so a member whose
  * lease is over never holds entries back. A lost answer is made up for by taking over what the server says is ours.
+ * While a full batch is handed out the next one is asked for already, so server and handlers work side by side.
  */
 
 import type { SourceEvents } from '../../consumer/index.ts'
@@ -11,7 +12,7 @@ import type { HeldShard } from './held-shard.ts'
 import type { RedisSettings } from './options.ts'
 import { redisError, troubleOf } from './redis-errors.ts'
 import type { WaitingReads } from './redis-link.ts'
-import type { ShardStore } from './shard-store.ts'
+import type { ShardStore, Taken } from './shard-store.ts'
 
 export interface ReaderHost {
   readonly settings: RedisSettings
@@ -34,6 +35,8 @@ export class ShardReader {
   /** Somebody called while nobody waited. */
   #isWoken = false
   #takingOver: Promise<unknown> = Promise.resolve()
+  /** New entries that were asked for and that nobody has looked at. */
+  readonly #ahead = new WeakMap<HeldShard, Promise<Taken | null>>()
   readonly #finished: Promise<void>
 
   constructor(host: ReaderHost, waits: WaitingReads) {
@@ -48,6 +51,15 @@ export class ShardReader {
     this.#wake?.()
     // A connection that is away has no read to interrupt: it failed by itself.
     this.#waits.interrupt().catch(() => {})
+  }
+
+  /** Before a shard is given up: what was asked for ahead counts as handed out, so that it is given back with the rest. */
+  async settle(shard: HeldShard): Promise<void> {
+    const asked = this.#ahead.get(shard)
+    this.#ahead.delete(shard)
+    // A lost answer holds nothing that could be given back: the next holder takes it over.
+    const taken = await asked?.catch(() => null)
+    if (taken) shard.took(taken, this.#host.settings.count)
   }
 
   async close(): Promise<void> {
@@ -113,14 +125,25 @@ export class ShardReader {
 
   async #take(shard: HeldShard): Promise<'more' | 'nothing'> {
     const { store, events, settings } = this.#host
-    const taken = await store.take(shard)
+    const asked = this.#ahead.get(shard) ?? store.take(shard)
+    this.#ahead.delete(shard)
+    const taken = await asked
     if (taken === null) return this.#lost(shard)
+    const isFull = taken.entries.length === settings.count
+    if (isFull && shard.isReadable && !this.#closed) this.#ask(shard)
     const batch = shard.took(taken, settings.count)
     // What was taken and is not handed out any more stays pending: the next holder takes it over.
     if (shard.isLeaving) return 'nothing'
     if (batch !== null) events.records(batch)
     if (shard.arrivedAtEnd(taken.endOffset)) events.endOfPartition(shard.owned, taken.endOffset)
-    return taken.entries.length === settings.count ? 'more' : 'nothing'
+    return isFull ? 'more' : 'nothing'
+  }
+
+  #ask(shard: HeldShard): void {
+    const asked = this.#host.store.take(shard)
+    // What became of it is told to whoever looks at it.
+    asked.catch(() => {})
+    this.#ahead.set(shard, asked)
   }
 
   #lost(shard: HeldShard): 'nothing' {

@@ -8,7 +8,7 @@ import { ShoalError } from '../../core/index.ts'
 import { partitionForKey } from '../../protocol/index.ts'
 import type { OutgoingRecord, ReadRequest } from '../../consumer/index.ts'
 import type { ShardMember } from '../shards/shard-plan.ts'
-import { entryAtOffset, offsetOfEntry } from './entry-id.ts'
+import { entryAtOffset, offsetOfEntry, offsetOfEntryBytes } from './entry-id.ts'
 import { fieldsOf, type EntryFields } from './entry-record.ts'
 import type { Keys } from './keys.ts'
 import type { RedisSettings } from './options.ts'
@@ -202,7 +202,7 @@ export class ShardStore {
     const [, entries, last] = answer
     return {
       entries: entries.map(([id, fields]) => ({
-        offset: offsetOfEntry(text(id), keys.stream),
+        offset: offsetOfEntryBytes(id, keys.stream),
         fields,
       })),
       endOffset: offsetOfEntry(text(last), keys.stream) + 1,
@@ -241,7 +241,7 @@ export class ShardStore {
       this.#group,
       position.offset,
       position.metadata,
-      ...done.map(entryAtOffset),
+      done.map(entryAtOffset).join(' '),
     )) as Uint8Array[]
     return text(outcome) === 'ok'
   }
