@@ -42,6 +42,7 @@ export interface SourceCapabilities {
   readonly returnsMetadata?: boolean
   /** `SourceSession.read` is there: parked keys and retry topics need it. */
   readonly readsBack?: boolean
+  /** `SourceSession.delay` is there: the broker itself keeps what is to be tried later. */
   readonly nativeDelay: boolean
 }
 
@@ -110,6 +111,8 @@ export interface SourceRecord {
   readonly headers: readonly RecordHeader[]
   /** How often the broker has handed this record out, this time included, where it counts. */
   readonly deliveryCount?: number
+  /** It was put off by `SourceSession.delay`, and is back: what was said of it then. */
+  readonly retried?: Retried
   /** What the record is called for good, where offsets are counted anew in every epoch. */
   readonly id?: string
 }
@@ -173,6 +176,11 @@ export interface SourceSession {
    */
   deadLetter?(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'>
   /**
+   * Ends a record here and hands it out again once `afterMs` have passed, to whomever, durably: retries that hold nothing
+   * up. As with `deadLetter`, it is written before it is ended. There where `nativeDelay` is true.
+   */
+  delay?(of: DeliveredRecord, afterMs: number, retried: Retried): Promise<'done' | 'stale'>
+  /**
    * Reads a partition of any topic, whoever owns it, once: what is there from an offset on, nothing at the end. An offset
    * below the log's start reads from its start. Everything that `produce` resolved for is visible at last.
    */
@@ -195,6 +203,14 @@ export interface CommitPosition extends OwnedPartition {
   readonly outputs?: readonly OutgoingRecord[]
   /** What is done beyond the offset, for sources that acknowledge records and store no metadata. */
   readonly completions?: Completions
+}
+
+/** What has to be known of a record when it comes back. */
+export interface Retried {
+  /** Executions since it was put off for the first time. */
+  readonly attempts: number
+  /** Wall time of its first failed execution. */
+  readonly firstFailureMs: number
 }
 
 /** A record that was handed out, where it is. */

@@ -172,6 +172,7 @@ export const failureCases: readonly Case[] = [
       assert.deepEqual(handled, ['v1', 'v2', 'v3'])
       // Each wait once, in whichever of the two it ends, then the dead letters.
       const second = await start(waits)
+      // Where the broker hands it out again, it ends as any record; where the runtime does, it is recovered.
       const ended = ({ deadLettered, recovered }: Report) => deadLettered + recovered
       await untilReport(
         second,

@@ -32,7 +32,6 @@ export const skips = {
     'reads back what it appended to any topic, from any offset': NO_READING,
     'a parked key holds its records, in order, until they can be handled, over a restart':
       NO_READING,
-    'a record that failed is tried again later, over a restart, and holds up no other': 'not built',
     'a commit with its metadata survives, and the next member starts there': NO_POSITIONS,
     'a commit of an epoch that is over is stale and changes nothing': NO_POSITIONS,
     'two members share the partitions, and a partition moves only after its owner drained':

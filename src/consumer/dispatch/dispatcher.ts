@@ -22,7 +22,7 @@ import type { Decision, Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import { errorOf, gaveUp } from '../failure/gave-up.ts'
 import type { ReadyQueue } from './lanes.ts'
-import { LetterWriter } from '../failure/letter-writer.ts'
+import { DIVERTED, LetterWriter } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
 import type { Outbox } from '../transaction/outbox.ts'
@@ -40,9 +40,6 @@ import { telemetry } from '../telemetry.ts'
 
 /** How long handlers are started in one go before I/O gets its turn. */
 const SLICE_MS = 10
-/** What is said of a record that follows one that is parked. */
-const DIVERTED = { kind: 'park', reason: 'its key is parked', error: '', afterMs: 0 } as const
-
 const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
 
 export class Dispatcher implements AttemptHost {
@@ -365,7 +362,8 @@ export class Dispatcher implements AttemptHost {
 
   #decide(item: WorkItem, failure: Failure): Decision {
     const { retry, parkedRetry, random } = this.#settings
-    const policy = item.parked === null ? retry : parkedRetry
+    const isLater = item.parked !== null || item.record.retried !== undefined
+    const policy = isLater ? parkedRetry : retry
     try {
       return this.#parts.decide(failure, item.attempts, policy, random.next())
     } catch (error) {
@@ -383,6 +381,11 @@ export class Dispatcher implements AttemptHost {
         error: errorOf(failure) ?? failure.kind,
       })
     const { item } = attempt
+    if (item.record.retried !== undefined && item.partition.state === 'open') {
+      item.letter = { ...DIVERTED, afterMs, failedMs: this.#settings.clock.wallMs(), failures: 0 }
+      this.#writeLetter(item)
+      return item.partition.ended()
+    }
     if (item.parked === null || item.partition.state !== 'open') return this.#delay(item, afterMs)
     item.partition.parking?.failed(item, afterMs)
     item.partition.ended()

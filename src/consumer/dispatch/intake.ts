@@ -14,7 +14,7 @@ import { InvalidPayload } from '../payload.ts'
 import { WorkItem } from '../work.ts'
 import type { PartitionWork } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { SourceBatch } from '../source.ts'
+import type { Retried, SourceBatch } from '../source.ts'
 
 type By = Exclude<Order<unknown>, string>['by']
 
@@ -48,6 +48,7 @@ export class Intake {
       const item = new WorkItem(record, work, chunk, tracker.deliver(record.offset))
       if (by !== null) this.#readLane(item, by)
       else if (order === 'key') item.laneKey = record.key
+      if (record.retried !== undefined) goOn(item, record.retried)
       if ((record.deliveryCount ?? 1) > maxDeliveries) this.#condemn(item)
       chunk.remaining++
       this.#dispatcher.add(item)
@@ -104,4 +105,10 @@ export class Intake {
       }
     }
   }
+}
+
+/** A record that was put off, and is back. */
+function goOn(item: WorkItem, { attempts, firstFailureMs }: Retried): void {
+  item.attempts = attempts
+  item.firstFailureMs = firstFailureMs
 }

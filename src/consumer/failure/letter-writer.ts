@@ -10,7 +10,7 @@ import { ShoalError, messageOf, originId } from '../../core/index.ts'
 import { deadLetterOf, originOf } from './dead-letter.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { OutgoingRecord, SourceSession } from '../source.ts'
+import type { DeliveredRecord, OutgoingRecord, SourceSession } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 import type { Outbox } from '../transaction/outbox.ts'
 import { attemptsOf } from '../work.ts'
@@ -23,6 +23,9 @@ export interface LetterHost {
   readonly outbox: Outbox | null
   produce(record: OutgoingRecord): Promise<void>
 }
+
+/** What is said of a record that follows one that is parked, or is put off again. */
+export const DIVERTED = { kind: 'park', reason: 'parked', error: '', afterMs: 0 } as const
 
 const WORDS = { 'dead-letter': 'a dead letter', park: 'a parked record' } as const
 
@@ -57,7 +60,7 @@ export class LetterWriter {
     const { clock } = this.#settings
     const startedMs = clock.monotonicMs()
     try {
-      if (letter.kind === 'park') await item.partition.parking?.append(item, letter)
+      if (letter.kind === 'park') await this.#park(item, letter)
       else
         await this.#parts.writeLetter(this.#deadLetter(item, letter, topic), (record) =>
           this.#send(item, record),
@@ -76,15 +79,18 @@ export class LetterWriter {
     const { session, outbox } = this.#host
     if (outbox !== null) return outbox.letter(item, letter)
     if (item.parked !== null || session?.deadLetter === undefined) return this.#host.produce(letter)
-    const { topic, partition, epoch, id } = item.partition
-    const outcome = await session.deadLetter(letter, {
-      topic,
-      partition,
-      epoch,
-      record: item.record,
-    })
-    if (outcome === 'stale')
-      throw new ShoalError('SHOAL_MEMBER_FENCED', `${id} is not this member's any more`)
+    refuseStale(item, await session.deadLetter(letter, placeOf(item)))
+  }
+
+  /** In a topic of ours, or at the broker where it hands records out again by itself. */
+  async #park(item: WorkItem, letter: Letter): Promise<void> {
+    const { parking } = item.partition
+    if (parking !== null) return parking.append(item, letter)
+    const attempts = item.record.retried === undefined ? 0 : item.attempts
+    const { firstFailureMs } = item
+    const { session } = this.#host
+    const outcome = session?.delay?.(placeOf(item), letter.afterMs, { attempts, firstFailureMs })
+    refuseStale(item, (await outcome) ?? 'stale')
   }
 
   #deadLetter(item: WorkItem, letter: Letter, topic: string): OutgoingRecord {
@@ -119,4 +125,14 @@ export class LetterWriter {
         durationMs,
       })
   }
+}
+
+function placeOf({ record, partition }: WorkItem): DeliveredRecord {
+  const { topic, partition: index, epoch } = partition
+  return { topic, partition: index, epoch, record }
+}
+
+function refuseStale({ partition }: WorkItem, outcome: 'done' | 'stale'): void {
+  if (outcome === 'stale')
+    throw new ShoalError('SHOAL_MEMBER_FENCED', `${partition.id} is not this member's any more`)
 }

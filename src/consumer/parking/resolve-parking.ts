@@ -13,7 +13,8 @@ import type { Source } from '../source.ts'
 import type { ParkingSettings } from './parking.ts'
 
 export interface ResolvedParking {
-  readonly parking: ParkingSettings
+  /** null: the broker itself hands records out again later. */
+  readonly parking: ParkingSettings | null
   readonly policy: RetryPolicy
   readonly firstWait: Backoff
 }
@@ -36,9 +37,15 @@ export function resolveParking(
   const { later } = retry
   const parks = retry.finally === 'park-key'
   if (later === undefined && !parks) return null
+  const can = source?.capabilities
+  const readsBack = can?.readsBack === true
   check.that(
-    source?.capabilities?.readsBack === true,
-    `retry: ${parks ? "finally: 'park-key'" : 'later'} needs a source that can read a topic back`,
+    readsBack || !parks,
+    `retry.finally: 'park-key': ${can?.kind} cannot keep a key's order outside its queue; over Redis Streams it needs sharing: 'ordered'`,
+  )
+  check.that(
+    readsBack || parks || can?.nativeDelay,
+    `retry.later: ${can?.kind} has no place where records wait; over Redis Streams it needs sharing: 'ordered'`,
   )
   check.that(!parks || later === undefined, "retry: either later or finally: 'park-key'")
   check.that(
@@ -68,7 +75,7 @@ export function resolveParking(
   const waits = later.map((wait, index) => check.duration(`retry.later[${index}]`, wait, 0))
   const then = retry.finally === 'park-key' ? undefined : retry.finally
   return {
-    parking,
+    parking: readsBack ? parking : null,
     policy: {
       ...shared,
       attempts: waits.length,

@@ -63,3 +63,36 @@ function unwrapped(content: ReturnType<typeof contentOf>): unknown {
     headers: content.headers.map(({ key, value }) => [key, plain(value)]),
   }
 }
+
+describe('a message that was put off', () => {
+  test('says how often it was tried, and nothing of its way', () => {
+    const content = {
+      key: null,
+      value: text('v'),
+      headers: [{ key: 'x-death-row', value: text('a') }],
+    }
+    const { body, headers } = messageOf(content, 5, { attempts: 2, firstFailureMs: 7 })
+    const onItsWay = { ...headers, 'x-death': [{ count: 1 }], 'x-first-death-queue': 'q' }
+    const record = recordOf(0, { body, headers: onItsWay }, 0, 9)
+    assert.deepEqual(record.retried, { attempts: 2, firstFailureMs: 7 })
+    assert.equal(record.timestampMs, 5)
+    assert.deepEqual(
+      record.headers.map(({ key }) => key),
+      ['x-death-row'],
+    )
+    const foreign = recordOf(0, { body, headers: { 'x-death': 'theirs' } }, 0, 9)
+    assert.deepEqual(
+      foreign.headers.map(({ key }) => key),
+      ['x-death'],
+    )
+  })
+
+  test('a word of somebody else is no word of ours', () => {
+    for (const word of ['', '{', '7', '{"attempts":-0.5,"firstFailureMs":1}', 'null'])
+      assert.equal(
+        recordOf(0, { body: text('v'), headers: { 'shoal-retry': word } }, 0, 9).retried,
+        undefined,
+        word,
+      )
+  })
+})

@@ -3,10 +3,11 @@
  *
  * A record's value is the body, its key and headers are message headers: `shoal-key`, and each header under its own name.
  * A table of headers has each name once and its order is the client's, so repeated names and nulls travel in the list
- * `shoal-headers` as well, name and value in turn. Headers of other producers become texts.
+ * `shoal-headers` as well, name and value in turn. Headers of other producers become texts. A record that was put off
+ * says so in `shoal-retry`; what RabbitMQ adds on its way (`x-death` …) is left out then.
  */
 
-import type { RecordHeader, SourceRecord } from '../../consumer/index.ts'
+import type { RecordHeader, Retried, SourceRecord } from '../../consumer/index.ts'
 
 export type HeaderTable = Readonly<Record<string, unknown>>
 
@@ -25,14 +26,21 @@ const KEY = 'shoal-key'
 const HEADERS = 'shoal-headers'
 const NULL_VALUE = 'shoal-null'
 const TIMESTAMP = 'shoal-timestamp'
-const OURS = new Set([KEY, HEADERS, NULL_VALUE, TIMESTAMP])
+const RETRY = 'shoal-retry'
+const OURS = new Set([KEY, HEADERS, NULL_VALUE, TIMESTAMP, RETRY])
+const ON_ITS_WAY = /^x-(?:death|(?:first|last)-death-(?:exchange|queue|reason))$/
 /** Set by RabbitMQ itself. */
 export const DELIVERY_COUNT = 'x-delivery-count'
 
 const encoder = new TextEncoder()
 
-export function messageOf({ key, value, headers }: Content, timestampMs: number): Message {
+export function messageOf(
+  { key, value, headers }: Content,
+  timestampMs: number,
+  retried?: Retried,
+): Message {
   const table: Record<string, unknown> = { [TIMESTAMP]: timestampMs }
+  if (retried !== undefined) table[RETRY] = JSON.stringify(retried)
   if (key !== null) table[KEY] = Buffer.from(key)
   if (value === null) table[NULL_VALUE] = true
   const isPlain =
@@ -56,6 +64,7 @@ export function contentOf({ body, headers: table }: Message): Content {
   if (Array.isArray(list)) return { key, value, headers: pairs(list) }
   const headers = Object.entries(table)
     .filter(([name]) => !OURS.has(name) && name !== DELIVERY_COUNT)
+    .filter(([name]) => table[RETRY] === undefined || !ON_ITS_WAY.test(name))
     .map(([name, header]) => ({ key: name, value: bytesOf(header) }))
   return { key, value, headers }
 }
@@ -68,12 +77,31 @@ export function recordOf(
   nowMs: number,
 ): SourceRecord {
   const stamp = message.headers[TIMESTAMP]
+  const retried = retriedOf(message.headers[RETRY])
   return {
     offset,
     timestampMs: typeof stamp === 'number' ? stamp : nowMs,
     ...contentOf(message),
     ...(deliveries === 0 ? {} : { deliveryCount: deliveries + 1 }),
+    ...(retried === null ? {} : { retried }),
   }
+}
+
+/** Null for what no member of ours wrote. */
+function retriedOf(header: unknown): Retried | null {
+  if (typeof header !== 'string') return null
+  try {
+    const parsed: unknown = JSON.parse(header)
+    if (typeof parsed !== 'object' || parsed === null) return null
+    const { attempts, firstFailureMs } = parsed as Partial<Record<keyof Retried, unknown>>
+    return isCount(attempts) && isCount(firstFailureMs) ? { attempts, firstFailureMs } : null
+  } catch {
+    return null
+  }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 /** Where a consistent-hash exchange is to send a key: the key itself where it can be one. */

@@ -7,12 +7,13 @@
 
 import type { ConfirmChannel } from 'amqplib'
 import { ShoalError, uuidText } from '../../core/index.ts'
-import type { OutgoingRecord } from '../../consumer/index.ts'
+import type { OutgoingRecord, Retried, SourceRecord } from '../../consumer/index.ts'
 import { messageOf, routingKeyOf } from './message-record.ts'
+import type { Message } from './message-record.ts'
 import type { RabbitSettings } from './options.ts'
 import { rabbitError } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
-import { declareTopic, queueExists, queueName } from './topology.ts'
+import { declareDelay, declareTopic, queueExists, queueName } from './topology.ts'
 
 export class Publisher {
   readonly #link: RabbitLink
@@ -62,13 +63,38 @@ export class Publisher {
       await declareTopic(this.#link, this.#settings, topic, this.#shardCount(topic))
   }
 
-  async #send({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {
+  /** Puts a record off: it comes back to its queue, under its own id, after the time. */
+  async delay(
+    queue: string,
+    record: SourceRecord,
+    afterMs: number,
+    retried: Retried,
+  ): Promise<void> {
+    try {
+      const routingKey = await declareDelay(this.#link, this.#settings, queue, afterMs)
+      const message = messageOf(record, record.timestampMs, retried)
+      const address = { exchange: '', routingKey }
+      await this.#link.limited(this.#confirmed(message, address, record.id ?? '', queue))
+    } catch (error) {
+      throw rabbitError(error, `queue ${queue}`)
+    }
+  }
+
+  #send({ topic, partition, key, value, headers }: OutgoingRecord): Promise<void> {
+    const { random, clock } = this.#settings.ports
+    const message = messageOf({ key, value, headers }, clock.wallMs())
+    const address = this.#address(topic, partition, key)
+    return this.#confirmed(message, address, uuidText(random), topic)
+  }
+
+  async #confirmed(
+    { body, headers: table }: Message,
+    { exchange, routingKey }: { readonly exchange: string; readonly routingKey: string },
+    messageId: string,
+    topic: string,
+  ): Promise<void> {
     this.#channel ??= this.#open()
     const channel = await this.#channel
-    const { random, clock } = this.#settings.ports
-    const messageId = uuidText(random)
-    const { body, headers: table } = messageOf({ key, value, headers }, clock.wallMs())
-    const { exchange, routingKey } = this.#address(topic, partition, key)
     await new Promise<void>((resolve, reject) => {
       channel.publish(
         exchange,

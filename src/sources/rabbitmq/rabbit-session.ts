@@ -17,6 +17,7 @@ import type {
   DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
+  Retried,
   SourceContext,
   SourceSession,
 } from '../../consumer/index.ts'
@@ -135,6 +136,15 @@ export class RabbitSession implements SourceSession, QueueHost {
     if (consumer?.has(offset) !== true) return 'stale'
     await this.#publisher.publish(letter)
     // Where the channel went meanwhile the message comes again, and its letter, of the same id, may be written twice.
+    return consumer.end(offset) ? 'done' : 'stale'
+  }
+
+  async delay(of: DeliveredRecord, afterMs: number, retried: Retried): Promise<'done' | 'stale'> {
+    const { offset } = of.record
+    const consumer = this.#current(of)
+    if (consumer?.has(offset) !== true) return 'stale'
+    await this.#publisher.delay(consumer.queue, of.record, afterMs, retried)
+    // Where the channel went meanwhile the message comes again, and once more when its time is up.
     return consumer.end(offset) ? 'done' : 'stale'
   }
 

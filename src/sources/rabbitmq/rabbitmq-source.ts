@@ -17,7 +17,8 @@ export interface RabbitMqCapabilities {
   /** A queue forgets what is acknowledged: nothing can be read again, and there is no position to move. */
   readonly offsets: false
   readonly completionMemory: true
-  readonly nativeDelay: false
+  readonly readsBack: false
+  readonly nativeDelay: true
 }
 
 /**
@@ -46,7 +47,8 @@ export function rabbitmq(
       transactions: false,
       offsets: false,
       completionMemory: true,
-      nativeDelay: false,
+      readsBack: false,
+      nativeDelay: true,
     },
     open: (context) => openSession(nextName(settings, options), context, () => ++lastEpoch),
   }

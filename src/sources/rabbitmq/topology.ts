@@ -3,6 +3,7 @@
  * nothing when they are there.
  *
  *   one shard        publisher ─▶ default exchange ─▶ queue `orders`
+ *   put off          publisher ─▶ queue `orders.shoal-later.60000` ─ its time is up: dead-letter exchange ─▶ queue `orders`
  *   several shards   publisher ─▶ exchange `orders` (consistent hash of the routing key) ─▶ `orders.0` `orders.1` …
  */
 
@@ -10,6 +11,11 @@ import type { Channel } from 'amqplib'
 import type { RabbitSettings } from './options.ts'
 import { troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
+
+/** A queue of waiting messages that nobody has asked for so much longer than they wait is empty, and goes. */
+const UNUSED_MS = 3_600_000
+/** The protocol's own limit of a time, seven weeks. */
+const LONGEST_MS = 2 ** 32 - 1
 
 /** Equal shares of the keys. */
 const WEIGHT = '1'
@@ -39,6 +45,42 @@ export async function declareTopic(
         }),
       )
     if (shardCount > 1) await bind(link, channel, topic, shardCount)
+  } finally {
+    // A channel that was closed by an error is closed.
+    await channel.close().catch(() => {})
+  }
+}
+
+/**
+ * The queue in which messages wait for so long before they come back to their own. Declared before each message: what was
+ * declared last expires long after the last of them has left.
+ */
+export async function declareDelay(
+  link: RabbitLink,
+  { queueType }: RabbitSettings,
+  queue: string,
+  afterMs: number,
+): Promise<string> {
+  const channel = await link.channel()
+  const name = `${queue}.shoal-later.${Math.ceil(afterMs)}`
+  try {
+    await link.limited(
+      channel.assertQueue(name, {
+        durable: true,
+        arguments: {
+          'x-queue-type': queueType,
+          'x-message-ttl': Math.ceil(afterMs),
+          'x-expires': Math.min(2 * Math.ceil(afterMs) + UNUSED_MS, LONGEST_MS),
+          'x-dead-letter-exchange': '',
+          'x-dead-letter-routing-key': queue,
+          // The message stays until its own queue has it; quorum queues alone can do that.
+          ...(queueType === 'quorum'
+            ? { 'x-dead-letter-strategy': 'at-least-once', 'x-overflow': 'reject-publish' }
+            : {}),
+        },
+      }),
+    )
+    return name
   } finally {
     // A channel that was closed by an error is closed.
     await channel.close().catch(() => {})
