@@ -5,7 +5,8 @@
  *
  * An answer with fewer partitions takes them away: they are `draining`, which every heartbeat says by `owned_partitions`, until
  * the consumer gave them up; the next heartbeat then leaves them out, and they go to their new owner. Heartbeats and polls
- * take turns, so an answer never meets an older one; a waiting poll counts as a sign of life at the broker.
+ * take turns, so an answer never meets an older one; a waiting poll counts as a sign of life at the broker. An answer that was
+ * lost costs nothing: the generation says which one was read last, and what it missed is told again.
  */
 
 import { ShoalError, messageOf } from '../core/index.ts'
@@ -53,11 +54,6 @@ export class HttpMembership {
   #epoch = 0
   #isMember = false
   #isClosed = false
-  /**
-   * An answer was lost, which may have taken partitions away. A poll would then give them up unheard: a heartbeat, which says
-   * what is still worked on, has to come first.
-   */
-  #isInDoubt = false
   #timer: Timer | null = null
   #warned = ''
   failure: ShoalError | null = null
@@ -98,11 +94,8 @@ export class HttpMembership {
     ) => Promise<{ ok: true; body: Body } | { ok: false; problem: ReceivedProblem }>,
   ): Promise<Body | null> {
     return this.#inTurn(async () => {
-      if (this.#isInDoubt && this.#isMember) await this.#beat()
       if (!this.isSettled || this.#isClosed) return null
-      this.#isInDoubt = true
       const reply = await ask(this.#generation)
-      this.#isInDoubt = false
       if (!reply.ok) {
         await this.#refused(reply.problem)
         return null
@@ -173,7 +166,6 @@ export class HttpMembership {
   async #beat(): Promise<void> {
     const { api, memberId, settings } = this.#parts
     if (!this.#isMember) return this.#join(settings.sessionTimeoutMs)
-    this.#isInDoubt = true
     const reply = await api.heartbeat({
       params: { groupId: settings.groupId },
       body: {
@@ -182,7 +174,6 @@ export class HttpMembership {
         owned_partitions: listsOf([...this.#owned.values(), ...this.#draining.values()]),
       },
     })
-    this.#isInDoubt = false
     if (reply.ok) this.#heard(reply.body)
     else await this.#refused(reply.problem)
   }

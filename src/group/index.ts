@@ -1,7 +1,14 @@
 export * from './assignor/index.ts'
 export type { ConsumerGroupConfig, MigrationPolicy } from './consumer/turn.ts'
 export type { ConsumerGroup, ConsumerMember } from './consumer/consumer-group.ts'
-export { hasMoved, httpBeat, idleMembers, isBehind } from './consumer/http-members.ts'
+export {
+  hasMoved,
+  httpBeat,
+  idleMembers,
+  isBehind,
+  isStale,
+  ownedAtJoin,
+} from './consumer/http-members.ts'
 export {
   type AnyPartitions,
   listOf as partitionListOf,

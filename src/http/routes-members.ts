@@ -2,7 +2,8 @@
  * Being a member of a group: joining, staying, polling, leaving.
  *
  * An HTTP member is a KIP-848 member with JSON manners; Kafka clients may be in the same group. Partitions change hands
- * cooperatively: who has to give some up is told by its heartbeat or poll, and gives them up by coming again.
+ * cooperatively: who has to give some up is told by its heartbeat or poll, and gives them up by coming with the generation of
+ * that answer.
  */
 
 import { z } from 'zod'
@@ -25,11 +26,12 @@ const timeoutMs = z.int().min(SHORTEST_SESSION_MS).max(LONGEST_SESSION_MS)
 const timeout = span({ least: SHORTEST_SESSION_MS, most: LONGEST_SESSION_MS })
 const start = z.enum(['earliest', 'latest', 'none'])
 const generation = z.int().min(0).optional().meta({
-  description: 'the one of the last answer; another than the present one is refused (409)',
+  description:
+    'that of the last answer you have read; without it you are taken to have read the last one. An earlier one is told again what has to be given up; where nothing has to be, another than the present one is refused (409)',
 })
 const ownedPartitions = partitionLists.optional().meta({
   description:
-    'what the member still works on; without it, coming again gives up what the last answer took away',
+    'what the member still works on, whatever its generation; without it, the generation says what is given up',
 })
 const rebalanceRequired = z.boolean().meta({
   description:
@@ -125,7 +127,7 @@ export const memberRoutes = {
     description:
       'The group is made by its first member. Topics that do not exist are made where auto.create.topics.enable allows it. ' +
       'The answer has what is free at once; what others have to give up comes by a later heartbeat or poll. Joining again ' +
-      'with the same member_id keeps the place, and gives up whatever was taken away before.',
+      'with the same member_id keeps the place, and gives nothing up: go on with heartbeats for that.',
     params,
     body: joinRequest,
     response: joinResponse,
@@ -159,10 +161,11 @@ export const memberRoutes = {
     tag: 'Groups',
     summary: 'Stay in the group, and hear of a rebalance',
     description:
-      'An answer with `rebalance_required` may have fewer partitions: stop working on the others. The next heartbeat, poll or ' +
-      'join gives them up, unless it says by `owned_partitions` that they are still worked on; then the generation moves on. ' +
-      'A client that repeats calls whose answer was lost should always send `owned_partitions`: without it the repeated call ' +
-      'counts as having read the answer.',
+      'An answer with `rebalance_required` may have fewer partitions, and a new generation: stop working on the others. The next ' +
+      'heartbeat or poll with that generation gives them up. Until then go on with the generation before, or say by ' +
+      '`owned_partitions` that they are still worked on. A call that is repeated because its answer was lost is repeated as it ' +
+      'was: with the generation that you know it is told the same again, and gives nothing up. Only a client that sends ' +
+      'neither a generation nor `owned_partitions` counts as having read every answer.',
     params,
     body: memberRef,
     response: heartbeatResponse,

@@ -2,7 +2,7 @@
  * Coordinators with one part broken on purpose: the checker must notice each, or its silence means nothing.
  */
 
-import { GroupCoordinator, httpBeat } from '../../src/group/index.ts'
+import { GroupCoordinator, httpBeat, ownedAtJoin, partitionListOf } from '../../src/group/index.ts'
 import type {
   GroupDecision,
   GroupRecord,
@@ -21,6 +21,7 @@ export const wholeBuild: CoordinatorBuild = {
   recover: (records) => records,
   answersBeforeFlush: () => false,
   httpBeat,
+  ownedAtJoin,
 }
 
 /** Writes down whatever a member asks to have committed. */
@@ -127,6 +128,16 @@ export const brokenCoordinators: readonly CoordinatorBuild[] = [
     ...wholeBuild,
     name: 'does not believe an HTTP member what it still works on',
     httpBeat: (member, { generation }) => httpBeat(member, { generation, owned: null }),
+  },
+  {
+    ...wholeBuild,
+    name: 'takes the call of an HTTP member that says again what was not answered for one that has read it',
+    httpBeat: (member, { owned }) => httpBeat(member, { generation: null, owned }),
+  },
+  {
+    ...wholeBuild,
+    name: 'takes an HTTP member that joins again for one that has read the last answer',
+    ownedAtJoin: (member) => (member === null ? [] : partitionListOf(member.assigned)),
   },
 ]
 

@@ -9,7 +9,7 @@ import { type Random, randomBelow } from '../../src/core/index.ts'
 import type { TestTopics } from '../../src/group/fixture.test.ts'
 import type { Agenda } from './agenda.ts'
 import type { Asked, CoordinatorChecker } from './coordinator-checker.ts'
-import type { CoordinatorShell, Hear, HttpHeartbeat } from './coordinator-shell.ts'
+import type { CoordinatorShell, Hear, HttpCall } from './coordinator-shell.ts'
 
 export interface Network {
   readonly agenda: Agenda
@@ -70,10 +70,10 @@ export class Process {
     this.#send((answered) => shell.ask(request, answered), mayRepeat(request), { timeoutMs, hear })
   }
 
-  /** A heartbeat over HTTP. */
-  sendHttp(beat: HttpHeartbeat, timeoutMs: number, hear: Hear): void {
+  /** A join or a heartbeat over HTTP. */
+  sendHttp(call: HttpCall, timeoutMs: number, hear: Hear): void {
     const { shell } = this.network
-    this.#send((answered) => shell.askHttp(beat, answered), true, { timeoutMs, hear })
+    this.#send((answered) => shell.askHttp(call, answered), true, { timeoutMs, hear })
   }
 
   #send(

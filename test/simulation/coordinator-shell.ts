@@ -8,8 +8,9 @@
 import { type Random, randomBelow } from '../../src/core/index.ts'
 import { beatRequest } from '../../src/group/consumer/fixture.test.ts'
 import { decodeGroupRecord, encodeGroupRecord, partitionListOf } from '../../src/group/index.ts'
-import type { httpBeat } from '../../src/group/index.ts'
+import type { httpBeat, ownedAtJoin } from '../../src/group/index.ts'
 import type {
+  ConsumerHeartbeatRequest,
   ConsumerHeartbeatResponse,
   ConsumerMember,
   GroupCoordinator,
@@ -31,16 +32,21 @@ export interface CoordinatorBuild {
   /** What a restart makes of the records that it finds. */
   readonly recover: (records: readonly GroupRecord[]) => readonly GroupRecord[]
   readonly answersBeforeFlush: (response: GroupResponse) => boolean
-  /** What the heartbeat of an HTTP member says in KIP-848's words. */
+  /** What the heartbeat and the join of an HTTP member say in KIP-848's words. */
   readonly httpBeat: typeof httpBeat
+  readonly ownedAtJoin: typeof ownedAtJoin
 }
 
 /** As `broker/http/` gets it. */
-export interface HttpHeartbeat {
+export interface HttpCall {
   readonly groupId: string
   readonly memberId: string
-  readonly generation: number
-  readonly owned: readonly TopicIdPartitions[]
+  /** Null in a join. */
+  readonly generation: number | null
+  /** Null where the member does not say it. */
+  readonly owned: readonly TopicIdPartitions[] | null
+  /** What a join says beside that; null in a heartbeat. */
+  readonly join: Partial<ConsumerHeartbeatRequest> | null
 }
 
 /** Null: the connection broke. */
@@ -104,19 +110,21 @@ export class CoordinatorShell {
   }
 
   /**
-   * A heartbeat over HTTP arrives: looked up, told and looked at again in one turn, as `broker/http/` does it. A stale
-   * generation is refused with the present one.
+   * A join or a heartbeat over HTTP arrives: looked up, told and looked at again in one turn, as `broker/http/` does it. A
+   * stale generation is refused with the present one.
    */
-  askHttp({ groupId, memberId, generation, owned }: HttpHeartbeat, hear: Hear): void {
+  askHttp({ groupId, memberId, generation, owned, join }: HttpCall, hear: Hear): void {
     const { build } = this.#options
     this.#awake(
       () => {
-        const before = this.#memberOf(groupId, memberId)
-        const said = before === undefined ? null : build.httpBeat(before, { generation, owned })
-        const memberEpoch = said?.memberEpoch ?? generation
-        const topicPartitions = said?.topicPartitions ?? owned
-        const request = beatRequest({ groupId, memberId, memberEpoch, topicPartitions })
-        if (before !== undefined && said === null) {
+        const before = this.#memberOf(groupId, memberId) ?? null
+        const said = before && build.httpBeat(before, { generation, owned })
+        const words =
+          join === null
+            ? (said ?? { memberEpoch: generation ?? 0, topicPartitions: owned })
+            : { ...join, memberEpoch: 0, topicPartitions: build.ownedAtJoin(before) }
+        const request = beatRequest({ groupId, memberId, ...words })
+        if (join === null && before !== null && said === null) {
           const refusal = {
             errorCode: 'FENCED_MEMBER_EPOCH',
             memberEpoch: before.memberEpoch,

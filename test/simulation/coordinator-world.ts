@@ -69,7 +69,16 @@ class World {
   /** How likely each kind of trouble is in this seed. */
   readonly #swarm: Readonly<
     Record<
-      'broker' | 'members' | 'stall' | 'topics' | 'wall' | 'late' | 'host' | 'pause' | 'share',
+      | 'broker'
+      | 'members'
+      | 'stall'
+      | 'topics'
+      | 'wall'
+      | 'late'
+      | 'host'
+      | 'pause'
+      | 'share'
+      | 'rejoin',
       number
     >
   >
@@ -87,6 +96,7 @@ class World {
       host: chance() / 16,
       pause: chance() / 8,
       share: chance() / 4,
+      rejoin: chance() / 4,
     }
     const config = { sessionTimeoutMs: SESSION_TIMEOUT_MS, heartbeatIntervalMs: 1_500 }
     const configOf = (groupId: string) => (groupId === SHARE_GROUP ? this.#share.config : config)
@@ -170,13 +180,13 @@ class World {
       }
       if (isClassic) return new ClassicMember(options, { isEager: groupId === 'eager' })
       return this.#below(3) === 0
-        ? new HttpMember({ ...options, isStatic: false })
+        ? new HttpMember({ ...options, isStatic: false }, { listsOwned: this.#below(2) === 0 })
         : new ConsumerMember(options)
     })
   }
 
   #act(): void {
-    const { broker, members, stall, topics, wall, late, host, pause, share } = this.#swarm
+    const { broker, members, stall, topics, wall, late, host, pause, share, rejoin } = this.#swarm
     if (this.#happens(broker)) this.#crashBroker()
     if (this.#happens(members)) this.#changeMember()
     if (this.#happens(stall)) this.#stallMember()
@@ -185,6 +195,7 @@ class World {
     if (this.#happens(late)) this.#speakLate()
     if (this.#happens(pause)) this.#pause()
     if (this.#happens(share)) this.#share.act()
+    if (this.#happens(rejoin)) this.#rejoin()
     if (this.#happens(host)) {
       this.checker.count('host stall')
       this.#shell.stall(this.#below(9_000))
@@ -211,6 +222,14 @@ class World {
       if (kind === 1) member.crash()
       else member.leave()
     }
+  }
+
+  /** Subscribes to fewer topics or to all of them, and goes on with its work. */
+  #rejoin(): void {
+    const member = this.#anyMember()
+    if (!(member instanceof HttpMember)) return
+    this.checker.count('HTTP member joins again')
+    member.subscribe(1 + this.#below(3))
   }
 
   /** Some sleep through their session and come back as who they were. */
@@ -309,6 +328,7 @@ class World {
       const members = this.#members.filter((member) => member.groupId === groupId)
       if (!members.some(({ process }) => process.isUp)) members[0]?.start()
     }
+    for (const member of this.#workers) if (member instanceof HttpMember) member.subscribe()
     if (!this.#shell.isUp) this.#shell.start()
     this.#agenda.after(LONGEST_STALL_MS / 2, () => {
       for (const groupId of Object.keys(GROUPS)) this.#resume(groupId)

@@ -1,6 +1,6 @@
 /**
- * A sign of life of an HTTP member, as the coordinator takes it: who it is, whether its generation is the present one, what it
- * gives up by coming again. Heartbeat and poll both begin with it.
+ * A sign of life of an HTTP member, as the coordinator takes it: who it is, whether its generation is stale, what it gives up by
+ * having read that. Heartbeat and poll both begin with it.
  *
  * The member is looked up, told and looked at again in one turn: nothing comes between. Refusals rest on what is looked up,
  * so they wait for the flush like any answer.

@@ -195,23 +195,48 @@ describe('a group of HTTP members', () => {
     const told = await beat(http, 'a', { generation: 1 })
     assert.deepEqual(
       [told.rebalance_required, told.generation, told.assigned_partitions.orders.length],
-      [true, 1, 1],
+      [true, 2, 1],
     )
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [] })
-    const released = await beat(http, 'a', { generation: 1 })
-    assert.deepEqual([released.rebalance_required, released.generation], [true, 2])
+    const released = await beat(http, 'a', { generation: 2 })
+    assert.deepEqual([released.rebalance_required, released.generation], [false, 2])
     const got = await beat(http, 'b')
     assert.deepEqual([got.rebalance_required, got.assigned_partitions.orders.length], [true, 1])
   })
 
-  test('joining again is coming again: what it is the first to take away is given up the next time', async () => {
+  test('whose answer was lost says it again, is told the same, and gives nothing up', async () => {
+    await using http = await withOrders(2)
+    await join(http, 'a', { assignor: 'range' })
+    await join(http, 'b', { assignor: 'range' })
+    const told = await beat(http, 'a', { generation: 1 })
+    assert.deepEqual([told.generation, told.assigned_partitions], [2, { orders: [0] }])
+    const known = { generation: 1 }
+    assert.deepEqual(await beat(http, 'a', known), told)
+    const polled = await http.get(`${GROUP}/poll?member_id=a&generation=1&timeout=0s`)
+    assert.deepEqual(
+      [polled.body.generation, polled.body.assigned_partitions, polled.body.rebalance_required],
+      [2, { orders: [0] }, true],
+    )
+    const again = await join(http, 'a', { assignor: 'range' })
+    assert.deepEqual([again.generation, again.assigned_partitions], [2, { orders: [0] }])
+    // A refusal would tell the number that gives up what it works on.
+    const commit = { member_id: 'a', ...known, offsets: { orders: { 1: 0 } } }
+    assert.equal((await http.post(`${GROUP}/offsets`, commit)).status, 200)
+    assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [] })
+    assert.equal((await beat(http, 'a', { generation: 2 })).rebalance_required, false)
+    assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [1] })
+    assert.equal((await http.post(`${GROUP}/offsets`, commit)).body.code, 'STALE_GENERATION')
+  })
+
+  test('joining again is not coming again: what the answers before took away is given up by the next heartbeat', async () => {
     await using http = await withOrders(2)
     await join(http, 'a', { assignor: 'range' })
     await join(http, 'b', { assignor: 'range' })
     const told = await join(http, 'a', { assignor: 'range' })
-    assert.deepEqual([told.assigned_partitions, told.generation], [{ orders: [0] }, 1])
+    assert.deepEqual([told.assigned_partitions, told.generation], [{ orders: [0] }, 2])
+    assert.deepEqual(await join(http, 'a', { assignor: 'range' }), told)
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [] })
-    assert.equal((await join(http, 'a', { assignor: 'range' })).generation, 2)
+    assert.equal((await beat(http, 'a')).generation, 2)
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [1] })
   })
 
@@ -222,9 +247,10 @@ describe('a group of HTTP members', () => {
     assert.deepEqual((await beat(http, 'a')).assigned_partitions, { orders: [0] })
     const owned = { owned_partitions: { orders: [0, 1] } }
     for (let times = 0; times < 3; times++)
-      assert.equal((await beat(http, 'a', owned)).generation, 1)
+      assert.equal((await beat(http, 'a', owned)).rebalance_required, true)
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [] })
-    assert.equal((await beat(http, 'a', { owned_partitions: { orders: [0] } })).generation, 2)
+    const given = { owned_partitions: { orders: [0] } }
+    assert.equal((await beat(http, 'a', given)).rebalance_required, false)
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [1] })
   })
 

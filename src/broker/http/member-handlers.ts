@@ -3,7 +3,7 @@
 import { uuidText } from '../../core/index.ts'
 import {
   type ConsumerMember,
-  httpBeat,
+  ownedAtJoin,
   type StartPolicy,
   stateOfConsumer,
 } from '../../group/index.ts'
@@ -71,8 +71,6 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
   // From here to the commit nothing comes between.
   const starts = startOffsets(context, groupId, memberId, names, start)
   const before = memberOf(context, groupId, memberId)
-  const said =
-    before instanceof Problem ? null : httpBeat(before.member, { generation: null, owned: null })
   const joined = groups.request<'consumer-heartbeat'>({
     ...unchanged(groupId, memberId),
     clientId: body.client_id ?? memberId,
@@ -82,8 +80,7 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
     rebalanceTimeoutMs: wanted.rebalanceTimeoutMs,
     subscribedTopicNames: names,
     serverAssignor: body.assignor ?? 'cooperative-sticky',
-    // Joining again is coming again: it gives up what the answer before took away, no more.
-    topicPartitions: said === null ? [] : said.topicPartitions,
+    topicPartitions: ownedAtJoin(before instanceof Problem ? null : before.member),
     http: { sessionTimeoutMs: wanted.sessionTimeoutMs, start },
   })
   const known = memberOf(context, groupId, memberId)

@@ -1,8 +1,8 @@
 /**
- * Members that come and go over HTTP in any order: what they work on never overlaps, what they settled never comes back, and in
- * the end every message was delivered.
+ * Members that come and go over HTTP in any order, and do not hear every answer: what they work on never overlaps, what they
+ * settled never comes back, and in the end every message was delivered.
  *
- * A member that was told of fewer partitions still works on the others until it comes again.
+ * A member that was told of fewer partitions still works on the others until it comes with the generation of that answer.
  */
 
 import assert from 'node:assert/strict'
@@ -17,12 +17,13 @@ const SESSION_MS = 9_000
 const MOST_ROUNDS = 12
 
 const member = fc.constantFrom(...MEMBERS)
+const call = { member, isLost: fc.nat(3).map((number) => number === 0) }
 const action = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('join' as const), member }) },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('beat' as const), member }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('join' as const), ...call }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('beat' as const), ...call }) },
   // Says that it still works on all it had: nothing is released.
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('keep' as const), member }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('poll' as const), member }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('keep' as const), ...call }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('poll' as const), ...call }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('leave' as const), member }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('publish' as const) }) },
   {
@@ -36,7 +37,9 @@ const action = fc.oneof(
 type Action = typeof action extends fc.Arbitrary<infer Value> ? Value : never
 
 interface Owner {
-  /** By its last answer. */
+  /** Of the last answer that it heard; undefined before the first. */
+  readonly generation: number | undefined
+  /** By that answer. */
   readonly told: readonly number[]
   /** What it may work on: what it was told, and what it has not given up yet. */
   readonly works: readonly number[]
@@ -58,16 +61,19 @@ class World {
     this.#forgetExpired()
     switch (step.kind) {
       case 'join':
-        return this.#heard(step.member, await this.#join(step.member))
+        return this.#join(step.member, step)
       case 'beat':
-        return this.#heard(step.member, await this.#post('heartbeat', { member_id: step.member }))
+        return this.#beat(step.member, step)
       case 'keep': {
-        const { works: orders = [] } = this.#owns.get(step.member) ?? {}
-        const body = { member_id: step.member, owned_partitions: { orders } }
-        return this.#heard(step.member, await this.#post('heartbeat', body), orders)
+        const { works: orders } = this.#owner(step.member)
+        const answer = await this.#post('heartbeat', {
+          ...this.#who(step.member),
+          owned_partitions: { orders },
+        })
+        return this.#heard(step.member, answer, { ...step, kept: orders })
       }
       case 'poll':
-        return this.poll(step.member)
+        return this.poll(step.member, step)
       case 'leave':
         await this.#post('leave', { member_id: step.member })
         this.#owns.delete(step.member)
@@ -80,9 +86,11 @@ class World {
   }
 
   /** Takes what there is and settles half of it. */
-  async poll(memberId: string, isLast = false): Promise<void> {
-    const answer = await this.#http.get(`/groups/g/poll?member_id=${memberId}&timeout=0s`)
-    if (answer.status !== 200) return this.#heard(memberId, answer)
+  async poll(memberId: string, { isLost = false, isLast = false }): Promise<void> {
+    const { generation } = this.#owner(memberId)
+    const known = generation === undefined ? '' : `&generation=${generation}`
+    const answer = await this.#http.get(`/groups/g/poll?member_id=${memberId}&timeout=0s${known}`)
+    if (answer.status !== 200 || isLost) return this.#heard(memberId, answer, { isLost })
     const done: string[] = []
     for (const { value, receipt_handle: handle } of answer.body.messages) {
       assert.ok(!this.#settled.has(value), `${value} was settled and came back`)
@@ -96,13 +104,16 @@ class World {
     this.#heard(memberId, answer)
   }
 
+  async #beat(memberId: string, { isLost = false } = {}): Promise<void> {
+    this.#heard(memberId, await this.#post('heartbeat', this.#who(memberId)), { isLost })
+  }
+
   /** Nobody disturbs the group any more: it rests, every partition has one owner, and all messages are done. */
   async rest(): Promise<void> {
     this.#forgetExpired()
-    for (const name of MEMBERS) this.#heard(name, await this.#join(name))
+    for (const name of MEMBERS) await this.#join(name)
     for (let round = 0; round < MOST_ROUNDS; round++)
-      for (const name of MEMBERS)
-        this.#heard(name, await this.#post('heartbeat', { member_id: name }))
+      for (const name of MEMBERS) await this.#beat(name)
     assert.deepEqual(
       [...this.#owns.values()].flatMap(({ works }) => works).sort((left, right) => left - right),
       Array.from({ length: PARTITIONS }, (_, index) => index),
@@ -110,19 +121,30 @@ class World {
     assert.equal((await this.#http.get('/groups/g')).body.state, 'stable')
     // Locks of what was not settled end, then it comes again.
     for (let times = 0; times < 6; times++) {
-      for (const name of MEMBERS) await this.poll(name, true)
+      for (const name of MEMBERS) await this.poll(name, { isLast: true })
       await this.#http.broker.clock.advance(SESSION_MS - 1_000)
     }
     assert.equal(this.#settled.size, this.#published)
   }
 
-  #join(memberId: string): Promise<Received> {
-    return this.#post('join', {
+  /** A join says nothing of what was heard: it gives nothing up. */
+  async #join(memberId: string, { isLost = false } = {}): Promise<void> {
+    const answer = await this.#post('join', {
       member_id: memberId,
       topics: ['orders'],
       session_timeout_ms: SESSION_MS,
       auto_offset_reset: 'earliest',
     })
+    this.#heard(memberId, answer, { isLost, kept: this.#owner(memberId).works })
+  }
+
+  #owner(memberId: string): Owner {
+    return this.#owns.get(memberId) ?? { generation: undefined, told: [], works: [] }
+  }
+
+  #who(memberId: string) {
+    const { generation } = this.#owner(memberId)
+    return { member_id: memberId, ...(generation === undefined ? {} : { generation }) }
   }
 
   #post(path: string, body: object): Promise<Received> {
@@ -137,16 +159,25 @@ class World {
     assert.equal((await this.#http.post('/topics/orders/messages', { messages })).status, 200)
   }
 
-  /** Coming gave up all but what it was told before, or what it said. */
-  #heard(memberId: string, { status, body }: Received, kept?: readonly number[]): void {
-    if (status !== 200) {
+  /** Coming gave up all but what it was told by the generation that it came with, or what it said. */
+  #heard(
+    memberId: string,
+    { status, body }: Received,
+    { isLost = false, kept }: { isLost?: boolean; kept?: readonly number[] } = {},
+  ): void {
+    const owner = this.#owner(memberId)
+    const before = kept ?? owner.told
+    if (isLost) this.#owns.set(memberId, { ...owner, works: before })
+    else if (status === 200) {
+      const told: readonly number[] = body.assigned_partitions.orders
+      const works = [...new Set([...before, ...told])]
+      this.#owns.set(memberId, { generation: body.generation, told, works })
+    } else if (body.code === 'STALE_GENERATION')
+      this.#owns.set(memberId, { ...owner, generation: body.current_generation })
+    else {
       assert.ok(['UNKNOWN_MEMBER', 'UNKNOWN_GROUP'].includes(body.code), JSON.stringify(body))
       this.#owns.delete(memberId)
-      return
     }
-    const told: readonly number[] = body.assigned_partitions.orders
-    const before = kept ?? this.#owns.get(memberId)?.told ?? []
-    this.#owns.set(memberId, { told, works: [...new Set([...before, ...told])] })
     this.#forgetExpired()
     const all = [...this.#owns.values()].flatMap(({ works }) => works)
     assert.equal(new Set(all).size, all.length, JSON.stringify([...this.#owns]))

@@ -2,11 +2,11 @@
  * Committed offsets over HTTP: see `src/http/routes-offsets.ts`.
  *
  * A commit is checked whole in one turn and then handed to the coordinator: all of it or nothing. It is stricter than Kafka's,
- * whose clients check for themselves: the generation has to be the present one, the partitions the member's own, and an offset
- * not beyond the end of its log.
+ * whose clients check for themselves: the generation has to be one that a heartbeat is taken with, the partitions the member's
+ * own, and an offset not beyond the end of its log.
  */
 
-import type { ConsumerMember } from '../../group/index.ts'
+import { type ConsumerMember, isStale } from '../../group/index.ts'
 import type { BrokerRoutes, Handlers, RequestOf } from '../../http/index.ts'
 import { type FieldProblem, Problem, problem } from '../../http/index.ts'
 import type { BrokerContext } from '../context.ts'
@@ -107,9 +107,9 @@ function committer(
   }
   const known = memberOf(context, groupId, memberId)
   if (known instanceof Problem) return known
-  return generation === undefined || generation === known.member.memberEpoch
-    ? known.member
-    : staleGeneration(known, generation)
+  return isStale(known.member, generation ?? null)
+    ? staleGeneration(known, generation)
+    : known.member
 }
 
 function offsetsProblem(

@@ -106,10 +106,10 @@ describe('polling over HTTP', () => {
     const told = await waiting
     assert.deepEqual(
       [told.messages, told.rebalance_required, told.generation, told.assigned_partitions],
-      [[], true, 1, { orders: [0] }],
+      [[], true, 2, { orders: [0] }],
     )
-    const next = await poll(http, 'a', '&timeout=0s&generation=1')
-    assert.deepEqual([next.rebalance_required, next.generation], [true, 2])
+    const next = await poll(http, 'a', '&timeout=0s&generation=2')
+    assert.deepEqual([next.rebalance_required, next.generation], [false, 2])
     const other = await poll(http, 'b')
     assert.deepEqual([other.rebalance_required, other.assigned_partitions], [true, { orders: [1] }])
   })

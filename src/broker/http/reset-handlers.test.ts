@@ -75,7 +75,7 @@ describe('a reset over HTTP', () => {
     assert.equal((await http.get('/groups/g/pause')).body.paused, true)
     // It is told, and by coming again it gives up what was taken.
     for (let times = 0; times < 2; times++)
-      await http.post('/groups/g/join', { member_id: 'a', topics: ['orders'] })
+      await http.post('/groups/g/heartbeat', { member_id: 'a' })
     await http.broker.clock.advance(100)
     assert.deepEqual((await resetting).body.executed, true)
     assert.deepEqual(await committed(http), [1, 1])

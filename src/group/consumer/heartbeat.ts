@@ -75,7 +75,8 @@ function beat(turn: ConsumerTurn, received: ConsumerHeartbeatRequest): void {
   if (problem !== null) return refuse(turn, received, problem)
 
   const changed = enrol(turn, { profile, before })
-  renewTarget(turn)
+  // What another subscription takes away over HTTP has to have a number of its own: that of a new target.
+  renewTarget(turn, { isUrgent: changed && before !== null && profile.http !== null })
   const enrolled = turn.member(memberId) ?? null
   const member = advance(turn, memberId, { owned, subscriptionChanged: changed })
   touchSession(turn, memberId, sessionTimeoutOf(turn, profile))

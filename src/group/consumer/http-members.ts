@@ -1,14 +1,16 @@
 /**
  * Members that come over HTTP: KIP-848 members with JSON manners. This is what their heartbeats say in KIP-848's words.
  *
- * They do not list what they own. An answer that took partitions away is taken for read when the member comes again: its
- * next heartbeat, poll or join gives them up. A member that needs longer says what it still owns.
+ * The generation is the member epoch, and says which answer the member has read. An answer that takes partitions away has a
+ * new one (`reconcile.ts`); nothing else names it, so coming with it gives those partitions up:
  *
- *   heartbeat ─▶ answered with fewer partitions, `rebalance_required` ─▶ the next heartbeat releases the others
- *             ─▶ the generation moves on, and their new owner gets them
+ *   heartbeat(1) ─▶ answer: generation 2, fewer partitions, `rebalance_required`
+ *   heartbeat(1)    the answer was lost, or the member still works on the others: it is told the same again
+ *   heartbeat(2)    they are released, and their new owner gets them
  *
- * The generation is the member epoch. One that is not the member's own is stale, also the one before it: over HTTP a lost
- * answer shows as a refusal that carries the present generation.
+ * A member may say instead what it still owns; that is believed whatever its generation. One that says neither is taken to have
+ * read the last answer. A join says nothing of what was read, so it gives nothing up. Where nothing has to be given up, a
+ * generation that is not the member's own is stale: the refusal carries the present one, and the next answer everything.
  */
 
 import type { TopicIdPartitions } from '../records.ts'
@@ -16,7 +18,7 @@ import type { ConsumerGroup, ConsumerMember } from './consumer-group.ts'
 import { isEmpty, listOf, NO_PARTITIONS, samePartitions } from './partitions.ts'
 
 export interface HttpBeat {
-  /** Null where the member does not say it: then it is taken to know the present one. */
+  /** That of the last answer it has read; null where the member does not say it: then it is taken to know the present one. */
   readonly generation: number | null
   /** What it still owns; null where it does not say. */
   readonly owned: readonly TopicIdPartitions[] | null
@@ -31,9 +33,27 @@ export function httpBeat(
   readonly topicPartitions: readonly TopicIdPartitions[] | null
 } | null {
   const { memberEpoch, state, assigned } = member
-  if (generation !== null && generation !== memberEpoch) return null
-  const released = state === 'unrevoked' ? listOf(assigned) : null
+  if (isStale(member, generation)) return null
+  const hasRead = generation === null || generation === memberEpoch
+  const released = state === 'unrevoked' && hasRead ? listOf(assigned) : null
   return { memberEpoch, topicPartitions: owned ?? released }
+}
+
+/** What a join says it owns: nothing where it is the first, and no word where it may be the second. */
+export function ownedAtJoin(member: ConsumerMember | null): readonly TopicIdPartitions[] | null {
+  return member === null ? [] : null
+}
+
+/**
+ * Whether the member has to be refused. Who has to give something up is not for a generation before it: it may not have read
+ * that, and a refusal would tell it the number that releases what it works on.
+ */
+export function isStale(
+  { memberEpoch, state }: ConsumerMember,
+  generation: number | null,
+): boolean {
+  if (generation === null || generation === memberEpoch) return false
+  return state !== 'unrevoked' || generation > memberEpoch
 }
 
 /** Whether the member has to look at its assignment and its generation: they changed, or it has to give something up. */

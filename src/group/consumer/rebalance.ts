@@ -10,12 +10,13 @@ import { type Progress, reconcile } from './reconcile.ts'
 import { computeTarget } from './target.ts'
 import type { ConsumerTurn } from './turn.ts'
 
-/** Computes the target that is due, unless the last one is too young. */
-export function renewTarget(turn: ConsumerTurn): void {
+/** Computes the target that is due, unless the last one is too young and nothing is urgent. */
+export function renewTarget(turn: ConsumerTurn, { isUrgent = false } = {}): void {
   const { group, soft, config, limits } = turn
   if (group.groupEpoch === group.assignmentEpoch) return
   const { assignmentIntervalMs } = config
-  if (soft.assignedMs !== null && turn.nowMs - soft.assignedMs < assignmentIntervalMs) return
+  const isYoung = soft.assignedMs !== null && turn.nowMs - soft.assignedMs < assignmentIntervalMs
+  if (isYoung && !isUrgent) return
   turn.record(computeTarget(group, limits.topics, limits.subscriptions))
   soft.assignedMs = turn.nowMs
   soft.topicsVersion = limits.topics.version
@@ -40,6 +41,7 @@ export function advance(
     target: group.targets.get(memberId) ?? NO_PARTITIONS,
     owned,
     subscriptionChanged,
+    isHttp: member.profile.http !== null,
     wants: (topicId) => limits.subscriptions.wants(member.profile, topicId),
     isHeldByOther: (topicId, partition) => isHeldByOther(group, memberId, { topicId, partition }),
   })

@@ -11,12 +11,15 @@
  *
  * A step, by the first line that fits:
  *
- *   it owns what is not in the target          ▶ unrevoked, epoch as before: give that up first
+ *   it owns what is not in the target          ▶ unrevoked, epoch as before: give that up first (over HTTP the target's)
  *   something new is free                      ▶ has it, at the target's epoch; unreleased when more is to come
  *   something new is still held by another     ▶ unreleased, at the target's epoch
  *   nothing is missing                         ▶ stable, at the target's epoch
  *
  * So a partition changes hands only after its owner said that it gave it up, or was removed.
+ *
+ * A member over HTTP says so by the epoch of the answer that took the partitions away (`http-members.ts`), so that answer needs
+ * an epoch of its own. It has one: where somebody else could get such a partition, the target is newer than the member's.
  */
 
 import type { ReconciliationState } from '../records.ts'
@@ -43,6 +46,8 @@ export interface ReconcileOptions {
   /** What the member says it owns; null when it does not say. */
   readonly owned: AnyPartitions | null
   readonly subscriptionChanged: boolean
+  /** Whether it comes over HTTP. */
+  readonly isHttp: boolean
   /** Whether the member wants the topic: what it no longer wants it loses before there is a new target. */
   readonly wants: (topicId: string) => boolean
   /** Whether somebody else has the partition, or has not said yet that it gave it up. */
@@ -86,7 +91,10 @@ function step(member: Progress, options: ReconcileOptions): Progress {
       if (kept?.has(partition) === true) assigned.add(topicId, partition, epoch)
       else leave(topicId, partition, epoch)
   }
-  if (mustRevoke) return moved(member, member.memberEpoch, 'unrevoked', assigned.map, pending.map)
+  if (mustRevoke) {
+    const epoch = options.isHttp ? targetEpoch : member.memberEpoch
+    return moved(member, epoch, 'unrevoked', assigned.map, pending.map)
+  }
 
   let isWaiting = false
   for (const [topicId, partitions] of target) {
