@@ -96,6 +96,48 @@ moved  orders  2          20              20          0      0        clamped to
       assert.equal(await exported('copy'), await exported('moved'))
     })
 
+    test('the same columns as on every other broker, and dead letters sent back to their partition', async () => {
+      await commit('slow')
+      const backlog = await shoal('groups describe slow --backlog')
+      assert.match(
+        backlog.out,
+        /^GROUP +TOPIC +PARTITION +POSITION +END +LAG +PENDING .*\nslow +orders +0 +8 +20 +12 +- +2h\d+m +- +-\n/,
+      )
+      const admin = client.admin()
+      const topics = [{ topic: 'letters' }, { topic: 'letters-dlq', numPartitions: 2 }]
+      await admin.createTopics({ topics })
+      const producer = client.producer()
+      await producer.connect()
+      const of = (partition: string) => ({
+        'shoal-dlq-origin-topic': 'letters',
+        'shoal-dlq-origin-partition': partition,
+        'shoal-dlq-reason': `Reason${partition}`,
+      })
+      const messages = [
+        { value: 'stays', partition: 0, headers: of('1') },
+        { value: 'goes', partition: 0, headers: of('0') },
+        { value: 'behind', partition: 0, headers: of('1') },
+        { value: 'elsewhere', partition: 1, headers: of('1') },
+      ]
+      await producer.send({ topic: 'letters-dlq', messages })
+      await producer.disconnect()
+      assert.match((await shoal('dlq list')).out, /^letters-dlq +4 +\S+$/m)
+      const done = await shoal('dlq redrive letters --reason Reason0 --execute')
+      assert.equal(done.out, 'letters-dlq: 1 letter sent back\n', done.err)
+      assert.match((await shoal('consume letters -f %s')).out, /^goes$/)
+      const left = await shoal('dlq show letters --json')
+      const { letters } = JSON.parse(left.out) as { letters: { place: string; value: string }[] }
+      assert.deepEqual(
+        letters.map(({ place, value }) => `${place} ${value}`).toSorted(),
+        // What stood before it was written again behind the others; what stood behind was left alone.
+        ['letters-dlq/0@2 behind', 'letters-dlq/0@3 stays', 'letters-dlq/1@0 elsewhere'],
+        left.out,
+      )
+      assert.equal((await shoal('dlq purge letters --yes')).out, 'letters-dlq: 3 letters deleted\n')
+      assert.match((await shoal('dlq list')).out, /^letters-dlq +0 +-$/m)
+      await admin.disconnect()
+    })
+
     test('lag is told in records and seconds, with rates and who is most behind first', async () => {
       await commit('slow')
       const told = await shoal('groups lag slow --sample 100ms --json')

@@ -69,6 +69,11 @@ export function contentOf({ body, headers: table }: Message): Content {
   return { key, value, headers }
 }
 
+/** When the record was written, in seconds, as AMQP has it. @param table of a message of ours */
+export function amqpTimestampOf(table: HeaderTable): number {
+  return Math.floor(Number(table[TIMESTAMP]) / 1_000)
+}
+
 /** @param deliveries how often the message was handed out before */
 export function recordOf(
   offset: number,

@@ -8,7 +8,7 @@
 import type { ConfirmChannel } from 'amqplib'
 import { ShoalError, uuidText } from '../../core/index.ts'
 import type { OutgoingRecord, Retried, SourceRecord } from '../../consumer/index.ts'
-import { messageOf, routingKeyOf } from './message-record.ts'
+import { amqpTimestampOf, messageOf, routingKeyOf } from './message-record.ts'
 import type { Message } from './message-record.ts'
 import type { RabbitSettings } from './options.ts'
 import { rabbitError } from './rabbit-errors.ts'
@@ -100,7 +100,14 @@ export class Publisher {
         exchange,
         routingKey,
         Buffer.from(body.buffer, body.byteOffset, body.byteLength),
-        { headers: table, messageId, persistent: true, mandatory: true },
+        {
+          headers: table,
+          messageId,
+          // By it RabbitMQ tells how old the first message of a queue is.
+          timestamp: amqpTimestampOf(table),
+          persistent: true,
+          mandatory: true,
+        },
         (error: unknown) => {
           if (this.#returned.delete(messageId)) reject(unroutable(topic))
           else if (error === null || error === undefined) resolve()

@@ -23,6 +23,9 @@ export interface QueueLook extends TopicPartition {
   readonly facts: QueueFacts | null
 }
 
+/** What members write down for themselves, and what waits for its time: `suspect-register.ts`, `topology.ts`. */
+const OF_OURS = /\.shoal-(?:suspect\.[0-9a-f]+|later\.\d+)$/
+
 /** `orders.2` is shard 2 of orders where an exchange of that name spreads keys. */
 export function placeOfQueue(queue: string, hashExchanges: ReadonlySet<string>): TopicPartition {
   const [, topic, shard] = /^(.+)\.(\d{1,9})$/s.exec(queue) ?? []
@@ -42,7 +45,7 @@ export function listedGroups(
   const states = new Map<string, GroupListing['state']>()
   for (const queue of queues) {
     const own = byQueue.get(queue) ?? []
-    if (own.length === 0 && queue.endsWith(suffix)) continue
+    if (OF_OURS.test(queue) || (own.length === 0 && queue.endsWith(suffix))) continue
     for (const name of groupsOfQueue(queue, own, hashExchanges))
       if (states.get(name) !== 'Stable') states.set(name, own.length > 0 ? 'Stable' : 'Empty')
   }
