@@ -21,10 +21,9 @@ import {
   type ResponseOf,
 } from '../schema.ts'
 
-export const produce = api({
+const form = {
   key: 0,
   name: 'Produce',
-  versions: [3, 12],
   flexibleSince: 9,
   request: {
     transactionalId: nullable(string()),
@@ -64,7 +63,12 @@ export const produce = api({
       rack: nullable(string()),
     }).tagged(0, [], 10),
   },
-})
+} as const
+
+export const produce = api({ ...form, versions: [3, 12] })
+
+/** The same in the versions of transactions v1: v12 tells the broker that its sender speaks v2. */
+export const produceV1 = api({ ...form, versions: [3, 11] })
 
 export type ProduceRequest = RequestOf<typeof produce>
 export type ProduceResponse = ResponseOf<typeof produce>

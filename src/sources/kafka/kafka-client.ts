@@ -29,6 +29,8 @@ export type Target =
   | { readonly node: number }
   /** The coordinator of a group. */
   | { readonly group: string }
+  /** The coordinator of a transactional id. */
+  | { readonly transaction: string }
   /** The leader of a partition. */
   | { readonly topic: string; readonly partition: number }
 
@@ -48,6 +50,7 @@ export interface KafkaClientOptions extends KafkaClusterOptions {
 }
 
 const GROUP_KEY_TYPE = 0
+const TRANSACTION_KEY_TYPE = 1
 
 /** By name, or (Metadata 12 and later) by id. */
 interface AskedTopic {
@@ -61,6 +64,7 @@ export class KafkaClient implements AsyncDisposable {
   readonly #onConnection: (event: LinkEvent) => void
   readonly #links = new Map<string, BrokerLink>()
   readonly #coordinators = new Map<string, number>()
+  readonly #transactionCoordinators = new Map<string, number>()
   /** Topics that refreshes ask about; those that were ever asked for. */
   readonly #interest = new Set<string>()
   readonly #closing = new AbortController()
@@ -167,6 +171,11 @@ export class KafkaClient implements AsyncDisposable {
     this.#coordinators.delete(group)
   }
 
+  /** The next request for the transactional id asks for its coordinator first. */
+  forgetTransactionCoordinator(transactionalId: string): void {
+    this.#transactionCoordinators.delete(transactionalId)
+  }
+
   /** Ends a channel's connection to a node, and with it what waits there. */
   resetChannel(node: number, channel: Channel): void {
     this.#links.get(linkKey(node, channel))?.reset()
@@ -243,11 +252,14 @@ export class KafkaClient implements AsyncDisposable {
     if (to === 'controller') return this.#cluster.controllerId
     if ('node' in to) return to.node
     if ('group' in to) return this.#coordinators.get(to.group) ?? null
+    if ('transaction' in to) return this.#transactionCoordinators.get(to.transaction) ?? null
     return leaderOf(this.#cluster, to.topic, to.partition)
   }
 
   async #findNode(to: Exclude<Target, 'any'>, timeoutMs: number): Promise<number> {
     if (to !== 'controller' && 'group' in to) return this.#findCoordinator(to.group, timeoutMs)
+    if (to !== 'controller' && 'transaction' in to)
+      return this.#findCoordinator(to.transaction, timeoutMs, TRANSACTION_KEY_TYPE)
     if (to !== 'controller' && 'topic' in to) {
       const { topics } = await this.refresh([to.topic])
       if (topics.get(to.topic)?.partitions[to.partition] === undefined)
@@ -266,20 +278,25 @@ export class KafkaClient implements AsyncDisposable {
     throw new ShoalError('SHOAL_BROKER_UNREACHABLE', `${what} at the moment`)
   }
 
-  #findCoordinator(group: string, timeoutMs: number): Promise<number> {
+  #findCoordinator(
+    key: string,
+    timeoutMs: number,
+    keyType: number = GROUP_KEY_TYPE,
+  ): Promise<number> {
     return this.retrying(async (remainingMs) => {
       const { response, version } = await this.#requestAny(
         findCoordinator,
-        { key: group, keyType: GROUP_KEY_TYPE, coordinatorKeys: [group] },
+        { key, keyType, coordinatorKeys: [key] },
         remainingMs,
       )
       const found = version >= 4 ? response.coordinators[0] : response
       if (found === undefined || found.errorCode !== 'NONE')
         throw refusal(findCoordinator.name, found?.errorCode ?? 'COORDINATOR_NOT_AVAILABLE', {
-          group,
+          key,
         })
       this.#learnBroker(found.nodeId, found)
-      this.#coordinators.set(group, found.nodeId)
+      const known = keyType === GROUP_KEY_TYPE ? this.#coordinators : this.#transactionCoordinators
+      known.set(key, found.nodeId)
       return found.nodeId
     }, timeoutMs)
   }

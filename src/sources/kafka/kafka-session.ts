@@ -36,6 +36,7 @@ import { partitionKey } from './topic-partition.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
+import type { TransactionalProducer } from './transaction/transactional-producer.ts'
 import type { Start } from './start-finder.ts'
 import { TopicWatch } from './membership/topic-watch.ts'
 
@@ -58,6 +59,7 @@ export class KafkaSession implements SourceSession {
   readonly #logs = new Map<string, ReadLog>()
   /** Partitions of topics that were deleted and made anew: what is committed for their names is about other records. */
   readonly #remade = new Set<string>()
+  readonly #transactions: TransactionalProducer | null
   #producer: KafkaProducer | null = null
   #closing: Promise<void> | null = null
 
@@ -67,8 +69,10 @@ export class KafkaSession implements SourceSession {
     settings: SourceSettings,
     context: SourceContext,
     nextEpoch: () => number,
+    transactions: TransactionalProducer | null = null,
   ) {
     this.#client = client
+    this.#transactions = transactions
     this.#settings = settings
     this.#context = context
     const { events, group } = context
@@ -146,7 +150,10 @@ export class KafkaSession implements SourceSession {
     const results: CommitResult[] = stale.map((position) => resultOf(position, 'stale'))
     if (owned.length === 0 || this.#member.isClosed)
       return [...results, ...owned.map((position) => resultOf(position, 'stale'))]
-    return [...results, ...(await this.#commit(owned))]
+    const stored = owned.some(({ outputs = [] }) => outputs.length > 0)
+      ? await this.#transact(owned)
+      : await this.#commit(owned)
+    return [...results, ...stored]
   }
 
   async produce(record: OutgoingRecord): Promise<void> {
@@ -169,6 +176,8 @@ export class KafkaSession implements SourceSession {
     this.#pending.clear()
     this.#announced.clear()
     await this.#producer?.abort()
+    await this.#endTransaction()
+    this.#transactions?.close()
     await this.#member.close()
     await this.#client.close()
   }
@@ -216,6 +225,7 @@ export class KafkaSession implements SourceSession {
     const over = new AbortController()
     const drained = this.#drain(announced, limitMs).finally(() => over.abort())
     await Promise.race([drained, sleep(this.#client.ports.timers, limitMs, over.signal)])
+    await this.#endTransaction()
     for (const one of announced)
       if (isSame(this.#draining.get(partitionKey(one)), one))
         this.#draining.delete(partitionKey(one))
@@ -275,6 +285,44 @@ export class KafkaSession implements SourceSession {
     return results.every(({ outcome }) => outcome !== 'retry')
   }
 
+  /** One transaction for the positions and what the handlers of their records sent. */
+  async #transact(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
+    const asked = { generation: this.#member.generation, memberId: this.#member.memberId }
+    const outputsOf = ({ outputs = [] }: CommitPosition) => outputs
+    try {
+      const answer = await this.#transactions?.run({
+        group: this.#context.group,
+        ...asked,
+        groupInstanceId: this.#settings.groupInstanceId,
+        positions: positions.map((position) => this.#withEpoch(position)),
+        witnesses: positions.filter((position) => outputsOf(position).length > 0),
+        outputs: positions.flatMap(outputsOf),
+      })
+      return positions.map((position) => {
+        if (answer?.end === 'committed') return this.#stored(position)
+        const { refused = null, errors = NO_ERRORS } = answer ?? {}
+        if (refused !== null && outputsOf(position).includes(refused.output))
+          return { ...resultOf(position, 'refused'), refused }
+        const error = errors.get(partitionKey(position)) ?? 'NONE'
+        if (error === TOO_LONG) this.#failed(metadataTooLong())
+        if (error !== 'NONE') return this.#settle(position, asked, errors)
+        return resultOf(position, this.#member.owns(position) ? 'retry' : 'stale')
+      })
+    } catch (error) {
+      return this.#unanswered(positions, error)
+    }
+  }
+
+  /** Partitions are released only when no transaction is open that may have to do with them. */
+  async #endTransaction(): Promise<void> {
+    const transactions = this.#transactions
+    if (transactions === null || !transactions.isRunning) return
+    const over = new AbortController()
+    const ended = transactions.cancel().finally(() => over.abort())
+    const waited = sleep(this.#client.ports.timers, RELEASE_MARGIN_MS / 2, over.signal)
+    await Promise.race([ended, waited])
+  }
+
   async #commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
     const asked = { generation: this.#member.generation, memberId: this.#member.memberId }
     try {
@@ -286,7 +334,9 @@ export class KafkaSession implements SourceSession {
         await commitOffsets(this.#client, { ...request, positions: withEpochs }),
       )
       const tooLong = positions.filter((one) => errors.get(partitionKey(one)) === TOO_LONG)
-      if (tooLong.length > 0) {
+      // Exactly once the metadata says whose outputs are visible already.
+      if (tooLong.length > 0 && this.#transactions !== null) this.#failed(metadataTooLong())
+      else if (tooLong.length > 0) {
         // The position is what matters; without its metadata a restart repeats more, but loses nothing.
         const bare = tooLong.map((one) => ({ ...this.#withEpoch(one), metadata: '' }))
         const again = await commitOffsets(this.#client, { ...request, positions: bare })
@@ -294,10 +344,14 @@ export class KafkaSession implements SourceSession {
       }
       return positions.map((position) => this.#settle(position, asked, errors))
     } catch (error) {
-      this.#client.ports.logger.log('debug', 'a commit had no answer', { reason: messageOf(error) })
-      if (!isPassing(error) && this.#closing === null) this.#failed(error)
-      return positions.map((position) => resultOf(position, 'retry'))
+      return this.#unanswered(positions, error)
     }
+  }
+
+  #unanswered(positions: readonly CommitPosition[], error: unknown): readonly CommitResult[] {
+    this.#client.ports.logger.log('debug', 'a commit had no answer', { reason: messageOf(error) })
+    if (!isPassing(error) && this.#closing === null) this.#failed(error)
+    return positions.map((position) => resultOf(position, 'retry'))
   }
 
   #settle(
@@ -308,9 +362,13 @@ export class KafkaSession implements SourceSession {
     const error = errors.get(partitionKey(position)) ?? 'UNKNOWN_SERVER_ERROR'
     if (isCoordinatorError(error)) this.#client.forgetCoordinator(this.#context.group)
     else if (error !== 'NONE' && !isRetriable(error)) this.#member.refused(asked, error)
-    if (error === 'NONE')
-      this.#logs.get(partitionKey(position))?.trail.forgetBefore(position.offset)
+    if (error === 'NONE') return this.#stored(position)
     return resultOf(position, commitOutcome(error, this.#member.owns(position)))
+  }
+
+  #stored(position: CommitPosition): CommitResult {
+    this.#logs.get(partitionKey(position))?.trail.forgetBefore(position.offset)
+    return resultOf(position, 'committed')
   }
 
   /** Lets whoever starts there see whether the log still is the one that was read. */
@@ -345,7 +403,15 @@ export class KafkaSession implements SourceSession {
   }
 }
 
+const NO_ERRORS: ReadonlyMap<string, KafkaErrorCode> = new Map()
 const TOO_LONG: KafkaErrorCode = 'OFFSET_METADATA_TOO_LARGE'
+
+function metadataTooLong(): ShoalError {
+  return new ShoalError(
+    'SHOAL_INVALID_ARGUMENT',
+    'exactlyOnce: the broker takes no commit metadata of this length; set completionMemory: { maxLength } to its offset.metadata.max.bytes',
+  )
+}
 
 function isSame(known: OwnedPartition | undefined, { epoch }: OwnedPartition): boolean {
   return known?.epoch === epoch

@@ -2,15 +2,17 @@
  * Kafka, or Shoal's broker over the wire, as a source of the consumer runtime.
  */
 
-import type { Source } from '../../consumer/index.ts'
+import { uuidText } from '../../core/index.ts'
+import type { Source, SourceContext } from '../../consumer/index.ts'
 import { KafkaClient } from './kafka-client.ts'
 import { KafkaSession } from './kafka-session.ts'
 import { clusterSettings, sourceSettings } from './options.ts'
-import type { KafkaPorts, KafkaSourceOptions } from './options.ts'
+import type { KafkaPorts, KafkaSourceOptions, SourceSettings } from './options.ts'
+import { TransactionalProducer } from './transaction/transactional-producer.ts'
 
 export interface KafkaCapabilities {
   readonly kind: 'kafka'
-  readonly transactions: false
+  readonly transactions: true
   readonly offsets: true
   readonly completionMemory: true
   readonly returnsMetadata: true
@@ -47,7 +49,7 @@ export function kafka(
     name: `kafka ${first?.host}:${first?.port}`,
     capabilities: {
       kind: 'kafka',
-      transactions: false,
+      transactions: true,
       offsets: true,
       completionMemory: true,
       returnsMetadata: true,
@@ -66,10 +68,31 @@ export function kafka(
         await client.close()
         throw error
       }
-      const session = new KafkaSession(client, settings, context, () => ++lastEpoch)
+      const transactions =
+        context.exactlyOnce === true ? await openTransactions(client, settings, context) : null
+      const session = new KafkaSession(client, settings, context, () => ++lastEpoch, transactions)
       // The caller holds the session before its first event arrives.
       client.ports.timers.soon(() => session.start())
       return session
     },
+  }
+}
+
+/**
+ * A static member has its transactional id by its name, so that it ends at once what it left open before it died; any other
+ * has one of its own, for two members must never share one.
+ */
+async function openTransactions(
+  client: KafkaClient,
+  { groupInstanceId, transactionTimeoutMs }: SourceSettings,
+  { group }: SourceContext,
+): Promise<TransactionalProducer> {
+  const name = groupInstanceId ?? uuidText(client.ports.random)
+  const settings = { transactionalId: `shoal.${group}.${name}`, transactionTimeoutMs }
+  try {
+    return await TransactionalProducer.open(client, settings)
+  } catch (error) {
+    await client.close()
+    throw error
   }
 }

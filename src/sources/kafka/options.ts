@@ -82,6 +82,11 @@ export interface KafkaSourceOptions extends KafkaClusterOptions {
   readonly offsetReset?: 'earliest' | 'latest' | 'none'
   /** `read-committed` (the default) leaves out records of aborted and open transactions. */
   readonly isolation?: 'read-committed' | 'read-uncommitted'
+  /**
+   * Exactly once: after how long the broker aborts a transaction whose member is gone, milliseconds; default 10,000. The next owner
+   * of its partitions waits for that. Must be within the broker's `transaction.max.timeout.ms`.
+   */
+  readonly transactionTimeoutMs?: number
   /** Default `['cooperative-sticky']`. A mixture with others works as those do: everything stops in a rebalance. */
   readonly assignors?: readonly KafkaAssignorName[]
   /** Where this consumer is (`client.rack`): the broker may then name a nearer replica to read from (KIP-392). */
@@ -139,6 +144,7 @@ export interface SourceSettings {
   readonly rebalanceTimeoutMs: number
   readonly offsetReset: 'earliest' | 'latest' | 'none'
   readonly readCommitted: boolean
+  readonly transactionTimeoutMs: number
   readonly assignors: readonly KafkaAssignorName[]
   readonly fetch: Required<FetchOptions>
 }
@@ -180,6 +186,7 @@ export function sourceSettings(options: KafkaSourceOptions): SourceSettings {
     rebalanceTimeoutMs: positive(options, 'rebalanceTimeoutMs', 60_000),
     offsetReset: options.offsetReset ?? 'earliest',
     readCommitted: (options.isolation ?? 'read-committed') === 'read-committed',
+    transactionTimeoutMs: positive(options, 'transactionTimeoutMs', 10_000),
     assignors: options.assignors ?? ['cooperative-sticky'],
     fetch: fetchSettings(options.fetch ?? {}),
   }
