@@ -3,19 +3,23 @@
  * poll and commit, and by poll and ack. Every answer leaves after the disk has what it rests on.
  *
  * 100-byte values, a topic of one partition, connections kept alive; the load is raw sockets in this process, so that it costs
- * little. On one connection without pipelining each durable answer costs a sync of the disk and a round trip: rows with `depth`
- * have so many requests under way on each connection. GoQueue's figures to compare with are in the question: it acknowledges
+ * little. On one connection without pipelining each durable answer costs a sync of the disk and a round trip: the first row says
+ * how many syncs the disk alone allows, and such rows their share of it (`shareOfDisk`). Rows with `depth` have so many
+ * requests under way on each connection. GoQueue's figures to compare with are in the question: it acknowledges
  * before the disk. What it does not show: TLS, large messages, a slow network.
  */
 
 import { ShoalProcess } from '../test/real/shoal.ts'
 import { contest, cpuSeconds, publish, type Contender, type Figures } from './contest.ts'
+import { syncsPerSecond } from './load/bare-disk.ts'
 import { HttpConnection, pressed } from './load/http-connection.ts'
 
 const SCALE = Number(process.env['SHOAL_BENCH_HTTP_SCALE'] ?? 1)
 const VALUE = 'x'.repeat(100)
 const MESSAGES = Math.round(20_000 * SCALE)
 const POLLED = 100
+/** A record of a value, in its batch and in the journal's frame. */
+const JOURNALED_BYTES = 300
 
 await using broker = await ShoalProcess.start()
 const port = Number(new URL(broker.url).port)
@@ -62,6 +66,19 @@ const ackOnce: Settle = ({ connection }, messages) => [
   }),
 ]
 
+const disk: Contender = {
+  name: 'write+fdatasync alone',
+  turn: async () => ({
+    messagesPerSecond: syncsPerSecond(Math.round(2_000 * SCALE), JOURNALED_BYTES),
+  }),
+}
+/** What waits for a sync with each message, nothing else under way. */
+const sequential: ReadonlySet<string> = new Set([
+  'publish 1 a request, 1 connection, depth 1',
+  'poll 100, commit each message',
+  'poll 100, ack each message',
+])
+
 const publishing: Contender[] = []
 for (const [batch, requests] of [
   [1, 5_000],
@@ -91,12 +108,17 @@ const working: readonly Contender[] = [
   { name: 'poll 100, ack once', turn: () => work({ depth: 1, settle: ackOnce }) },
 ]
 
-const figures = await contest([...publishing, ...working])
+const figures = await contest([disk, ...publishing, ...working])
+const diskPerSecond = figures.get(disk.name)?.['messagesPerSecond'] ?? Number.NaN
 await publish('http', {
   question:
     'HTTP API, 100-byte messages, every answer after the disk: messages a second (GoQueue, before the disk: publish 6,500-7,000 on one connection, 10,200-12,000 on eight, 67,000-80,000 with 100 a request on eight; poll and commit 500-700; poll and ack 1,300-3,400)',
-  rows: [...figures].map(([what, row]) => ({ what, ...row })),
+  rows: [...figures].map(([what, row]) => ({ what, ...row, ...shareOfDisk(what, row) })),
 })
+
+function shareOfDisk(what: string, { messagesPerSecond = Number.NaN }: Figures): Figures {
+  return sequential.has(what) ? { shareOfDisk: messagesPerSecond / diskPerSecond } : {}
+}
 
 interface Publishing {
   readonly batch: number
