@@ -9,7 +9,7 @@
  */
 
 import type { BacklogMember, GroupBacklog, PartitionBacklog } from '../../admin/index.ts'
-import { tableLines, type Column } from './columns.ts'
+import { printable, tableLines, type Column } from './columns.ts'
 import { spanText } from './lag-table.ts'
 
 export function backlogTable({ groupId, partitions }: GroupBacklog): string {
@@ -23,7 +23,7 @@ export function backlogTable({ groupId, partitions }: GroupBacklog): string {
     fitting('PENDING', (row) => countText(row.pending)),
     fitting('OLDEST-UNREAD', (row) => ageText(row.oldestUnreadMs)),
     fitting('OLDEST-PENDING', (row) => ageText(row.oldestPendingMs)),
-    { title: 'MEMBERS', width: 'rest', cell: (row) => row.memberIds.join(',') || '-' },
+    { title: 'MEMBERS', width: 'rest', cell: (row) => printable(row.memberIds.join(',')) || '-' },
   ]
   return lines(columns, partitions)
 }
@@ -35,7 +35,11 @@ export function backlogMembersTable({ groupId, members, partitions }: GroupBackl
     fitting('HOST', (row) => row.host ?? '-'),
     fitting('IDLE', (row) => ageText(row.idleMs)),
     fitting('PENDING', (row) => countText(row.pending)),
-    { title: 'PARTITIONS', width: 'rest', cell: (row) => placesOf(row.memberId, partitions) },
+    {
+      title: 'PARTITIONS',
+      width: 'rest',
+      cell: (row) => printable(placesOf(row.memberId, partitions)),
+    },
   ]
   return lines(columns, members)
 }
@@ -131,7 +135,7 @@ function placesOf(memberId: string, partitions: readonly PartitionBacklog[]): st
 }
 
 function fitting<Row>(title: string, cell: (row: Row) => string): Column<Row> {
-  return { title, cell, width: title.length, grows: true }
+  return { title, cell: (row) => printable(cell(row)), width: title.length, grows: true }
 }
 
 function lines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {

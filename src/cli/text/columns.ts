@@ -29,6 +29,12 @@ export function tableLines<Row>(
   ]
 }
 
+/** A name that anybody may have chosen, on one line and without what a terminal would obey. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
+}
+
 function widthOf<Row>(column: Column<Row>, rows: readonly Row[]): number {
   if (column.width === 'rest') return 0
   if (column.grows !== true) return column.width

@@ -28,7 +28,9 @@ describe('dead letters in words', () => {
 
   test('of strangers show what is there, and nothing that a terminal would obey', () => {
     const [key, value] = [Buffer.from([0xff, 0xfe]), Buffer.from('a\u001b[2Jb\nc')]
+    const reason = { key: 'shoal-dlq-reason', value: Buffer.from('bad\u001b]0;title\u0007') }
     const stranger = { place: 'd#1', timestampMs: null, key, value, headers: [] }
+    assert.match(letterText({ ...stranger, headers: [reason] }), /reason {2}bad \]0;title \n/)
     assert.equal(letterText(stranger), 'd#1\n  key    2 bytes, not UTF-8\n  value  a [2Jb c\n')
     assert.deepEqual(letterJson({ ...stranger, value: null }), {
       place: 'd#1',

@@ -17,7 +17,7 @@ import {
 } from '../../admin/index.ts'
 import { DEAD_LETTER_PREFIX } from '../../core/index.ts'
 import { ageText } from './backlog-tables.ts'
-import { tableLines, type Column } from './columns.ts'
+import { printable, tableLines, type Column } from './columns.ts'
 
 export function deadLetterTable(topics: readonly DeadLetterTopic[]): string {
   const columns: readonly Column<DeadLetterTopic>[] = [
@@ -49,10 +49,12 @@ export function letterText(letter: StoredLetter): string {
     ['value', bytesText(letter.value)],
     ['headers', ownHeaders(letter)],
   ]
-  const told = rows.filter(([, text]) => text !== null)
+  const told = rows.flatMap(([name, text]) =>
+    text === null ? [] : [[name, printable(text)] as const],
+  )
   const width = Math.max(...told.map(([name]) => name.length))
   const body = told.map(([name, text]) => `  ${name.padEnd(width)}  ${text}\n`)
-  return `${head.join('  ')}\n${body.join('')}`
+  return `${printable(head.join('  '))}\n${body.join('')}`
 }
 
 /** For programs: bytes as text where they are UTF-8, otherwise as base64. */
@@ -73,7 +75,7 @@ export function redriveTable({ topic, moves }: RedrivePlan): string {
     fitting('FROM', () => topic),
     fitting('TO', ({ to }) => to),
     fitting('LETTERS', ({ letterCount }) => String(letterCount)),
-    { title: 'REASON', width: 'rest', cell: ({ reason }) => oneLine(reason ?? '-') },
+    { title: 'REASON', width: 'rest', cell: ({ reason }) => printable(reason ?? '-') },
   ]
   return lines(columns, moves)
 }
@@ -127,7 +129,7 @@ function timeText(ms: number): string {
 function bytesText(bytes: Uint8Array | null): string | null {
   if (bytes === null) return null
   const text = utf8(bytes)
-  return text === null ? `${bytes.length} bytes, not UTF-8` : oneLine(text)
+  return text === null ? `${bytes.length} bytes, not UTF-8` : printable(text)
 }
 
 function bytesJson(bytes: Uint8Array | null): string | null | { readonly base64: string } {
@@ -143,14 +145,8 @@ function utf8(bytes: Uint8Array): string | null {
   }
 }
 
-/** Anybody may have written it: no line breaks, nothing that a terminal would obey. */
-function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
-}
-
 function fitting<Row>(title: string, cell: (row: Row) => string): Column<Row> {
-  return { title, cell, width: title.length, grows: true }
+  return { title, cell: (row) => printable(cell(row)), width: title.length, grows: true }
 }
 
 function lines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {

@@ -8,6 +8,7 @@ import type {
   PartitionBacklog,
   TopicPartition,
 } from '../../../admin/index.ts'
+import type { ConsumerFacts } from './replies.ts'
 import type { StreamLook } from './stream-looks.ts'
 
 export interface StreamPlace extends TopicPartition {
@@ -18,8 +19,8 @@ export interface StreamPlace extends TopicPartition {
 const AT_WORK_MS = 60_000
 
 /** @param live names of members that hold a place in the group */
-export function isAtWork(looks: readonly StreamLook[], live: readonly string[]): boolean {
-  return live.length > 0 || looks.some(({ consumers }) => consumers.some(isRecent))
+export function isAtWork(consumers: readonly ConsumerFacts[], live: readonly string[]): boolean {
+  return live.length > 0 || consumers.some(isRecent)
 }
 
 export function groupBacklog(seen: {
@@ -34,7 +35,12 @@ export function groupBacklog(seen: {
   return {
     groupId,
     type: 'Stream',
-    state: isAtWork(looks, live) ? 'Stable' : 'Empty',
+    state: isAtWork(
+      looks.flatMap(({ consumers }) => consumers),
+      live,
+    )
+      ? 'Stable'
+      : 'Empty',
     members: membersOf(looks, live),
     partitions: places
       .map(partitionOf)
@@ -124,6 +130,6 @@ function notesOf({
   ]
 }
 
-function isRecent({ idleMs }: { readonly idleMs: number }): boolean {
+function isRecent({ idleMs }: ConsumerFacts): boolean {
   return idleMs < AT_WORK_MS
 }

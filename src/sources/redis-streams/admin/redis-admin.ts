@@ -15,7 +15,8 @@ import { RedisLink } from '../redis-link.ts'
 import { textOf } from '../reply-text.ts'
 import { groupBacklog, isAtWork, type StreamPlace } from './group-backlog.ts'
 import { RedisDeadLetters } from './redis-dead-letters.ts'
-import { groupsOf, lookAt, serverTimeMs, type StreamLook } from './stream-looks.ts'
+import type { ConsumerFacts } from './replies.ts'
+import { consumersOf, groupsOf, lookAt, serverTimeMs, type StreamLook } from './stream-looks.ts'
 
 export interface RedisAdminOptions {
   /** `redis://[user:password@]host[:6379][/database]`, `rediss://` for TLS. */
@@ -72,15 +73,18 @@ class RedisAdmin implements BrokerPort {
   async listGroups(): Promise<readonly GroupListing[]> {
     return this.#asked('the groups', async () => {
       const { streams } = await this.#streams('*')
-      const names = new Map<string, string[]>()
+      const consumers = new Map<string, ConsumerFacts[]>()
       await eachOf(streams, async (stream) => {
-        for (const { name } of (await groupsOf(this.#link, stream)) ?? [])
-          names.set(name, [...(names.get(name) ?? []), stream])
+        for (const { name } of (await groupsOf(this.#link, stream)) ?? []) {
+          const own = await consumersOf(this.#link, stream, name)
+          consumers.set(name, [...(consumers.get(name) ?? []), ...own])
+        }
       })
+      const nowMs = await serverTimeMs(this.#link)
       const listed: GroupListing[] = []
-      for (const [groupId, own] of names) {
-        const { looks, live } = await this.#looks(groupId, own)
-        const state = isAtWork(looks, live) ? 'Stable' : 'Empty'
+      for (const [groupId, own] of consumers) {
+        const live = await this.#liveMembers(keysOf(this.#settings.keyPrefix, groupId), nowMs)
+        const state = isAtWork(own, live) ? 'Stable' : 'Empty'
         listed.push({ groupId, type: 'Stream', state, protocolType: 'stream' })
       }
       return listed.sort((left, right) => (left.groupId < right.groupId ? -1 : 1))

@@ -62,6 +62,15 @@ export async function groupsOf(
   }
 }
 
+export async function consumersOf(
+  link: RedisLink,
+  stream: string,
+  group: string,
+): Promise<readonly ConsumerFacts[]> {
+  return consumerFacts(await link.command('XINFO', 'CONSUMERS', stream, group))
+}
+
+/** Null where the stream has no such group. */
 export async function lookAt(
   link: RedisLink,
   asked: {
@@ -76,7 +85,7 @@ export async function lookAt(
   const group = (await groupsOf(link, stream))?.find(({ name }) => name === asked.group)
   if (group === undefined) return null
   const facts = streamFacts(await link.command('XINFO', 'STREAM', stream))
-  const consumers = consumerFacts(await link.command('XINFO', 'CONSUMERS', stream, asked.group))
+  const consumers = await consumersOf(link, stream, asked.group)
   const pending = pendingFacts(await link.command('XPENDING', stream, asked.group))
   const { lag, lagIs } = await lagOf(link, stream, facts, group, asked.maxCounted)
   const unread = lag === 0 ? null : await firstAfter(link, stream, group.lastDeliveredId)
