@@ -17,6 +17,7 @@ import type {
   Consumer,
   Ctx,
   Decode,
+  RetryOver,
   Running,
   UntypedOptions,
   WithBatch,
@@ -27,6 +28,7 @@ import type {
 } from './options.ts'
 import { describeSettings, resolveOptions, withBatchDefaults } from './resolve-options.ts'
 import type { AnyOptions, Settings } from './resolve-options.ts'
+import type { Source } from './source.ts'
 
 /**
  * Declares a consumer: what it reads, in which order, what happens when a handler fails.
@@ -49,11 +51,17 @@ import type { AnyOptions, Settings } from './resolve-options.ts'
  * await running.finished
  */
 export function consumer<T>(options: WithExactlyOnce<T>): Consumer
-export function consumer<S extends StandardSchemaV1>(options: WithSchema<S>): Consumer
-export function consumer<D extends Decode = 'bytes'>(options: WithoutSchema<D>): Consumer
-export function consumer(options: WithWorker): Consumer
-export function consumer<T>(options: WithBatch<T>): Consumer
-export function consumer(options: UntypedOptions): Consumer
+export function consumer<S extends StandardSchemaV1, B extends Source = Source>(
+  options: WithSchema<S> & RetryOver<B>,
+): Consumer
+export function consumer<D extends Decode = 'bytes', B extends Source = Source>(
+  options: WithoutSchema<D> & RetryOver<B>,
+): Consumer
+export function consumer<B extends Source>(options: WithWorker & RetryOver<B>): Consumer
+export function consumer<T, B extends Source = Source>(
+  options: WithBatch<T> & RetryOver<B>,
+): Consumer
+export function consumer<B extends Source>(options: UntypedOptions & RetryOver<B>): Consumer
 export function consumer(options: object): Consumer {
   return consumerWith(options as AnyOptions, engineParts)
 }

@@ -233,6 +233,25 @@ export interface Dedupe<T> {
   readonly lease?: Duration
 }
 
+/**
+ * What a source of this type can do when a handler fails. What it cannot is no option: parked keys and retries after longer
+ * waits need a place where records wait.
+ */
+export interface RetryOver<B extends Source> {
+  readonly source: B
+  readonly retry?: {
+    readonly finally?: B['capabilities'] extends { readonly readsBack: false }
+      ? Exclude<NonNullable<Retry['finally']>, 'park-key'>
+      : NonNullable<Retry['finally']>
+    readonly later?: B['capabilities'] extends {
+      readonly readsBack: false
+      readonly nativeDelay: false
+    }
+      ? never
+      : readonly Duration[]
+  }
+}
+
 /** What every declaration has, whatever its payload. */
 export interface ConsumerOptions<T> {
   /** The consumer group. */
