@@ -120,7 +120,8 @@ export interface Retry {
   readonly maxDeliveries?: number
   /**
    * After the last attempt in place the record moves to a retry topic and is tried again after each of these waits. It
-   * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back.
+   * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back, or whose
+   * broker hands records out again by itself (RabbitMQ: seven weeks at most).
    */
   readonly later?: readonly Duration[]
   /**
