@@ -36,6 +36,7 @@ import { partitionKey } from './topic-partition.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
+import { isOfProducer } from './transaction/transaction-cycle.ts'
 import type { TransactionalProducer } from './transaction/transactional-producer.ts'
 import type { Start } from './start-finder.ts'
 import { TopicWatch } from './membership/topic-watch.ts'
@@ -305,7 +306,8 @@ export class KafkaSession implements SourceSession {
           return { ...resultOf(position, 'refused'), refused }
         const error = errors.get(partitionKey(position)) ?? 'NONE'
         if (error === TOO_LONG) this.#failed(metadataTooLong())
-        if (error !== 'NONE') return this.#settle(position, asked, errors)
+        else if (error !== 'NONE' && !isOfProducer(error))
+          return this.#settle(position, asked, errors)
         return resultOf(position, this.#member.owns(position) ? 'retry' : 'stale')
       })
     } catch (error) {

@@ -48,11 +48,13 @@ export async function openSession({
   options = {},
   generation = 1,
   drainTimeoutMs = 20_000,
+  exactlyOnce = false,
   before = () => {},
 }: {
   options?: Partial<KafkaSourceOptions>
   generation?: number
   drainTimeoutMs?: number
+  exactlyOnce?: boolean
   before?: (world: { script: ReturnType<typeof clusterScript> }) => unknown
 } = {}) {
   const clock = new VirtualClock()
@@ -99,6 +101,7 @@ export async function openSession({
   const opening = source.open({
     group: 'g',
     drainTimeoutMs,
+    exactlyOnce,
     events: {
       assigned: (assignments) => void world.assigned.push(...assignments),
       revoked: async (partitions, limitMs) => {

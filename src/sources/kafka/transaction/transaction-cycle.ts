@@ -134,3 +134,19 @@ function isFinal(event: Event): boolean {
 function isConcurrent(event: Event): boolean {
   return event.kind === 'refused' && event.error === 'CONCURRENT_TRANSACTIONS'
 }
+
+const OF_PRODUCER: ReadonlySet<KafkaErrorCode> = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'UNKNOWN_PRODUCER_ID',
+  'INVALID_TXN_STATE',
+  'TRANSACTION_ABORTABLE',
+  'CONCURRENT_TRANSACTIONS',
+  'UNKNOWN_SERVER_ERROR',
+])
+
+/** Whether an answer to offsets speaks of the transaction: it says nothing of the member, who is still in its group. */
+export function isOfProducer(error: KafkaErrorCode): boolean {
+  return OF_PRODUCER.has(error)
+}
