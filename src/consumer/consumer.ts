@@ -17,11 +17,12 @@ import type {
   Consumer,
   Ctx,
   Decode,
+  ExactlyOnceWithSchema,
+  ExactlyOnceWithoutSchema,
   RetryOver,
   Running,
   UntypedOptions,
   WithBatch,
-  WithExactlyOnce,
   WithWorker,
   WithSchema,
   WithoutSchema,
@@ -50,7 +51,8 @@ import type { Source } from './source.ts'
  * await using running = await orders.start()
  * await running.finished
  */
-export function consumer<T>(options: WithExactlyOnce<T>): Consumer
+export function consumer<S extends StandardSchemaV1>(options: ExactlyOnceWithSchema<S>): Consumer
+export function consumer<D extends Decode = 'bytes'>(options: ExactlyOnceWithoutSchema<D>): Consumer
 export function consumer<S extends StandardSchemaV1, B extends Source = Source>(
   options: WithSchema<S> & RetryOver<B>,
 ): Consumer

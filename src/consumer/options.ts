@@ -378,9 +378,23 @@ export interface WithExactlyOnce<T> extends Omit<
   readonly source: Source<SourceCapabilities & { readonly transactions: true }>
   /** Bytes of outputs that wait for their commit, from which no handler starts; default 32 MiB. */
   readonly maxOutputBytes?: number
-  readonly schema?: StandardSchemaV1<unknown, T>
-  readonly decode?: Decode
   readonly handle: (value: T, ctx: TransactionalCtx) => Promise<Outcome> | Outcome
+}
+
+/** Exactly once, with values that a schema checks; see `WithExactlyOnce`. */
+export interface ExactlyOnceWithSchema<S extends StandardSchemaV1> extends WithExactlyOnce<
+  StandardSchemaV1.InferOutput<S>
+> {
+  readonly schema: S
+  /** What the schema is given; default `json`. */
+  readonly decode?: Decode
+}
+
+/** Exactly once, with values as they are decoded; see `WithExactlyOnce`. */
+export interface ExactlyOnceWithoutSchema<D extends Decode> extends WithExactlyOnce<Decoded[D]> {
+  readonly schema?: undefined
+  /** Default `bytes`. */
+  readonly decode?: D
 }
 
 /** A declaration put together at run time: whether there is a schema is not known, so the handler gets `unknown`. */

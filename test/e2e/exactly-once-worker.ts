@@ -35,7 +35,7 @@ try {
     retry: { crashes: false },
     handle: async (value, ctx) => {
       await setTimeout(5 + ((ctx.offset * 7) % 10))
-      const output = { key: ctx.key, value: `${ctx.partition}/${ctx.offset} ${String(value)}` }
+      const output = { key: ctx.key, value: `${ctx.partition}/${ctx.offset} ${value}` }
       ctx.send({ topic: 'out-a', ...output })
       ctx.send({ topic: 'out-b', ...output })
       if (++ended % 10 === 0) process.stdout.write(`${ended}\n`)

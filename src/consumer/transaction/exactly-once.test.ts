@@ -215,6 +215,14 @@ describe('exactly once', () => {
     refused({ exactlyOnce: false, maxOutputBytes: 5 }, /maxOutputBytes: only with exactlyOnce/)
     // @ts-expect-error a source without transactions
     assert.throws(() => consumer({ group: GROUP, source: no, exactlyOnce: true, handle }))
+    const typed = consumer({
+      group: GROUP,
+      source,
+      exactlyOnce: true,
+      decode: 'text',
+      handle: (value, ctx) => ctx.send({ topic: OUT, value }),
+    })
+    assert.equal(typed.describe().group, GROUP)
     const [promise] = consumer({ group: GROUP, source, exactlyOnce: true, handle }).describe()
       .guarantees
     assert.match(promise!, /^exactly once/)
