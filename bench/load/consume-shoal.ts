@@ -1,28 +1,25 @@
 /**
- * Shoal's runtime over a topic: as many records at a time as the concurrency says, in the order of their keys.
+ * Shoal's runtime over a topic: as many records at a time as the concurrency says, in the order of their keys. Its defaults
+ * but for `decode`, for the values are no JSON.
  */
 
+import { subscribe } from 'node:diagnostics_channel'
 import { consumer } from 'shoal'
 import { kafka } from 'shoal/kafka'
-import { OrderCheck, work, type Job } from './order-check.ts'
+import { measured } from './keyed-check.ts'
 
-const job = JSON.parse(process.argv[2] ?? '') as Job
-const check = new OrderCheck(job.count)
-const running = await consumer({
-  group: job.group,
-  source: kafka({ brokers: job.bootstrap, topics: [job.topic], offsetReset: 'earliest' }),
-  concurrency: job.concurrency,
-  decode: 'bytes',
-  handle: (value, ctx) => {
-    const key = ctx.key ?? ''
-    const sequence = value === null ? -1 : new DataView(value.buffer, value.byteOffset).getUint32(0)
-    check.begin(key, sequence)
-    const working = work(job.workMs)
-    if (working === undefined) return check.end(key, sequence)
-    return working.then(() => check.end(key, sequence))
-  },
-}).start()
-await check.finished
-const result = check.result()
-await running.drain()
-process.stdout.write(JSON.stringify(result))
+const NOTHING = new Uint8Array(0)
+
+await measured(async ({ bootstrap, topic, group, concurrency }, check) => {
+  const { handler } = check
+  const joined = new Promise<void>((resolve) => subscribe('shoal:rebalance', () => resolve()))
+  const running = await consumer({
+    group,
+    source: kafka({ brokers: bootstrap, topics: [topic], offsetReset: 'earliest' }),
+    concurrency,
+    decode: 'bytes',
+    handle: (value) => handler(value ?? NOTHING),
+  }).start()
+  await joined
+  return () => running.drain()
+})

@@ -1,0 +1,78 @@
+/**
+ * The least that reading with our own transport and codec takes: one Fetch under way for all partitions while the last
+ * answer is decoded, and a function called for each record. No group, no commits, no order but the partitions', nothing
+ * remembered. The runtime is measured against it.
+ */
+
+import { KafkaClient } from 'shoal/kafka'
+import { ZERO_UUID, batchesIn, decodeRecords, fetch } from '../../src/protocol/index.ts'
+import { measured } from './keyed-check.ts'
+
+const MIB = 1024 * 1024
+const NO_BYTES = new Uint8Array(0)
+
+await measured(async ({ bootstrap, topic }, check) => {
+  const { handler } = check
+  const client = await KafkaClient.open({ brokers: bootstrap })
+  await client.refresh([topic])
+  const { topicId, partitions = [] } = client.cluster.topics.get(topic) ?? {}
+  const positions = partitions.map(() => 0)
+  const ask = () =>
+    client.request(
+      fetch,
+      {
+        clusterId: null,
+        replicaId: -1,
+        replicaState: { replicaId: -1, replicaEpoch: -1 },
+        maxWaitMs: 500,
+        minBytes: 1,
+        maxBytes: 2 * MIB,
+        isolationLevel: 1,
+        sessionId: 0,
+        sessionEpoch: -1,
+        topics: [{ topic, topicId: topicId ?? ZERO_UUID, partitions: positions.map(wanted) }],
+        forgottenTopicsData: [],
+        rackId: '',
+      },
+      { to: 'any' },
+    )
+  const over = new AbortController()
+  const read = async () => {
+    for (let asking = ask(); !over.signal.aborted;) {
+      const { response } = await asking
+      const answers = response.responses.flatMap(({ partitions }) => partitions)
+      for (const { partitionIndex, records } of answers)
+        for (const batch of batchesIn(records ?? NO_BYTES, { atCut: 'stop' }))
+          positions[partitionIndex] = batch.lastOffset + 1
+      asking = ask()
+      asking.catch(() => {})
+      for (const { records } of answers)
+        for (const batch of batchesIn(records ?? NO_BYTES, { atCut: 'stop' })) {
+          if (!batch.isCrcValid) throw new Error('a damaged batch')
+          for (const { value } of decodeRecords(batch)) {
+            const handling = handler(value ?? NO_BYTES)
+            if (handling !== undefined) await handling
+          }
+        }
+    }
+  }
+  void read().catch(() => {
+    // Its connection is closed under it at the end; before, the missing records tell.
+  })
+  return async () => {
+    over.abort()
+    await client.close()
+  }
+})
+
+function wanted(fetchOffset: number, partition: number) {
+  return {
+    partition,
+    currentLeaderEpoch: -1,
+    fetchOffset,
+    lastFetchedEpoch: -1,
+    logStartOffset: -1,
+    partitionMaxBytes: MIB,
+    replicaDirectoryId: ZERO_UUID,
+  }
+}
