@@ -126,7 +126,7 @@ export class ApiServer {
     })
   }
 
-  async #route(request: ApiRequest): Promise<Answer> {
+  #route(request: ApiRequest): Answer | Promise<Answer> {
     const at = request.target.indexOf('?')
     const path = at < 0 ? request.target : request.target.slice(0, at)
     const match = this.#router.match(request.method, path)

@@ -70,17 +70,15 @@ export async function publishMessages(
   const full = placed.delayed.length === 0 ? null : context.delayed.refusalOf(placed.delayed.length)
   if (full !== null) return problem('TOO_MANY_DELAYED', full)
   const results: PublishResult[] = Array.from({ length: messages.length })
-  const flushes: Promise<unknown>[] = [keepForLater(context, topic, placed.delayed, results)]
+  const flushes: Promise<unknown>[] = []
+  if (placed.delayed.length > 0) flushes.push(keepForLater(context, topic, placed.delayed, results))
   for (const [partition, batches] of placed.batches) {
     const append = (log: PartitionLog | null) =>
       log === null ? [] : batches.map((batch) => appendBatch(log, batch, results))
     // In the turn of the request where the log is open: requests that follow each other keep their order.
     const appended = context.topics.withLog(topic, partition, append)
-    flushes.push(
-      appended instanceof Promise
-        ? appended.then((all) => Promise.all(all))
-        : Promise.all(appended),
-    )
+    if (appended instanceof Promise) flushes.push(appended.then((all) => Promise.all(all)))
+    else flushes.push(...appended)
   }
   await Promise.all(flushes)
   return answered(results, messages.length, topic)
@@ -93,7 +91,6 @@ async function keepForLater(
   placed: readonly PlacedLater[],
   results: PublishResult[],
 ): Promise<void> {
-  if (placed.length === 0) return
   const stored = await delayed.publish(
     placed.map(({ partition, record, due, hasTimestamp }) => ({
       topicId,
