@@ -142,6 +142,20 @@ describe('a handle', () => {
     assert.deepEqual(refusalsOf(await fixture.settle(held, ACK)), ['HELD_BY_OTHER'])
   })
 
+  test('is settled or over when its lock ends while it is decided, at whatever look at the clock', async () => {
+    for (let looksBefore = 0; looksBefore < 12; looksBefore++) {
+      await using fixture = await withRecords(1)
+      const held = await fixture.poll('a')
+      const { clock } = fixture.broker
+      await clock.advance(29_999)
+      const endMs = clock.monotonicMs() + 1
+      let looks = 0
+      clock.monotonicMs = () => endMs + looks++ - looksBefore
+      const [result] = await fixture.settle(held, ACK)
+      assert.ok(result?.kind === 'settled' || result?.refusal === 'EXPIRED')
+    }
+  })
+
   test('of an earlier delivery does not settle the next one to the same member', async () => {
     await using fixture = await withRecords(1)
     const earlier = await fixture.poll()

@@ -50,7 +50,7 @@ export function settleReceipts(
     // Twice in one request: the second meets what the first one left.
     return settlement.kind === 'acknowledge' ? 'repeated' : 'EXPIRED'
   })
-  settleHeld(slot, [...first.values()], settlement, world)
+  settleHeld(slot, [...first.values()], settlement, { atMs: world.clock.wallMs(), nowMs })
   const after = slot.state ?? state
   const common = {
     topic,
@@ -69,18 +69,17 @@ export function settleReceipts(
   })
 }
 
+/** Decides at the moment at which the receipts were found to hold: a lock may end right after it. */
 function settleHeld(
   slot: PartitionSlot,
   receipts: readonly Receipt[],
   settlement: Settlement,
-  world: SettleWorld,
+  { atMs, nowMs }: { readonly atMs: number; readonly nowMs: number },
 ): void {
   const byMember = Map.groupBy(receipts, ({ memberId }) => memberId)
   for (const [memberId, held] of byMember) {
-    const batches = batchesOf(held, settlement, world.clock.wallMs())
-    const response = slot.decide((state, nowMs) =>
-      acknowledgeRecords(state, { memberId, batches, nowMs }),
-    )
+    const batches = batchesOf(held, settlement, atMs)
+    const response = slot.decide((state) => acknowledgeRecords(state, { memberId, batches, nowMs }))
     assertInvariant(
       response === null || response.errorCode === 'NONE',
       'a delivery that was held could not be settled',
