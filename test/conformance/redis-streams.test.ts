@@ -58,6 +58,7 @@ if (needs(redisMissing()).skip === undefined)
           for (const lease of await redis.keys(`shoal:*:${group}:lease`)) {
             await redis.hincrby(lease, 'epoch', 1)
             await redis.hset(lease, 'owner', '', 'until', '0')
+            for (const guard of await redis.keys(`${lease}:*`)) await redis.del(guard)
           }
           await redis.publish(wakeChannel, 'test')
         },

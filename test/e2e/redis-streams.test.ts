@@ -113,6 +113,27 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     assert.match(String(first.errors[0]), /took the name consumer-1/)
   })
 
+  test('a member whose lease is another’s reads nothing, though nobody told it', async () => {
+    const topic = fresh()
+    const silent = { heartbeatIntervalMs: 60_000, sessionTimeoutMs: 200_000 }
+    await redis.xadd(topic, '*', 'value', 'v')
+    await using member = await RecordingMember.join(source(topic, silent), 'g')
+    await member.until('one', () => member.seen.length === 1)
+    const lease = `shoal:{${topic}}:g:lease`
+    const [guard = '', ...more] = await redis.keys(`${lease}:*`)
+    assert.deepEqual([guard.startsWith(`${lease}:1:`), more], [true, []])
+    // As the claim of another member, whose leave to wake others is lost.
+    await redis.hset(lease, 'owner', 'other', 'epoch', 2, 'until', 2 ** 52)
+    await redis.del(guard)
+    await redis.xadd(topic, '*', 'value', 'w')
+    await member.until('the loss', () => member.losses.length === 1)
+    assert.equal(member.seen.length, 1)
+    assert.equal((await redis.xpending(topic, 'g'))[0], 1)
+    const taken = await redis.xreadgroup('GROUP', 'g', 'other', 'STREAMS', topic, '>')
+    assert.match(JSON.stringify(taken), /"w"/)
+    assert.deepEqual(member.errors, [])
+  })
+
   test('a topic that was given another number of shards keeps the first one', async () => {
     const topic = fresh()
     await using first = await RecordingMember.join(source(topic, { shards: 3 }), 'g')

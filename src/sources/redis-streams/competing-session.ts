@@ -78,6 +78,7 @@ export class CompetingSession implements SourceSession {
   }
 
   async start(): Promise<void> {
+    if (this.#closing !== null) return
     const { events } = this.#context
     const { memberId } = this
     events.notice({ kind: 'joined', memberId, generation: 0, protocol: 'competing' })
@@ -159,8 +160,10 @@ export class CompetingSession implements SourceSession {
   /** At the start it is what a process of our name died with, and is claimed as of any other; later, what a lost answer held. */
   async #readOwn(): Promise<void> {
     for (const stream of this.#held)
-      if (this.#isFirstRead) await this.#streams.disown(stream.stream)
-      else
+      if (this.#isFirstRead) {
+        await this.#streams.disown(stream.stream)
+        await this.#streams.show(stream.stream)
+      } else
         await this.#claimAll(stream, false, (request) =>
           this.#streams.claimOwn(stream.stream, request),
         )
@@ -170,6 +173,8 @@ export class CompetingSession implements SourceSession {
   }
 
   async #readNew(readable: readonly CompetingStream[]): Promise<void> {
+    // Closed meanwhile: a connection that is made now is closed by nobody.
+    if (this.#closing !== null) return
     if (readable.length === 0) return this.#untilResumed()
     const names = readable.map(({ stream }) => stream)
     const waits = (this.#waits ??= this.#link.waitingReads())

@@ -10,6 +10,8 @@ export interface Keys {
   stream(topic: string, shard: number, shardCount: number): string
   /** Who works on the shard, in which epoch, and what the group has committed of it: a hash. */
   lease(stream: string): string
+  /** There while the member holds the lease in this epoch: an empty stream (see `claim` in `scripts.ts`). */
+  guard(lease: string, epoch: number, member: string): string
   /** Members listen here for others that come, go, or give up a shard. */
   readonly wakeChannel: string
 }
@@ -21,7 +23,13 @@ export function keysOf(prefix: string, group: string): Keys {
     shardCount: (topic) => `${prefix}:{${topic}}:shards`,
     stream: (topic, shard, shardCount) => (shardCount === 1 ? topic : `${topic}:${shard}`),
     lease: (stream) => `${prefix}:${hashTag(stream)}:${group}:lease`,
+    guard: (lease, epoch, member) => `${lease}:${epoch}:${member}`,
   }
+}
+
+/** Whether a stream is no topic but a guard. */
+export function isGuard(prefix: string, key: string): boolean {
+  return key.startsWith(`${prefix}:{`) && /\}:.*:lease:\d+:/s.test(key)
 }
 
 /** The part of a stream's name that decides its slot. */

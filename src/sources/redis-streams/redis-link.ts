@@ -70,8 +70,8 @@ export class RedisLink {
   close(): void {
     if (--this.#uses > 0) return
     if (links.get(this.#settings.url) === this) links.delete(this.#settings.url)
-    this.#commands.disconnect()
-    this.#channels.disconnect()
+    endConnection(this.#commands)
+    endConnection(this.#channels)
   }
 
   watch(listener: LinkListener): () => void {
@@ -144,7 +144,8 @@ export class RedisLink {
       // What was under way when the connection went fails at once, instead of waiting for the next one.
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
-      retryStrategy: (times: number) => backoffMs(times, limitsOf(this.#settings), ports.random),
+      retryStrategy: (times: number) =>
+        ended.has(client) ? null : backoffMs(times, limitsOf(this.#settings), ports.random),
     }
     const client: RedisClient = new this.#Redis(url, options)
     // What is lost is told by the commands that fail, and by `close`.
@@ -206,11 +207,22 @@ export class WaitingReads {
   }
 
   close(): void {
-    this.#client.disconnect()
+    endConnection(this.#client)
   }
 }
 
 const links = new Map<string, RedisLink>()
+
+const ended = new WeakSet<RedisClient>()
+
+/**
+ * For good: while a server loads its data ioredis asks it every second whether it is ready, and begins anew when it goes
+ * meanwhile, also after `disconnect`.
+ */
+function endConnection(client: RedisClient): void {
+  ended.add(client)
+  client.disconnect()
+}
 
 function limitsOf({ reconnectBackoffMs, reconnectBackoffMaxMs }: RedisSettings): {
   firstMs: number

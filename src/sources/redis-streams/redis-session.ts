@@ -75,6 +75,7 @@ export class RedisSession implements SourceSession {
 
   /** Begins; the caller holds the session before its first event. */
   async start(): Promise<void> {
+    if (this.#closing !== null) return
     const { events, group } = this.#context
     const { host } = new URL(this.#settings.url)
     this.#releases.push(

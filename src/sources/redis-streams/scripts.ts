@@ -2,7 +2,7 @@
  * What must happen in one step on the server: membership, leases, fenced reading and fenced acknowledgement.
  *
  * Time is the server's, so members' clocks do not matter. A lease carries an epoch that rises with every new holder; a
- * script that reads or acknowledges for a holder of the past changes nothing and says `stale`.
+ * script that takes over or acknowledges for a holder of the past changes nothing and says `stale`.
  */
 
 export interface ScriptSource {
@@ -63,7 +63,11 @@ if not lease[1] or lease[1] == '' or lease[1] == ARGV[1] or tonumber(lease[3]) <
 return {'taken', lease[1]}`,
 }
 
-/** KEYS lease; ARGV member, time to live. Answers the new epoch and what is committed, or `taken`. */
+/**
+ * KEYS lease; ARGV member, time to live, group. Answers the new epoch and what is committed, or `taken`. The guard of the former
+ * epoch goes, the new one has its own: an empty stream that every read names too, so that Redis itself refuses the reads of
+ * whoever held the lease before.
+ */
 export const claim: ScriptSource = {
   name: 'shoalClaim',
   keyCount: 1,
@@ -72,6 +76,9 @@ local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch', 'until', 'offset', 
 if lease[1] and lease[1] ~= '' and lease[1] ~= ARGV[1] and tonumber(lease[3]) > now then return {'taken'} end
 local epoch = string.format('%.0f', (tonumber(lease[2]) or 0) + 1)
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'epoch', epoch, 'until', string.format('%.0f', now + ARGV[2]))
+local guard = KEYS[1] .. ':' .. epoch .. ':' .. ARGV[1]
+redis.call('DEL', guard, KEYS[1] .. ':' .. (lease[2] or '') .. ':' .. (lease[1] or ''))
+redis.call('XGROUP', 'CREATE', guard, ARGV[3], '$', 'MKSTREAM')
 return {'claimed', epoch, lease[4] or '', lease[5] or ''}`,
 }
 
@@ -82,23 +89,12 @@ export const release: ScriptSource = {
   lua: `local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
 if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return 'stale' end
 redis.call('HSET', KEYS[1], 'owner', '', 'until', '0')
+redis.call('DEL', KEYS[1] .. ':' .. ARGV[2] .. ':' .. ARGV[1])
 return 'ok'`,
 }
 
 const FENCE = `local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
 if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return {'stale'} end`
-
-/** KEYS lease, stream; ARGV member, epoch, group, most entries. Answers new entries and the last id of the stream. */
-export const take: ScriptSource = {
-  name: 'shoalTake',
-  keyCount: 2,
-  lua: `${FENCE}
-local batch = redis.call('XREADGROUP', 'GROUP', ARGV[3], ARGV[1], 'COUNT', ARGV[4], 'STREAMS', KEYS[2], '>')
-local info = redis.call('XINFO', 'STREAM', KEYS[2])
-local last = '0-0'
-for i = 1, #info, 2 do if info[i] == 'last-generated-id' then last = info[i + 1] end end
-return {'ok', batch and batch[1][2] or {}, last}`,
-}
 
 /**
  * Claims what `rows` of XPENDING say is pending, in order. A claim counts as a delivery unless `raises` is 0. An entry that was

@@ -160,6 +160,7 @@ export class ShardStore {
       keys.lease,
       consumerName,
       sessionTimeoutMs,
+      this.#group,
     )) as Uint8Array[]
     if (text(outcome) !== 'claimed') return null
     const stored = text(offset)
@@ -186,26 +187,32 @@ export class ShardStore {
     await this.#link.script(scripts.forget, keys.stream, this.#group, this.#settings.consumerName)
   }
 
-  /** New entries; null when the lease is no longer ours. */
+  /**
+   * New entries; null when the lease is no longer ours. By a plain read, for a script costs Redis three times as much: it names
+   * the epoch's guard beside the stream, and Redis reads from both or, when one is gone, from none.
+   */
   async take({ keys, epoch }: Lease): Promise<Taken | null> {
     const { consumerName, count } = this.#settings
-    const answer = (await this.#link.script(
-      scripts.take,
-      keys.lease,
-      keys.stream,
-      consumerName,
-      epoch,
-      this.#group,
-      count,
-    )) as [Uint8Array, [Uint8Array, EntryFields][], Uint8Array]
-    if (text(answer[0]) === 'stale') return null
-    const [, entries, last] = answer
-    return {
-      entries: entries.map(([id, fields]) => ({
-        offset: offsetOfEntryBytes(id, keys.stream),
+    const { stream } = keys
+    const guard = this.#keys.guard(keys.lease, epoch, consumerName)
+    const from = ['GROUP', this.#group, consumerName, 'COUNT', count, 'STREAMS', stream, guard]
+    try {
+      // In this order: what comes between the two is read. The other way round it would be below the end and unread.
+      const [info, answer] = await Promise.all([
+        this.#link.command('XINFO', 'STREAM', stream),
+        this.#link.command('XREADGROUP', ...from, '>', '>'),
+      ])
+      const [read] = (answer ?? []) as [Uint8Array, [Uint8Array, EntryFields][]][]
+      const last = fieldOf(info as unknown[], 'last-generated-id')
+      const entries = (read?.[1] ?? []).map(([id, fields]) => ({
+        offset: offsetOfEntryBytes(id, stream),
         fields,
-      })),
-      endOffset: offsetOfEntry(text(last), keys.stream) + 1,
+      }))
+      const lastOffset = Math.max(offsetOfEntry(text(last), stream), entries.at(-1)?.offset ?? -1)
+      return { entries, endOffset: lastOffset + 1 }
+    } catch (error) {
+      if (troubleOf(error) !== 'no-group' || (await this.look(keys, epoch)).held) throw error
+      return null
     }
   }
 
@@ -322,4 +329,11 @@ function topicsOf(json: string): readonly string[] {
     // Somebody else wrote into the registry: a member that reads nothing.
     return []
   }
+}
+
+/** A field of an answer that has names and values in turn. */
+function fieldOf(answer: readonly unknown[], name: string): unknown {
+  for (let at = 0; at + 1 < answer.length; at += 2)
+    if (text(answer[at]) === name) return answer[at + 1]
+  return undefined
 }

@@ -26,6 +26,11 @@ export class StreamStore {
     this.#count = count
   }
 
+  /** Shows this member in the group: Redis lists who read something, and who waits for a first entry has not. */
+  async show(stream: string): Promise<void> {
+    await this.#link.command('XGROUP', 'CREATECONSUMER', stream, this.#group, this.#consumer)
+  }
+
   /** Entries that nobody has, by stream, waiting for a first one. */
   async readNew(
     waits: WaitingReads,

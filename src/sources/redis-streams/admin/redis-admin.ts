@@ -8,7 +8,7 @@
 
 import type { BrokerPort, GroupBacklog, GroupListing } from '../../../admin/index.ts'
 import { ShoalError } from '../../../core/index.ts'
-import { keysOf, type Keys } from '../keys.ts'
+import { isGuard, keysOf, type Keys } from '../keys.ts'
 import { redisSettings, type RedisPorts, type RedisSettings } from '../options.ts'
 import { redisError } from '../redis-errors.ts'
 import { RedisLink } from '../redis-link.ts'
@@ -155,7 +155,8 @@ class RedisAdmin implements BrokerPort {
         'TYPE',
         'stream',
       )) as [Uint8Array, Uint8Array[]]
-      for (const key of keys) found.add(textOf(key))
+      for (const key of keys.map(textOf))
+        if (!isGuard(this.#settings.keyPrefix, key)) found.add(key)
       cursor = textOf(next)
     } while (cursor !== '0' && found.size <= this.#limits.maxStreams)
     const streams = [...found].sort()
