@@ -228,6 +228,26 @@ describe('an assignment', () => {
     assert.deepEqual(only(effects, 'heartbeat').owned, [{ topicId: 'other', partition: 0 }])
   })
 
+  test('of a topic that was made anew ends a drain of the old one: what goes next does not wait for it', () => {
+    const member = joined([0])
+    const assign = (assignment: number, topicId: string, partitions: readonly number[]) => {
+      member.answer({ assignment: partitions })
+      const named = partitions.map((partition) => ({ ...namedAs(partition), topicId }))
+      return member.take({ kind: 'named', assignment, partitions: named, epoch: assignment })
+    }
+    member.take({ kind: 'timer', key: 'heartbeat' })
+    assert.equal(only(assign(2, 'id', []), 'revoke').drain, 1)
+    member.take({ kind: 'topic-remade', topic: 't' })
+    assign(3, 'other', [0])
+    const effects = assign(4, 'other', [])
+    assert.deepEqual(only(effects, 'revoke'), {
+      kind: 'revoke',
+      drain: 2,
+      partitions: [owned(0, 3)],
+    })
+    assert.deepEqual(member.take({ kind: 'drained', drain: 1 }), [])
+  })
+
   test('is not waited for when the reader finds the topic made anew first', () => {
     const member = joined([0, 1])
     const effects = member.take({ kind: 'topic-remade', topic: 't' })

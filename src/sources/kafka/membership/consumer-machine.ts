@@ -228,6 +228,10 @@ function reconcile(state: ConsumerState): ConsumerStep {
     effects.push({ kind: 'assign', partitions: added.map(ownedOf), memberEpoch })
   const taken: ConsumerState = {
     ...state,
+    drain: leftOf(
+      state.drain,
+      remade.map(([, one]) => one),
+    ),
     owned: new Map([...kept, ...byKey(added)]),
     isUntold: state.isUntold || remade.length + added.length > 0,
   }
@@ -267,7 +271,18 @@ function remade(state: ConsumerState, topic: string): ConsumerStep {
   const ids = new Set(gone.map(({ topicId }) => topicId))
   const wanted = [...(state.wanted ?? [])].filter(([, one]) => !ids.has(one.topicId))
   const lose: ConsumerEffect = { kind: 'lose', partitions: gone.map(ownedOf) }
-  return andThen({ ...state, owned, wanted: new Map(wanted), isFull: true }, [lose], tell)
+  const drain = leftOf(state.drain, gone)
+  return andThen({ ...state, drain, owned, wanted: new Map(wanted), isFull: true }, [lose], tell)
+}
+
+/** A drain of nothing but what is lost is over: what has to go next must not wait for it, its time runs already. */
+function leftOf(
+  drain: ConsumerState['drain'],
+  lost: readonly HeldPartition[],
+): ConsumerState['drain'] {
+  const epochs = new Map(lost.map((one) => [partitionKey(one), one.epoch]))
+  const isLeft = drain?.partitions.some((one) => epochs.get(partitionKey(one)) !== one.epoch)
+  return isLeft === true ? drain : null
 }
 
 function isRemade(one: HeldPartition, wanted: NamedPartition | undefined): boolean {
