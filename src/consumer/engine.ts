@@ -16,8 +16,7 @@ import { CommitLoop } from './completion/commit-loop.ts'
 import { Deadline } from './dispatch/deadline.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { DispatcherHost, Ending } from './dispatch/dispatcher-host.ts'
-import { Flow } from './dispatch/flow.ts'
-import type { FlowHost } from './dispatch/flow.ts'
+import { Flow, type FlowHost } from './dispatch/flow.ts'
 import type { EngineHooks } from './engine-hooks.ts'
 import type { EngineParts } from './engine-parts.ts'
 import { assessHealth } from './health.ts'
@@ -28,7 +27,7 @@ import type { Health, Report } from './options.ts'
 import { NOTHING_YET } from './engine-hooks.ts'
 import type { ParkingHost } from './parking/parking.ts'
 import { Partitions } from './partitions.ts'
-import type { PartitionWork, WorkItem } from './work.ts'
+import type { Chunk, PartitionWork, WorkItem } from './work.ts'
 import type { Settings } from './resolve-options.ts'
 import type {
   Assignment,
@@ -42,8 +41,7 @@ import type {
   SourceSession,
 } from './source.ts'
 import { telemetry } from './telemetry.ts'
-import { outboxOf } from './transaction/outbox.ts'
-import type { Outbox } from './transaction/outbox.ts'
+import { outboxOf, type Outbox } from './transaction/outbox.ts'
 import { refusedLetter } from './transaction/refused.ts'
 import { Watch } from './watch.ts'
 
@@ -168,6 +166,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       else this.#commitWhenIdle()
       this.#flow.pauseIfFull(work)
       this.#dispatcher.pump()
+      this.#flow.restIfAhead(work)
     } catch (error) {
       this.broken(error)
     }
@@ -223,8 +222,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   // --- what the dispatcher tells ---
 
   done(item: WorkItem, how: Ending): void {
-    const work = item.partition
-    const { chunk } = item
+    const { partition: work, chunk } = item
     if (item.parked !== null) {
       this.#counts.recovered++
       if (telemetry.end.hasSubscribers) tellEnd(this.group, item, how)
@@ -233,19 +231,21 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     work.tracker.finish(item.ordinal)
     this.outbox?.done(item)
     this.#hooks.done?.(item)
-    this.#counts[how]++
     if (telemetry.end.hasSubscribers) tellEnd(this.group, item, how)
-    work.progressMs = this.#dispatcher.momentMs
-    this.#progressMs = work.progressMs
-    chunk.remaining--
-    this.#flow.release(
-      work,
-      1,
-      chunk.remaining === 0 && work.state === 'open' ? chunk.byteLength : 0,
-    )
-    this.#commits.completed()
+    this.#count(work, chunk, how)
     if (this.outbox?.wantsCommit === true) this.#commits.soon()
-    this.#commitWhenIdle()
+  }
+
+  passed(work: PartitionWork, chunk: Chunk): void {
+    this.#count(work, chunk, 'handled')
+  }
+
+  get watchesEnds(): boolean {
+    return this.#hooks.done !== undefined || telemetry.end.hasSubscribers
+  }
+
+  lookedAt(work: PartitionWork): void {
+    this.#flow.lookedAt(work)
   }
 
   abandoned(item: WorkItem): void {
@@ -323,7 +323,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     return {
       ...this.#counts,
       remembered: this.#intake.remembered,
-      retried: this.#dispatcher.retried,
+      retried: this.#dispatcher.facts().retried,
       committed: this.#ledger.committed(),
     }
   }
@@ -393,9 +393,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
       grace.cancel()
     }
     for (const work of this.#partitions) this.#leave(work)
-    await this.#step('commit', async () => {
-      await this.#commits.last(this.nowMs() + LAST_COMMIT_MS)
-    })
+    await this.#step('commit', () => this.#commits.last(this.nowMs() + LAST_COMMIT_MS))
     this.#commits.close()
     await this.#step('leave the group', async () => {
       const limit = new Deadline(clock, timers, LEAVE_MS)
@@ -452,6 +450,16 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   // --- small things ---
+
+  #count(work: PartitionWork, chunk: Chunk, how: Ending): void {
+    this.#counts[how]++
+    work.progressMs = this.#dispatcher.momentMs
+    this.#progressMs = work.progressMs
+    const isOver = --chunk.remaining === 0 && work.state === 'open'
+    this.#flow.release(work, 1, isOver ? chunk.byteLength : 0)
+    this.#commits.completed()
+    this.#commitWhenIdle()
+  }
 
   #commitWhenIdle(): void {
     if (this.#flow.records === 0) this.#commits.soon()

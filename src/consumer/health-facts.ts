@@ -23,7 +23,8 @@ export interface HealthSources {
 export function healthFacts(sources: HealthSources): HealthFacts {
   const { settings, dispatcher, commits, nowMs, buffered, pausedWhy, failed } = sources
   const works = [...sources.partitions]
-  const { retries, letters, detached } = dispatcher.waiting
+  const { retriesWaiting, lettersWaiting, detached, oldestStartedMs, ownershipInDoubt, heldBy } =
+    dispatcher.facts()
   const idle = works.filter(
     ({ state, usage }) => state === 'open' && !usage.paused && usage.records === 0,
   )
@@ -31,13 +32,13 @@ export function healthFacts(sources: HealthSources): HealthFacts {
     stuckAfterMs: settings.stuckAfterMs,
     pausedWhy,
     failed,
-    ownershipInDoubt: dispatcher.inDoubt,
-    heldBy: dispatcher.heldBy,
+    ownershipInDoubt,
+    heldBy,
     noProgressMs: nowMs - sources.progressMs,
     buffered,
-    oldestInFlightMs: nowMs - (dispatcher.oldestStartedMs ?? nowMs),
-    retrying: retries,
-    lettersWaiting: letters,
+    oldestInFlightMs: nowMs - (oldestStartedMs ?? nowMs),
+    retrying: retriesWaiting,
+    lettersWaiting,
     commitFailures: commits.failures,
     commitPendingMs: commits.pendingMs(nowMs),
     detached,

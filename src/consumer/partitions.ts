@@ -67,7 +67,8 @@ export class Partitions {
 
   forget(work: PartitionWork): void {
     if (this.#works.get(work.id) === work) this.#works.delete(work.id)
-    this.forgetLanes(work)
+    // A handler that has only begun is in no lane yet; it may still have to be waited for.
+    if (work.active === 0) this.forgetLanes(work)
   }
 
   /** Nothing of a partition that is not ours runs any more. */

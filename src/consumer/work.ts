@@ -56,6 +56,13 @@ export class PartitionWork {
   endOffset: number
   /** When something was last delivered or finished, or it was let go on; monotonic. */
   progressMs: number
+  /** What of it nobody has looked at: its batches and records in the dispatcher's backlog. */
+  waitingBatches = 0
+  waitingRecords = 0
+  /** Its source rests, for more than enough waits. */
+  isAhead = false
+  /** The position after everything that was delivered, looked at or not. */
+  deliveredOffset: number
   /** null when records are never parked. */
   parking: ParkedWork | null = null
   /** Starts that are noted in commits; null: none are. */
@@ -76,6 +83,7 @@ export class PartitionWork {
     this.epoch = assignment.epoch
     this.generation = assignment.generation ?? assignment.epoch
     this.endOffset = assignment.startOffset
+    this.deliveredOffset = assignment.startOffset
     this.tracker = tracker
     this.lanes = lanes
     this.progressMs = nowMs
@@ -113,6 +121,7 @@ export class PartitionWork {
   }
 
   #wake(): void {
+    if (this.#waiting.length === 0) return
     for (const wake of this.#waiting.splice(0)) wake()
   }
 }

@@ -93,6 +93,14 @@ export class OffsetTracker {
     return ordinal
   }
 
+  /** Takes note of a record that is done already. */
+  pass(offset: number): void {
+    if (this.#openCount > 0 || this.#remembered !== null) return this.finish(this.deliver(offset))
+    assertInvariant(offset >= this.#nextOffset, 'an offset was delivered twice or out of order')
+    this.#nextOffset = offset + 1
+    this.finished++
+  }
+
   /** A batch ended: nothing below `nextOffset` is left to be delivered. */
   endBatch(nextOffset: number): void {
     if (nextOffset > this.#nextOffset) this.#nextOffset = nextOffset

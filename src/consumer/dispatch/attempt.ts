@@ -2,7 +2,8 @@
  * One execution of a handler: the context the handler sees, and its place in the list of what runs.
  *
  * Everything a handler may never ask for (signal, headers, key as text) is made when it first asks: most records are
- * handled without, and an `AbortController` alone costs more than the rest of the dispatch.
+ * handled without, and an `AbortController` alone costs more than the rest of the dispatch. A record that its handler
+ * ends at once needs no work item either: the item is made when somebody asks for it.
  */
 
 import type { Duration } from '../duration.ts'
@@ -12,8 +13,8 @@ import type { AbortCause, FencingToken, TransactionalCtx } from '../options.ts'
 import type { RecordHeader, SourceRecord } from '../source.ts'
 import type { Output } from '../transaction/output.ts'
 import type { Outbox } from '../transaction/outbox.ts'
-import { attemptsOf } from '../work.ts'
-import type { WorkItem } from '../work.ts'
+import { WorkItem, attemptsOf } from '../work.ts'
+import type { Chunk, PartitionWork } from '../work.ts'
 import { originOf } from '../failure/dead-letter.ts'
 
 /** What an execution needs of the engine. */
@@ -21,6 +22,8 @@ export interface AttemptHost {
   readonly group: string
   /** null: the consumer has no transactions. */
   readonly outbox: Outbox | null
+  /** How long a handler may take. */
+  readonly timeoutMs: number
   nowMs(): number
   /** The deadline of an execution moved. */
   deadlineMoved(deadlineMs: number): void
@@ -31,8 +34,11 @@ const NO_TICKETS: readonly number[] = []
 const utf8 = new TextDecoder()
 
 export class Attempt implements TransactionalCtx {
-  readonly #item: WorkItem
+  readonly record: SourceRecord
+  readonly work: PartitionWork
+  readonly #chunk: Chunk
   readonly #host: AttemptHost
+  #item: WorkItem | null
   readonly attempt: number
   /** When it began and when its time is up; monotonic. */
   readonly startedMs: number
@@ -49,52 +55,72 @@ export class Attempt implements TransactionalCtx {
   #controller: AbortController | null = null
   #headers: ReadonlyMap<string, Uint8Array> | null = null
 
-  constructor(item: WorkItem, host: AttemptHost, startedMs: number, deadlineMs: number) {
+  /** @param item null: it is made, and its record taken note of, when somebody asks for it. */
+  constructor(
+    host: AttemptHost,
+    record: SourceRecord,
+    work: PartitionWork,
+    chunk: Chunk,
+    item: WorkItem | null,
+    startedMs: number,
+  ) {
+    this.record = record
+    this.work = work
+    this.#chunk = chunk
     this.#item = item
     this.#host = host
-    this.attempt = attemptsOf(item)
+    this.attempt = item === null ? 1 : attemptsOf(item)
     this.startedMs = startedMs
-    this.deadlineMs = deadlineMs
+    this.deadlineMs = startedMs + host.timeoutMs
   }
 
   get item(): WorkItem {
+    if (this.#item === null) {
+      const ordinal = this.work.tracker.deliver(this.record.offset)
+      this.#item = new WorkItem(this.record, this.work, this.#chunk, ordinal)
+      this.#item.attempts = this.attempt
+    }
     return this.#item
   }
 
+  get hasItem(): boolean {
+    return this.#item !== null
+  }
+
   get topic(): string {
-    return this.#item.partition.topic
+    return this.work.topic
   }
 
   get partition(): number {
-    return this.#item.partition.partition
+    return this.work.partition
   }
 
   get offset(): number {
-    return this.#item.record.offset
+    return this.record.offset
   }
 
   get keyBytes(): Uint8Array | null {
-    return this.#item.record.key
+    return this.record.key
   }
 
   get key(): string | null {
-    return keyText(this.#item.record)
+    return keyText(this.record)
   }
 
   get headers(): ReadonlyMap<string, Uint8Array> {
-    return (this.#headers ??= headerMap(this.#item.record.headers))
+    return (this.#headers ??= headerMap(this.record.headers))
   }
 
   get timestamp(): Date {
-    return new Date(this.#item.record.timestampMs)
+    return new Date(this.record.timestampMs)
   }
 
   get id(): string {
-    return originId(originOf(this.#item))
+    return originId(originOf({ record: this.record, partition: this.work }))
   }
 
   get redelivered(): boolean {
-    return this.attempt > 1 || (this.#item.record.deliveryCount ?? 1) > 1
+    return this.attempt > 1 || (this.record.deliveryCount ?? 1) > 1
   }
 
   get signal(): AbortSignal {
@@ -104,7 +130,7 @@ export class Attempt implements TransactionalCtx {
   }
 
   get fencingToken(): FencingToken {
-    const { topic, partition, generation } = this.#item.partition
+    const { topic, partition, generation } = this.work
     return { group: this.#host.group, topic, partition, epoch: generation }
   }
 

@@ -4,7 +4,7 @@
 
 import type { ShoalError } from '../../core/index.ts'
 import type { LetterHost } from '../failure/letter-writer.ts'
-import type { WorkItem } from '../work.ts'
+import type { Chunk, PartitionWork, WorkItem } from '../work.ts'
 
 /** How a record came to be done. */
 export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
@@ -12,6 +12,12 @@ export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
 export interface DispatcherHost extends LetterHost {
   /** The record is done: it may be committed past. */
   done(item: WorkItem, how: Ending): void
+  /** The same for a record that its handler ended at once: it never was an item. */
+  passed(work: PartitionWork, chunk: Chunk): void
+  /** Whether somebody wants to see each record end. */
+  readonly watchesEnds: boolean
+  /** All records of a batch were looked at. */
+  lookedAt(work: PartitionWork): void
   /** Given back although its partition is still ours: it is drained, or the consumer stops. */
   abandoned(item: WorkItem): void
   /** An execution ended after its partition was gone. */
@@ -23,4 +29,17 @@ export interface DispatcherHost extends LetterHost {
   ownershipIsFresh(): boolean
   /** Commit at once: a start waits for it. */
   commitSoon(): void
+}
+
+/** For health and reports. */
+export interface DispatcherFacts {
+  readonly retried: number
+  readonly retriesWaiting: number
+  readonly lettersWaiting: number
+  /** Executions that go on although nobody waits for them. */
+  readonly detached: number
+  readonly oldestStartedMs: number | undefined
+  readonly ownershipInDoubt: boolean
+  /** What holds everything up, for people. */
+  readonly heldBy: readonly string[]
 }

@@ -14,14 +14,14 @@
  */
 
 import { messageOf } from '../../core/index.ts'
-import { Attempt } from './attempt.ts'
-import type { AttemptHost } from './attempt.ts'
+import { admissionOf } from './admission.ts'
+import { Attempt, type AttemptHost } from './attempt.ts'
+import { Backlog, type BacklogBatch } from './backlog.ts'
 import { Caution } from '../failure/caution.ts'
 import { backoffMs } from '../failure/decide.ts'
-import type { Decision, Failure } from '../failure/decide.ts'
+import type { Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
-import { errorOf, gaveUp } from '../failure/gave-up.ts'
-import type { ReadyQueue } from './lanes.ts'
+import { decideFor, errorOf, gaveUp } from '../failure/gave-up.ts'
 import { DIVERTED, LetterWriter } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
@@ -29,17 +29,15 @@ import type { Outbox } from '../transaction/outbox.ts'
 import { WaitingRoom } from './waiting-room.ts'
 import { endedAs, execute } from './execution.ts'
 import { Gate } from './gate.ts'
-import type { DispatcherHost, Ending } from './dispatcher-host.ts'
-import { TopicQueues } from './topic-queues.ts'
-import { Circuits } from '../failure/circuits.ts'
-import { isThenable, thrown, verdictOf } from './outcome.ts'
-import type { Verdict } from './outcome.ts'
-import type { PartitionWork, WorkItem } from '../work.ts'
+import type { DispatcherFacts, DispatcherHost, Ending } from './dispatcher-host.ts'
+import { Pace } from './pace.ts'
+import { StartQueue } from './start-queue.ts'
+import { isThenable, thrown, verdictOf, type Verdict } from './outcome.ts'
+import { WorkItem, type PartitionWork } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
+import type { SourceRecord } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 
-/** How long handlers are started in one go before I/O gets its turn. */
-const SLICE_MS = 10
 const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
 
 export class Dispatcher implements AttemptHost {
@@ -47,21 +45,18 @@ export class Dispatcher implements AttemptHost {
   readonly #parts: EngineParts
   readonly #host: DispatcherHost
   readonly #letters: LetterWriter
-  readonly #ready: ReadyQueue<WorkItem>
+  readonly #queue: StartQueue
+  readonly #backlog = new Backlog()
   readonly #waiting: WaitingRoom
   readonly #running: Running
   readonly #gate: Gate
-  /** Instead of `#ready`, where topics are not all alike. */
-  readonly #topics: TopicQueues | null
+  readonly #pace: Pace
   /** Who finds the record that kills the process; asked about careful partitions only. */
   readonly caution: Caution
   readonly outbox: Outbox | null
   #slots = 0
   #held = true
   #pumping = false
-  #nowMs = 0
-  /** When this turn of the event loop began to start handlers; null: none has started in it. */
-  #sliceMs: number | null = null
   #detached = 0
   #retried = 0
 
@@ -71,20 +66,17 @@ export class Dispatcher implements AttemptHost {
     this.#host = host
     this.outbox = host.outbox
     this.#letters = new LetterWriter(settings, parts, host)
-    this.#ready = parts.createReady()
+    this.#queue = new StartQueue(settings, parts)
     this.#waiting = new WaitingRoom(parts.createDelays(), settings, (items) => this.ready(items))
     this.#running = new Running(settings, (attempt, cause) => this.#detach(attempt, cause))
-    this.#topics = settings.topics.size === 0 ? null : new TopicQueues(settings.topics)
+    this.#pace = new Pace(settings, () => this.pump())
     this.caution = new Caution(settings.crashes, {
       ...settings,
       commit: () => host.commitSoon(),
       ready: (items) => this.ready(items),
     })
-    const circuits =
-      settings.breakers.length === 0 ? null : new Circuits(settings.breakers, settings)
     this.#gate = new Gate(
       settings,
-      circuits,
       () => host.ownershipIsFresh(),
       () => this.pump(),
     )
@@ -94,36 +86,25 @@ export class Dispatcher implements AttemptHost {
     return this.#settings.group
   }
 
-  get retried(): number {
-    return this.#retried
+  /** Whether more is asked before a start than who came first. */
+  get isPicky(): boolean {
+    return this.outbox !== null || this.#gate.watches
   }
 
-  get inDoubt(): boolean {
-    return this.#gate.inDoubt
+  get timeoutMs(): number {
+    return this.#settings.timeoutMs
   }
 
-  /** Handlers that may run at once now. */
-  get concurrency(): number {
-    return this.#gate.concurrency
-  }
-
-  /** What holds everything up. */
-  get heldBy(): readonly string[] {
-    return this.#gate.reasons()
-  }
-
-  get #readyCount(): number {
-    return this.#topics === null ? this.#ready.length : this.#topics.length
-  }
-
-  /** What waits, and what goes on although nobody waits for it. */
-  get waiting(): { readonly retries: number; readonly letters: number; readonly detached: number } {
-    const { retries, letters } = this.#waiting
-    return { retries, letters, detached: this.#detached }
-  }
-
-  get oldestStartedMs(): number | undefined {
-    return this.#running.oldestStartedMs
+  /** What it does and what holds it up. */
+  facts(): DispatcherFacts {
+    const { oldestStartedMs } = this.#running
+    return {
+      ...this.#waiting.facts(),
+      ...this.#gate.facts(),
+      retried: this.#retried,
+      detached: this.#detached,
+      oldestStartedMs,
+    }
   }
 
   nowMs(): number {
@@ -132,7 +113,7 @@ export class Dispatcher implements AttemptHost {
 
   /** The moment in which the execution that ends now is dealt with: one look at the clock serves a whole record. */
   get momentMs(): number {
-    return this.#nowMs
+    return this.#pace.nowMs
   }
 
   /** Starts nothing until `go`; what runs goes on. */
@@ -148,20 +129,25 @@ export class Dispatcher implements AttemptHost {
   /** Queues a record behind those of its lane. Call `pump` after a batch. */
   add(item: WorkItem): void {
     const { lanes } = item.partition
-    if (lanes === null || lanes.append(item)) this.#enqueue(item)
+    if (lanes === null || lanes.append(item)) this.#queue.push(item)
+  }
+
+  /** Records that are looked at when there is room for them. */
+  addLater(batch: BacklogBatch): void {
+    this.#backlog.push(batch)
   }
 
   /** These waited for something, and may start now. */
   ready(items: readonly WorkItem[]): void {
-    for (const item of items) this.#enqueue(item)
+    for (const item of items) this.#queue.push(item)
     this.pump()
   }
 
   /** Forgets what has not started of a partition. */
   drop(partition: PartitionWork): void {
     const gone = (item: WorkItem) => item.partition === partition
-    this.#ready.remove(gone)
-    this.#topics?.remove(gone)
+    this.#queue.remove(gone)
+    this.#backlog.drop(partition)
     this.#waiting.remove(gone)
     this.caution.drop(partition)
     partition.lanes?.dropInactive()
@@ -174,18 +160,22 @@ export class Dispatcher implements AttemptHost {
 
   /** Starts what may start. */
   pump(): void {
-    if (this.#pumping || this.#held || this.#readyCount === 0) return
+    if (this.#pumping || this.#held || (this.#queue.isEmpty && this.#backlog.isEmpty)) return
     this.#pumping = true
     try {
-      this.#nowMs = this.nowMs()
+      this.#pace.look()
       while (this.#slots < this.#gate.concurrency && this.#mayStart()) {
-        const item = this.#next()
-        if (item === null) break
-        this.#openSlice()
-        if (item.letter !== null) this.#writeLetter(item)
-        else if (this.#isPlain(item) || this.#admit(item)) this.#start(item)
-        else this.#topics?.held(item)
-        this.#nowMs = this.nowMs()
+        const item = this.#queue.shift(this.#gate.concurrency - this.#slots, this.#pace.nowMs)
+        if (item === null && this.#backlog.isEmpty) {
+          this.#gate.askAgain(this.#queue.nextMs(this.#pace.nowMs))
+          break
+        }
+        this.#pace.begin()
+        if (item === null) this.#takeOn()
+        else if (item.letter !== null) this.#writeLetter(item)
+        else if (this.#admit(item)) this.#start(item)
+        else this.#queue.held(item)
+        this.#pace.look()
       }
     } catch (error) {
       this.#host.broken(error)
@@ -204,71 +194,95 @@ export class Dispatcher implements AttemptHost {
 
   // --- starting ---
 
-  /** Handlers that never wait would keep the event loop to themselves: every turn has a slice, then I/O comes first. */
-  #openSlice(): void {
-    if (this.#sliceMs !== null) return
-    this.#sliceMs = this.#nowMs
-    this.#settings.timers.soon(() => {
-      this.#sliceMs = null
-      this.pump()
-    })
-  }
-
   #mayStart(): boolean {
-    if (this.#held || this.#nowMs - (this.#sliceMs ?? this.#nowMs) >= SLICE_MS) return false
-    return this.outbox?.isFull !== true && this.#gate.isOpen(this.#nowMs)
+    if (this.#held || this.#pace.isOver) return false
+    return this.outbox?.isFull !== true && this.#gate.isOpen(this.#pace.nowMs)
   }
 
-  #next(): WorkItem | null {
-    if (this.#topics === null) return this.#ready.shift()
-    const item = this.#topics.shift(this.#gate.concurrency - this.#slots, this.#nowMs)
-    if (item === null) this.#gate.askAgain(this.#topics.nextMs(this.#nowMs))
-    return item
+  /** Looks at the next record of the backlog, whose head is not empty: it starts, or waits in its lane. */
+  #takeOn(): void {
+    const batch = this.#backlog.head
+    if (batch === undefined) return
+    const { work, records, chunk } = batch
+    const record = records[batch.at++]
+    let isOver = false
+    if (record !== undefined) {
+      const { lanes } = work
+      work.waitingRecords--
+      const key = this.#settings.order === 'key' ? record.key : null
+      if (lanes?.isBusy(key) !== true) isOver = this.#startNew(record, key, batch)
+      else this.#append(new WorkItem(record, work, chunk, work.tracker.deliver(record.offset)), key)
+    }
+    // What the handler did may have taken the partition, and with it the batch.
+    if (this.#backlog.head !== batch) return
+    if (batch.at < records.length) {
+      if (!isOver) this.#backlog.rotate()
+      return
+    }
+    this.#backlog.shift()
+    work.tracker.endBatch(batch.nextOffset)
+    this.#host.lookedAt(work)
   }
 
-  #enqueue(item: WorkItem): void {
-    if (this.#topics === null) this.#ready.push(item)
-    else this.#topics.push(item)
+  #append(item: WorkItem, key: Uint8Array | null): void {
+    item.laneKey = key
+    item.partition.lanes?.append(item)
   }
 
-  #isPlain({ partition }: WorkItem): boolean {
-    return partition.parking === null && !partition.careful
+  /** A record that was just looked at. True: its handler ended at once, and no trace is left but that it is done. */
+  #startNew(record: SourceRecord, key: Uint8Array | null, { work, chunk }: BacklogBatch): boolean {
+    const attempt = new Attempt(this, record, work, chunk, null, this.#pace.nowMs)
+    work.active++
+    this.#slots++
+    let result: unknown
+    let failure: Failure | null = null
+    try {
+      result = execute(this.#settings, attempt)
+    } catch (error) {
+      failure = thrown(error)
+    }
+    if (
+      result === undefined &&
+      failure === null &&
+      work.state === 'open' &&
+      !attempt.hasItem &&
+      !this.#host.watchesEnds
+    ) {
+      this.#slots--
+      work.active--
+      work.tracker.pass(record.offset)
+      this.#host.passed(work, chunk)
+      return true
+    }
+    const { item } = attempt
+    item.active = true
+    this.#append(item, key)
+    this.#running.add(attempt)
+    if (failure === null) this.#began(attempt, result)
+    else this.#settle(attempt, failure)
+    return false
   }
 
   /** False: it does not run now, or not here. */
   #admit(item: WorkItem): boolean {
-    if (item.parked !== null) return true
-    switch (item.partition.parking?.admission(item)) {
-      case 'divert':
-        item.letter = { ...DIVERTED, failedMs: this.#settings.clock.wallMs(), failures: 0 }
-        this.#writeLetter(item)
-        return false
-      case 'kept':
-        this.#occupy(item)
-        this.#vacate(item)
-        this.#done(item, 'parked')
-        return false
-      case 'hold':
-        return false
-      default:
-        return !item.partition.careful || this.#admitWithCare(item)
+    const answer = admissionOf(item, this.caution)
+    if (answer === 'run' || answer === 'hold') return answer === 'run'
+    if (answer === 'divert') {
+      item.letter = { ...DIVERTED, failedMs: this.#settings.clock.wallMs(), failures: 0 }
+      this.#writeLetter(item)
+      return false
     }
-  }
-
-  #admitWithCare(item: WorkItem): boolean {
-    const answer = this.caution.admission(item)
-    if (answer !== 'give-up') return answer === 'run'
     this.#occupy(item)
     this.#vacate(item)
-    this.#failed(new Attempt(item, this, this.#nowMs, this.#nowMs), { kind: 'died' }, null)
+    if (answer === 'kept') this.#done(item, 'parked')
+    else this.#failed(this.#attempt(item), { kind: 'died' }, null)
     return false
   }
 
   #start(item: WorkItem): void {
     this.#occupy(item)
     item.attempts++
-    const deadlineMs = this.#nowMs + this.#settings.timeoutMs
-    const attempt = new Attempt(item, this, this.#nowMs, deadlineMs)
+    const attempt = this.#attempt(item)
     this.#running.add(attempt)
     this.outbox?.begin(attempt)
     if (this.#gate.watches) this.#gate.started(attempt)
@@ -276,14 +290,20 @@ export class Dispatcher implements AttemptHost {
     try {
       result = execute(this.#settings, attempt)
     } catch (error) {
-      this.#settle(attempt, thrown(error))
-      return
+      return this.#settle(attempt, thrown(error))
     }
-    if (!isThenable(result)) {
-      this.#settle(attempt, verdictOf(result))
-      return
-    }
-    this.#running.watch(deadlineMs)
+    this.#began(attempt, result)
+  }
+
+  #attempt(item: WorkItem): Attempt {
+    const { record, partition, chunk } = item
+    return new Attempt(this, record, partition, chunk, item, this.#pace.nowMs)
+  }
+
+  /** The handler has returned. */
+  #began(attempt: Attempt, result: unknown): void {
+    if (!isThenable(result)) return this.#settle(attempt, verdictOf(result))
+    this.#running.watch(attempt.deadlineMs)
     Promise.resolve(result).then(
       (outcome: unknown) => this.#settleLater(attempt, verdictOf(outcome)),
       (error: unknown) => this.#settleLater(attempt, thrown(error)),
@@ -294,7 +314,7 @@ export class Dispatcher implements AttemptHost {
 
   #settleLater(attempt: Attempt, verdict: Verdict): void {
     try {
-      this.#nowMs = this.nowMs()
+      this.#pace.look()
       this.#settle(attempt, verdict)
       this.pump()
     } catch (error) {
@@ -333,15 +353,12 @@ export class Dispatcher implements AttemptHost {
     if (failure.kind === 'not-yet' || outageMs !== null) {
       // The record has nothing to do with it: this was no attempt.
       item.attempts--
-      return this.#retry(
-        attempt,
-        failure.kind === 'not-yet' ? failure.afterMs : (outageMs ?? 0),
-        failure,
-      )
+      const afterMs = failure.kind === 'not-yet' ? failure.afterMs : (outageMs ?? 0)
+      return this.#retry(attempt, afterMs, failure)
     }
     const wallMs = this.#settings.clock.wallMs()
     if (item.firstFailureMs === 0) item.firstFailureMs = wallMs
-    const decision = this.#decide(item, failure)
+    const decision = decideFor(this.#settings, this.#parts, item, failure)
     switch (decision.kind) {
       case 'retry':
         return this.#retry(attempt, decision.afterMs, failure)
@@ -360,26 +377,11 @@ export class Dispatcher implements AttemptHost {
     }
   }
 
-  #decide(item: WorkItem, failure: Failure): Decision {
-    const { retry, parkedRetry, random } = this.#settings
-    const isLater = item.parked !== null || item.record.retried !== undefined
-    const policy = isLater ? parkedRetry : retry
-    try {
-      return this.#parts.decide(failure, item.attempts, policy, random.next())
-    } catch (error) {
-      return { kind: 'stop', reason: 'the retry policy threw', error: messageOf(error) }
-    }
-  }
-
   #retry(attempt: Attempt, afterMs: number, failure: Failure): void {
     this.#retried++
+    const error = errorOf(failure) ?? failure.kind
     if (telemetry.retry.hasSubscribers)
-      telemetry.retry.publish({
-        group: this.group,
-        ctx: attempt,
-        afterMs,
-        error: errorOf(failure) ?? failure.kind,
-      })
+      telemetry.retry.publish({ group: this.group, ctx: attempt, afterMs, error })
     const { item } = attempt
     if (item.record.retried !== undefined && item.partition.state === 'open') {
       item.letter = { ...DIVERTED, afterMs, failedMs: this.#settings.clock.wallMs(), failures: 0 }
@@ -415,7 +417,7 @@ export class Dispatcher implements AttemptHost {
 
   #letterSettled(item: WorkItem, failures: number, written: boolean): void {
     try {
-      this.#nowMs = this.nowMs()
+      this.#pace.look()
       this.#vacate(item)
       const chance = this.#settings.random.next()
       if (item.partition.state === 'gone') this.#giveBack(item)
@@ -453,21 +455,21 @@ export class Dispatcher implements AttemptHost {
     item.active = true
     item.partition.active++
     this.#slots++
-    this.#topics?.occupied(item)
+    this.#queue.occupied(item)
   }
 
   #vacate(item: WorkItem): void {
     item.active = false
     this.#slots--
     if (item.partition.careful) this.caution.ended(item)
-    this.#topics?.vacated(item)
+    this.#queue.vacated(item)
   }
 
   /** The lane goes on, maybe with a record of a later epoch that waited behind this one. */
   #release(item: WorkItem): void {
     if (item.parked !== null) return
     const next = item.partition.lanes?.advance(item) ?? null
-    if (next !== null) this.#enqueue(next)
+    if (next !== null) this.#queue.push(next)
   }
 
   // --- time limits ---
@@ -482,12 +484,9 @@ export class Dispatcher implements AttemptHost {
     this.#detached++
     const outageMs = this.#tellGate(attempt, { kind: 'aborted', cause })
     this.#vacate(item)
-    this.#settings.logger.log('error', 'a handler goes on although its signal aborted', {
-      group: this.group,
-      partition: item.partition.id,
-      offset: item.record.offset,
-      cause,
-    })
+    const facts = { partition: item.partition.id, offset: item.record.offset, cause }
+    const words = 'a handler goes on although its signal aborted'
+    this.#settings.logger.log('error', words, { group: this.group, ...facts })
     if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause }, outageMs)
     else {
       this.#release(item)

@@ -6,24 +6,24 @@ import { ShoalError } from '../../core/index.ts'
 import type { Ended } from '../failure/circuits.ts'
 import type { Settings } from '../resolve-options.ts'
 import { telemetry } from '../telemetry.ts'
-import type { WorkItem } from '../work.ts'
 import type { Attempt } from './attempt.ts'
 import type { Verdict } from './outcome.ts'
 
 /** What the handler returned; a promise only where the schema or the handler is asynchronous. Throws what they throw. */
 export function execute(settings: Settings, attempt: Attempt): unknown {
-  const value = read(settings, attempt.item)
+  const value = read(settings, attempt)
   return value instanceof Promise
     ? value.then((known) => (attempt.cause === null ? handle(settings, known, attempt) : undefined))
     : handle(settings, value, attempt)
 }
 
-function read({ read: reader }: Settings, item: WorkItem): unknown {
-  const { decoded } = item
-  if (decoded === null) return reader === null ? item.record.value : reader(item.record.value)
+function read({ read: reader }: Settings, attempt: Attempt): unknown {
+  const decoded = attempt.hasItem ? attempt.item.decoded : null
+  const { value } = attempt.record
+  if (decoded === null) return reader === null ? value : reader(value)
   if ('error' in decoded) throw decoded.error
   // Once: a handler may change what it was given, and the next attempt must see the record as it is.
-  item.decoded = null
+  attempt.item.decoded = null
   return decoded.value
 }
 
@@ -39,9 +39,9 @@ const TIMED_OUT = new ShoalError(
 )
 
 /** What an execution says of what is behind the handler. */
-export function endedAs({ cause, item }: Attempt, verdict: Verdict): Ended {
+export function endedAs({ cause, work }: Attempt, verdict: Verdict): Ended {
   if (cause === 'timeout') return { kind: 'failed', error: TIMED_OUT }
-  if (cause !== null || item.partition.state === 'gone') return { kind: 'ignored' }
+  if (cause !== null || work.state === 'gone') return { kind: 'ignored' }
   switch (verdict.kind) {
     case 'handled':
     case 'skipped':

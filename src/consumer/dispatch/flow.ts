@@ -12,6 +12,9 @@ import type { PartitionWork } from '../work.ts'
 import { Budget } from './budget.ts'
 import type { BudgetLimits } from './budget.ts'
 
+/** Records of a partition that wait to be looked at, from which its source rests: it keeps what it reads packed meanwhile. */
+const AHEAD = 500
+
 export interface FlowHost {
   readonly group: string
   readonly session: SourceSession | null
@@ -35,7 +38,23 @@ export class Flow {
 
   /** A member begins: what filled up before there was a session is paused now. */
   begin(session: SourceSession): void {
-    for (const work of this.#host.partitions()) if (work.usage.paused) session.pause(work)
+    for (const work of this.#host.partitions())
+      if (work.usage.paused || work.isAhead) session.pause(work)
+  }
+
+  /** After a batch: a source that is far enough ahead of the handlers need not bring more yet. This is no limit. */
+  restIfAhead(work: PartitionWork): void {
+    if (work.isAhead || work.waitingRecords < AHEAD || work.state !== 'open') return
+    work.isAhead = true
+    this.#host.session?.pause(work)
+  }
+
+  /** All that waited was looked at. */
+  lookedAt(work: PartitionWork): void {
+    this.pauseIfFull(work)
+    if (!work.isAhead || work.waitingBatches > 0 || work.state !== 'open') return
+    work.isAhead = false
+    if (!work.usage.paused) this.#host.session?.resume(work)
   }
 
   take(work: PartitionWork, records: number, bytes: number): void {
@@ -78,7 +97,7 @@ export class Flow {
     if (!this.#budget.mayResume(usage, work.pressure())) return
     usage.paused = false
     work.progressMs = this.#host.nowMs()
-    this.#host.session?.resume(work)
+    if (!work.isAhead) this.#host.session?.resume(work)
     this.tell('resumed', work, 'buffer')
   }
 }

@@ -5,7 +5,8 @@
  * Who is told no is asked again: by a timer where a moment is known, else when an execution ends.
  */
 
-import type { Circuits, Ended } from '../failure/circuits.ts'
+import { Circuits } from '../failure/circuits.ts'
+import type { Ended } from '../failure/circuits.ts'
 import type { Settings } from '../resolve-options.ts'
 import { telemetry } from '../telemetry.ts'
 import { AdaptiveLimit } from './adaptive-limit.ts'
@@ -29,24 +30,15 @@ export class Gate {
   #inDoubt = false
 
   /** @param again what to call when it is worth asking again. */
-  constructor(
-    settings: Settings,
-    circuits: Circuits | null,
-    ownershipIsFresh: () => boolean,
-    again: () => void,
-  ) {
+  constructor(settings: Settings, ownershipIsFresh: () => boolean, again: () => void) {
     this.#settings = settings
-    this.#circuits = circuits
+    this.#circuits =
+      settings.breakers.length === 0 ? null : new Circuits(settings.breakers, settings)
     this.#rate = settings.rate === null ? null : new TokenBucket(settings.rate)
     this.#adaptive = settings.adaptive === null ? null : new AdaptiveLimit(settings.adaptive)
     this.#ownershipIsFresh = ownershipIsFresh
-    this.watches = circuits !== null || settings.adaptive !== null || settings.rate !== null
+    this.watches = this.#circuits !== null || settings.adaptive !== null || settings.rate !== null
     this.#again = new Alarm(settings.clock, settings.timers, again)
-  }
-
-  /** Whether heartbeats have gone unanswered for too long. */
-  get inDoubt(): boolean {
-    return this.#inDoubt
   }
 
   /** Handlers that may run at once. */
@@ -54,9 +46,9 @@ export class Gate {
     return this.#adaptive === null ? this.#settings.concurrency : this.#adaptive.limit
   }
 
-  /** What holds everything up, for people. */
-  reasons(): readonly string[] {
-    return this.#circuits?.reasons() ?? []
+  /** Whether heartbeats have gone unanswered for too long, and what holds everything up, for people. */
+  facts(): { readonly ownershipInDoubt: boolean; readonly heldBy: readonly string[] } {
+    return { ownershipInDoubt: this.#inDoubt, heldBy: this.#circuits?.reasons() ?? [] }
   }
 
   isOpen(nowMs: number): boolean {

@@ -1,12 +1,13 @@
 /**
- * Turns a delivered batch into work items: gives each record its ordinal in the tracker and its lane.
+ * Takes a delivered batch: into the backlog, where its records wait to be looked at, or as work items at once, where
+ * what starts next is not simply the next record.
  *
  * The lane is the key's bytes, or what `order.by` says of the value: then the payload is read here, once, and handed to
  * the first execution. A payload that cannot be read has no order to keep: it goes through the lane of the records
  * without a key, to the dead letters.
  */
 
-import { ShoalError } from '../../core/index.ts'
+import { ShoalError, assertInvariant } from '../../core/index.ts'
 import { Attempt } from './attempt.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from '../options.ts'
@@ -14,11 +15,12 @@ import { InvalidPayload } from '../payload.ts'
 import { WorkItem } from '../work.ts'
 import type { PartitionWork } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { Retried, SourceBatch } from '../source.ts'
+import type { Retried, SourceBatch, SourceRecord } from '../source.ts'
 
 type By = Exclude<Order<unknown>, string>['by']
 
 const utf8 = new TextEncoder()
+const NO_RECORDS: readonly SourceRecord[] = []
 
 export class Intake {
   readonly #settings: Settings
@@ -34,13 +36,42 @@ export class Intake {
 
   /** How many records of the batch were taken; one that was delivered before in this epoch is not taken again. */
   take(work: PartitionWork, batch: SourceBatch): number {
+    const { tracker } = work
+    if (tracker.rememberedEnd > batch.endOffset) this.#forget(work, batch)
+    const records = newRecords(batch.records, work.deliveredOffset)
+    work.deliveredOffset = Math.max(work.deliveredOffset, batch.nextOffset)
+    work.endOffset = batch.endOffset
+    if (this.#mustLookAtOnce(work, records)) return this.#look(work, batch, records)
+    if (records.length === 0 && work.waitingBatches === 0) tracker.endBatch(batch.nextOffset)
+    else {
+      const chunk = { byteLength: batch.byteLength, remaining: records.length }
+      this.#dispatcher.addLater({ work, records, chunk, nextOffset: batch.nextOffset, at: 0 })
+    }
+    return records.length
+  }
+
+  /** Whether what starts next depends on more than the order of arrival and the keys of the records. */
+  #mustLookAtOnce(work: PartitionWork, records: readonly SourceRecord[]): boolean {
+    const { order, topics } = this.#settings
+    const { tracker } = work
+    return (
+      typeof order === 'object' ||
+      topics.size > 0 ||
+      work.parking !== null ||
+      work.careful ||
+      this.#dispatcher.isPicky ||
+      tracker.rememberedEnd > tracker.nextOffset ||
+      records.some(hasHistory)
+    )
+  }
+
+  #look(work: PartitionWork, batch: SourceBatch, records: readonly SourceRecord[]): number {
     const { order, maxDeliveries } = this.#settings
     const { tracker } = work
     const by = typeof order === 'object' ? order.by.bind(order) : null
-    if (tracker.rememberedEnd > batch.endOffset) this.#forget(work, batch)
     const chunk = { byteLength: batch.byteLength, remaining: 0 }
-    for (const record of batch.records) {
-      if (record.offset < tracker.nextOffset) continue
+    assertInvariant(work.waitingBatches === 0, 'a batch overtook another of its partition')
+    for (const record of records) {
       if (tracker.skipRemembered(record.offset)) {
         this.remembered++
         continue
@@ -54,7 +85,6 @@ export class Intake {
       this.#dispatcher.add(item)
     }
     tracker.endBatch(batch.nextOffset)
-    work.endOffset = batch.endOffset
     return chunk.remaining
   }
 
@@ -95,7 +125,8 @@ export class Intake {
         )
       item.decoded = { value }
       const nowMs = this.#dispatcher.nowMs()
-      const lane = by(value, new Attempt(item, this.#dispatcher, nowMs, nowMs))
+      const { record, partition, chunk } = item
+      const lane = by(value, new Attempt(this.#dispatcher, record, partition, chunk, item, nowMs))
       item.laneKey = lane === null ? null : utf8.encode(lane)
     } catch (error) {
       if (error instanceof ShoalError && error.code === 'SHOAL_INVALID_ARGUMENT') throw error
@@ -111,4 +142,16 @@ export class Intake {
 function goOn(item: WorkItem, { attempts, firstFailureMs }: Retried): void {
   item.attempts = attempts
   item.firstFailureMs = firstFailureMs
+}
+
+/** The broker counts how often it handed the record out, or has it back after a wait. */
+function hasHistory({ deliveryCount, retried }: SourceRecord): boolean {
+  return deliveryCount !== undefined || retried !== undefined
+}
+
+/** Without those that were delivered before. */
+function newRecords(records: readonly SourceRecord[], from: number): readonly SourceRecord[] {
+  const [first] = records
+  if (first === undefined) return NO_RECORDS
+  return first.offset >= from ? records : records.filter(({ offset }) => offset >= from)
 }

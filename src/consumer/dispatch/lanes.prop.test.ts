@@ -45,6 +45,19 @@ describe('key lanes', () => {
     )
   })
 
+  test('a lane that is full counts once, however often it reaches its limit before it has room', () => {
+    const lanes = new LaneTable<WorkItem>({ seed: 1, perKey: 4 })
+    const work = workOf({ lanes })
+    const key = Uint8Array.of(1)
+    const items = [0, 1, 2, 3, 4].map((offset) => itemOf(work, offset, key))
+    for (const item of items.slice(0, 4)) lanes.append(item)
+    lanes.advance(items[0]!)
+    lanes.append(items[4]!)
+    assert.equal(lanes.fullLanes, 1)
+    for (const item of items.slice(1)) lanes.advance(item)
+    assert.equal(lanes.fullLanes, 0)
+  })
+
   test('keys compare by their bytes, not by their buffer; no key is not the empty key', () => {
     const lanes = new LaneTable<WorkItem>({ seed: 1, perKey: 100 })
     const work = workOf({ lanes })

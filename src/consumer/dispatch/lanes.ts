@@ -69,12 +69,18 @@ export class LaneTable<T extends Queued<T>> {
     return this.#keys.size + (this.#keyless === null ? 0 : 1)
   }
 
+  /** Whether an item of this key would have to wait for another. */
+  isBusy(key: Uint8Array | null): boolean {
+    if (key === null) return this.#keyless !== null
+    return this.#keys.size > 0 && this.#keys.find(key, this.#keys.hash(key)) !== null
+  }
+
   /** Puts an item at the end of its lane. True when it is the head: make it ready. */
   append(item: T): boolean {
     const lane = this.#laneOf(item.laneKey)
     item.lane = lane
     lane.length++
-    if (lane.length === this.#full && lane !== this.#keyless) {
+    if (!lane.full && lane.length >= this.#full && lane !== this.#keyless) {
       lane.full = true
       this.fullLanes++
     }

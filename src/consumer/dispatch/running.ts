@@ -52,7 +52,7 @@ export class Running {
   /** Tells the handlers of a partition (of all when null) that their result no longer counts. */
   abort(partition: PartitionWork | null, cause: AbortCause): void {
     for (const attempt of this.#list)
-      if (partition === null || attempt.item.partition === partition) this.#abortOne(attempt, cause)
+      if (partition === null || attempt.work === partition) this.#abortOne(attempt, cause)
   }
 
   close(): void {

@@ -26,14 +26,8 @@ export class WaitingRoom {
     this.#due = due
   }
 
-  /** Records that wait for an attempt. */
-  get retries(): number {
-    return this.#queue.length - this.#letters
-  }
-
-  /** Records whose letter could not be written yet. */
-  get letters(): number {
-    return this.#letters
+  facts(): { readonly retriesWaiting: number; readonly lettersWaiting: number } {
+    return { retriesWaiting: this.#queue.length - this.#letters, lettersWaiting: this.#letters }
   }
 
   add(item: WorkItem, afterMs: number): void {

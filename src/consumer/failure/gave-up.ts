@@ -1,8 +1,26 @@
-/** How a consumer says that it stops over a record. */
+/** What becomes of a failed record by its policy, and how a consumer says that it stops over one. */
 
-import { ShoalError } from '../../core/index.ts'
+import { ShoalError, messageOf } from '../../core/index.ts'
+import type { EngineParts } from '../engine-parts.ts'
+import type { Settings } from '../resolve-options.ts'
 import type { WorkItem } from '../work.ts'
-import type { Failure } from './decide.ts'
+import type { Decision, Failure } from './decide.ts'
+
+/** A policy that throws is no reason to lose a record: the consumer stops. */
+export function decideFor(
+  { retry, parkedRetry, random }: Settings,
+  parts: EngineParts,
+  item: WorkItem,
+  failure: Failure,
+): Decision {
+  const isLater = item.parked !== null || item.record.retried !== undefined
+  const policy = isLater ? parkedRetry : retry
+  try {
+    return parts.decide(failure, item.attempts, policy, random.next())
+  } catch (error) {
+    return { kind: 'stop', reason: 'the retry policy threw', error: messageOf(error) }
+  }
+}
 
 export function errorOf(failure: Failure): unknown {
   return failure.kind === 'threw' || failure.kind === 'invalid' ? failure.error : undefined

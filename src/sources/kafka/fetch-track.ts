@@ -68,11 +68,10 @@ export function newTrack(partition: OwnedPartition, position: number, log: ReadL
   }
 }
 
-/** Whether to ask for more: one answer may wait for its turn, but not behind one that is taken in pieces. */
+/** Whether to ask for more: one answer may wait packed, or be handed over piece by piece, while the next is on its way. */
 export function isReady(track: Track): boolean {
   if (track.isPaused || track.isInFlight || track.waitsFor !== 'nothing') return false
-  const [first] = track.arrived
-  return first === undefined || (track.arrived.length === 1 && !first.answer.isBegun)
+  return track.arrived.length <= 1
 }
 
 /** Whether the topic was deleted and another one made under its name. */

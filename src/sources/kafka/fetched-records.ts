@@ -49,7 +49,7 @@ export interface DecodeOptions {
 }
 
 /** A piece of tiny records ends with this many. */
-const PIECE_RECORDS = 20_000
+const PIECE_RECORDS = 2_000
 /** What a record takes in memory beside its bytes, about: a batch of a few bytes may unpack to a million of nothing. */
 const RECORD_BYTES = 64
 
