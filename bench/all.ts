@@ -3,7 +3,7 @@
  * `peers` stands for what the runtime is compared with its peers in.
  */
 
-const peers = ['work', 'open-loop']
+const peers = ['work', 'open-loop', 'join']
 const questions = [
   'start',
   'floor',
