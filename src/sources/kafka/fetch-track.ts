@@ -24,6 +24,8 @@ export interface Track extends ReadLog {
   /** Answers that are not delivered yet, or not to their end. */
   readonly arrived: Arrived[]
   position: number
+  /** Where the log ended when it was last asked; 0: not known. */
+  endOffset: number
   isPaused: boolean
   isInFlight: boolean
   /** It goes on with `arrived` in a later turn of the event loop. */
@@ -57,6 +59,7 @@ export function newTrack(partition: OwnedPartition, position: number, log: ReadL
     partition,
     arrived: [],
     position,
+    endOffset: 0,
     isPaused: false,
     isInFlight: false,
     isContinuing: false,
@@ -72,6 +75,11 @@ export function newTrack(partition: OwnedPartition, position: number, log: ReadL
 export function isReady(track: Track): boolean {
   if (track.isPaused || track.isInFlight || track.waitsFor !== 'nothing') return false
   return track.arrived.length <= 1
+}
+
+/** Whether there are records to be fetched for certain: the broker answers at once. */
+export function isBehind({ position, endOffset }: Track): boolean {
+  return position < endOffset
 }
 
 /** Whether the topic was deleted and another one made under its name. */

@@ -74,6 +74,39 @@ describe('a pause', () => {
   })
 })
 
+describe('a partition that is behind', () => {
+  test('does not wait for the fetches of those that are at their end', async () => {
+    const { fetcher, append, settle, seen, events, batches, script } = await fixture({
+      leaders: [1, 1, 1],
+    })
+    append(2, 'a')
+    append(2, 'b')
+    append(2, 'c')
+    events.records = (batch) => {
+      batches.push(batch)
+      if (batch.partition === 2 && batches.length === 1) fetcher.pause(owned(2))
+    }
+    fetcher.add(owned(2), 0)
+    await settle()
+    assert.deepEqual(seen(2), ['0 a'])
+    // Two fetches wait at the broker, and no time goes by.
+    fetcher.add(owned(0), 0)
+    fetcher.add(owned(1), 0)
+    await settle()
+    fetcher.resume(owned(2))
+    await settle()
+    assert.deepEqual(seen(2), ['0 a', '1 b', '2 c'])
+    // At its end it waits its turn like the others: at most two fetches wait at a broker.
+    const asked = script.transport.asked(fetch).length
+    await settle()
+    assert.equal(script.transport.asked(fetch).length, asked)
+    append(0, 'x')
+    append(2, 'd')
+    await settle()
+    assert.deepEqual([seen(0), seen(2).at(-1)], [['0 x'], '3 d'])
+  })
+})
+
 describe('an answer that unpacks to much', () => {
   const packed = (offset: number) => batchAt(offset, ['x'.repeat(1_000)], { compression: 'gzip' })
   const answerOf = (...batches: ReturnType<typeof batchAt>[]) => ({

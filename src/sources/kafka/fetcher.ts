@@ -3,8 +3,9 @@
  *
  *   ready partitions of a broker ─Fetch─▶ answer ─positions move, next Fetch leaves─▶ decode, deliver
  *
- * - At most two fetches are under way at a broker: one that waits there for records, and one beside it for partitions
- *   that became ready meanwhile (assigned, resumed) and should not wait for its end.
+ * - At most two fetches wait at a broker for records: one, and one beside it for partitions that became ready meanwhile
+ *   (assigned, resumed). A third is for partitions that are behind: theirs is answered at once, so it never has to wait
+ *   for the end of the others.
  * - A partition is in one fetch at a time. Paused ones are left out; what was under way waits here, undecoded.
  * - A large answer is handed over in pieces, so that what unpacks to more than there is room for waits packed.
  * - Answers are matched to the track (epoch) and its turn: what belongs to a partition that was given up, or to a
@@ -25,7 +26,7 @@ import { fetch } from '../../protocol/index.ts'
 import type { FetchResponse, KafkaErrorCode } from '../../protocol/index.ts'
 import { backoffMs } from '../backoff.ts'
 import { EpochTrail } from './epoch-trail.ts'
-import { fetchRequest, isReady, isRemade, newTrack, nodeToRead } from './fetch-track.ts'
+import { fetchRequest, isBehind, isReady, isRemade, newTrack, nodeToRead } from './fetch-track.ts'
 import type { Arrived, Planned, ReadLog, Track } from './fetch-track.ts'
 import { FetchedAnswer, positionAfter } from './fetched-records.ts'
 import { fetchVerdict } from './fetch-verdict.ts'
@@ -54,7 +55,9 @@ interface BrokerState {
 /** How long leaders are not asked for nearer replicas after one failed: it may still be the one that they name. */
 const REPLICA_REST_MS = 10_000
 
-const FETCH_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
+/** For partitions that may have nothing new, and for those that have. */
+const WAITING_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
+const ALL_CHANNELS: readonly Channel[] = [...WAITING_CHANNELS, 'fetch-behind']
 const NO_BYTES = new Uint8Array(0)
 /** What the user can do, beside reading the reason. */
 const REMEDIES: { readonly [code in ErrorCode]?: string } = {
@@ -143,7 +146,8 @@ export class Fetcher {
     }
     for (const [node, tracks] of ready) {
       const broker = this.#broker(node)
-      const channel = FETCH_CHANNELS.find((one) => !broker.busy.has(one))
+      const channels = tracks.some(isBehind) ? ALL_CHANNELS : WAITING_CHANNELS
+      const channel = channels.find((one) => !broker.busy.has(one))
       if (channel !== undefined && broker.backoff === null)
         void this.#fetch(node, broker, channel, this.#plan(tracks))
     }
@@ -226,7 +230,9 @@ export class Fetcher {
       const nextOffset = positionAfter(bytes, offset, track.trail)
       if (nextOffset === offset && bytes.length > 0)
         throw new ShoalError('SHOAL_CORRUPT_BATCH', 'the answer holds no whole batch')
+      const endOffset = readCommitted ? answer.lastStableOffset : answer.highWatermark
       track.position = nextOffset
+      track.endOffset = endOffset
       this.#refreshFailures = 0
       track.arrived.push({
         answer: new FetchedAnswer(bytes, nextOffset, {
@@ -235,7 +241,7 @@ export class Fetcher {
           maxDecompressedBytes: limits.maxDecompressedBytes,
           pieceBytes: limits.maxBytes,
         }),
-        endOffset: readCommitted ? answer.lastStableOffset : answer.highWatermark,
+        endOffset,
       })
       return true
     } catch (error) {

@@ -35,7 +35,7 @@ export type Target =
   | { readonly topic: string; readonly partition: number }
 
 /** Requests of different channels do not wait for each other. */
-export type Channel = 'main' | 'group' | 'fetch' | 'fetch-beside' | 'produce'
+export type Channel = 'main' | 'group' | 'fetch' | 'fetch-beside' | 'fetch-behind' | 'produce'
 
 export interface RequestOptions {
   readonly to: Target
