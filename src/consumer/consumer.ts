@@ -117,6 +117,7 @@ export async function startEngine(
     group,
     events: engine,
     drainTimeoutMs: engine.drainTimeoutMs,
+    maxDeliveries: settings.maxDeliveries,
     exactlyOnce: settings.outboxBytes !== null,
   }
   const session = await source.open(context).catch(async (error: unknown) => {

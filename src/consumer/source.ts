@@ -53,6 +53,8 @@ export interface SourceContext {
   readonly exactlyOnce?: boolean
   /** How long a revoke may wait for `events.revoked`, milliseconds; the source takes the group's rebalance timeout less a margin when that is shorter. */
   readonly drainTimeoutMs: number
+  /** Deliveries after which a record is given up unseen: a source that counts them has it alone in the last one. */
+  readonly maxDeliveries?: number
 }
 
 export interface SourceEvents {

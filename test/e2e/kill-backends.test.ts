@@ -1,8 +1,7 @@
 /**
  * The crash ledger on Redis and on RabbitMQ, with the workers of `kill-runtime.test.ts` as they are: only the URL is another.
  *
- * A failing run prints its seed; SHOAL_SEED repeats its moments. What was pending in two crashes is handed out one by one, so
- * a push does 800 records; SHOAL_LEDGER_RECORDS=4000 is the whole.
+ * A failing run prints its seed; SHOAL_SEED repeats its moments. A push does 800 records; SHOAL_LEDGER_RECORDS=4000 is the whole.
  */
 
 import assert from 'node:assert/strict'

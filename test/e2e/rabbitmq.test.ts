@@ -230,7 +230,7 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     assert.equal((await channel.checkQueue(topic)).messageCount, 0)
   })
 
-  test('what came back twice is handed out alone, and only what was started is counted', async () => {
+  test('what came back twice is handed out few at a time, then alone, and only what was started is counted', async () => {
     const topic = fresh()
     const members: RecordingMember[] = []
     await using ending = new AsyncDisposableStack()
@@ -242,34 +242,44 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     }
     const first = await next()
     await first.until('the queue', () => first.owned.size === 1)
-    for (const value of ['0', '1', '2']) await send(channel, topic, value, {}, `id-${value}`)
-    await first.until('three', () => first.seen.length === 3)
+    for (let value = 0; value < 66; value++)
+      await send(channel, topic, `${value}`, {}, `id-${value}`)
+    await first.until('all', () => first.seen.length === 66)
     const second = await next()
-    await second.until('three again', () => second.seen.length === 3)
-    // RabbitMQ counts all three each time that a member had them; the member counts the one that it started.
-    for (const deliveryCount of [3, 4]) {
+    await second.until('all again', () => second.seen.length === 66)
+    // RabbitMQ counts all of them each time that a member had them; the member counts those that it started.
+    const counted = ({ record }: Seen) => [text(record.value), record.deliveryCount]
+    for (const [index, count] of [64, 8, 1].entries()) {
       const member = await next()
-      await member.until('one alone', () => member.seen.length > 0)
-      assert.deepEqual(
-        member.seen.map(({ record }) => [text(record.value), record.deliveryCount]),
-        [['0', deliveryCount]],
-      )
+      await member.until(`${count} of them`, () => member.seen.length >= count)
+      const expected = Array.from({ length: count }, (_, value) => [`${value}`, 3 + index])
+      assert.deepEqual(member.seen.map(counted), expected)
     }
     const last = await next()
-    for (const [index, expected] of [
-      ['0', 5],
-      ['1', 3],
-      ['2', 3],
-    ].entries()) {
-      await last.until('the next alone', () => last.seen.length === index + 1)
-      const { record } = last.seen[index] as Seen
-      assert.deepEqual([text(record.value), record.deliveryCount], expected)
-      const { epoch } = last.assignment(topic, 0)
-      await last.commit([{ topic, partition: 0, epoch, offset: index + 1, metadata: '' }])
-    }
+    await last.until('the first, alone', () => last.seen.length > 0)
     await send(channel, topic, 'new')
-    await last.until('what comes after them', () => last.seen.length === 4)
-    assert.equal(last.seen[3]?.record.deliveryCount, undefined)
+    for (let ended = 1; ended < 67; ended = last.seen.length) {
+      const { epoch } = last.assignment(topic, 0)
+      await last.commit([{ topic, partition: 0, epoch, offset: ended, metadata: '' }])
+      await last.until('what comes next', () => last.seen.length > ended)
+      if (ended === 1) assert.equal(last.seen.length, 2)
+    }
+    const all = last.seen.map(counted)
+    assert.deepEqual(all.slice(0, 3).concat(all.slice(7, 9), all.slice(63)), [
+      ['0', 6],
+      ['1', 5],
+      ['2', 5],
+      ['7', 5],
+      ['8', 4],
+      ['63', 4],
+      ['64', 3],
+      ['65', 3],
+      ['new', undefined],
+    ])
+    const { epoch } = last.assignment(topic, 0)
+    await last.commit([{ topic, partition: 0, epoch, offset: 67, metadata: '' }])
+    await last.session.close()
+    assert.equal((await channel.checkQueue(`${topic}.shoal-suspects`)).messageCount, 0)
   })
 
   // Classic queues: Debian's RabbitMQ 3.10.8, killed and started again, confirms nothing more to its quorum queues.

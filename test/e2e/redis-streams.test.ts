@@ -255,48 +255,76 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     }
   })
 
-  test('what was taken twice and never finished is handed out alone, and only it is counted', async () => {
+  test('what was taken twice and never finished is handed out few at a time, then alone, and only that is counted', async () => {
     const topic = fresh()
-    for (let value = 0; value < 3; value++) await redis.xadd(topic, '*', 'value', value)
+    for (let value = 0; value < 66; value++) await redis.xadd(topic, '*', 'value', value)
     await using member = await RecordingMember.join(source(topic), 'g')
-    await member.until('three', () => member.seen.length === 3)
-    for (const deliveries of [6, 7]) {
+    await member.until('all', () => member.seen.length === 66)
+    const counted = ({ record }: Seen) => [text(record.value), record.deliveryCount]
+    for (const [index, count] of [66, 64, 8, 1].entries()) {
+      const before = member.seen.length
       // As a member that died: the next epoch of its shard finds everything pending.
       await redis.hincrby(`shoal:{${topic}}:g:lease`, 'epoch', 1)
       await redis.hset(`shoal:{${topic}}:g:lease`, 'owner', '', 'until', '0')
       await redis.publish('shoal:{g}:wake', 'test')
-      await member.until(`${deliveries} deliveries`, () => member.seen.length >= deliveries)
-    }
-    for (let value = 0; value < 3; value++) {
-      await member.until('the next alone', () => member.seen.length === 7 + value)
-      const { record } = member.seen.at(-1) as Seen
-      assert.deepEqual([text(record.value), record.deliveryCount], [`${value}`, 3])
-      const { epoch } = member.assignment(topic, 0)
-      const offset = record.offset + 1
-      await member.commit([{ topic, partition: 0, epoch, offset, metadata: '' }])
+      await member.until(`${count} of them`, () => member.seen.length > before)
+      const expected = Array.from({ length: count }, (_, value) => [`${value}`, 2 + index])
+      assert.deepEqual(member.seen.slice(before).map(counted), expected)
     }
     await redis.xadd(topic, '*', 'value', 'new')
-    await member.until('what comes after them', () => member.seen.length === 10)
-    assert.equal(member.seen.at(-1)?.record.deliveryCount, undefined)
+    const first = member.seen.length - 1
+    const { epoch } = member.assignment(topic, 0)
+    for (let ended = 1; ended < 67; ended = member.seen.length - first) {
+      const offset = (member.seen.at(-1) as Seen).record.offset + 1
+      await member.commit([{ topic, partition: 0, epoch, offset, metadata: '' }])
+      await member.until('what comes next', () => member.seen.length - first > ended)
+      if (ended < 8) assert.equal(member.seen.length - first, ended + 1)
+    }
+    const all = member.seen.slice(first).map(counted)
+    assert.deepEqual(all.slice(0, 2).concat(all.slice(7, 9), all.slice(63)), [
+      ['0', 5],
+      ['1', 5],
+      ['7', 5],
+      ['8', 4],
+      ['63', 4],
+      ['64', 3],
+      ['65', 3],
+      ['new', undefined],
+    ])
   })
 
-  test('shared entries that two members died with are handed out one by one', async () => {
+  test('shared entries that members died with are handed out few at a time, the most suspicious alone', async () => {
     const topic = fresh()
-    for (let value = 0; value < 3; value++) await redis.xadd(topic, '*', 'value', value)
+    for (let value = 0; value < 66; value++) await redis.xadd(topic, '*', 'value', value)
     await redis.xgroup('CREATE', topic, 'g', '0')
-    // A process of our member's own name died with them first, then one of another.
-    await redis.xreadgroup('GROUP', 'g', 'dead', 'STREAMS', topic, '>')
-    await redis.call('XAUTOCLAIM', topic, 'g', 'named', 0, '0-0')
+    // A process of our member's own name died with them.
+    await redis.xreadgroup('GROUP', 'g', 'named', 'STREAMS', topic, '>')
+    const entries = await redis.xrange(topic, '-', '+')
+    for (const [index, [id]] of entries.entries()) {
+      const count = index === 65 ? 4 : 2
+      await redis.xclaim(topic, 'g', 'named', 0, id, 'RETRYCOUNT', count, 'JUSTID')
+    }
     const competing = { sharing: 'competing', claimIdleMs: 300, consumerName: 'named' } as const
     await using member = await RecordingMember.join(source(topic, competing), 'g')
-    for (let value = 0; value < 3; value++) {
-      await member.until('the next alone', () => member.seen.length > value)
-      assert.equal(member.seen.length, value + 1)
-      const { record } = member.seen.at(-1) as Seen
-      assert.deepEqual([text(record.value), record.deliveryCount], [`${value}`, 3])
-      const { epoch } = member.assignment(topic, 0)
-      await member.commit([{ topic, partition: 0, epoch, offset: value + 1, metadata: '' }])
+    await member.until('64 of them', () => member.seen.length > 0)
+    const { epoch } = member.assignment(topic, 0)
+    for (const [seen, next] of [
+      [64, 10],
+      [65, 65],
+    ] as const) {
+      assert.equal(member.seen.length, seen)
+      await member.commit([{ topic, partition: 0, epoch, offset: next, metadata: '' }])
+      await member.until('what comes next', () => member.seen.length > seen)
     }
+    assert.equal(member.seen.length, 66)
+    assert.deepEqual(
+      member.seen.slice(-2).map(({ record }) => [text(record.value), record.deliveryCount]),
+      [
+        ['64', 3],
+        ['65', 5],
+      ],
+    )
+    await member.commit([{ topic, partition: 0, epoch, offset: 66, metadata: '' }])
     assert.equal((await redis.xpending(topic, 'g'))[0], 0)
   })
 

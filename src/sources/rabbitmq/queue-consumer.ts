@@ -5,24 +5,28 @@
  *
  * What is not acknowledged when the channel closes goes back to its place in the queue. A delivery tag means something on its
  * channel alone, so a result of an epoch that is over cannot acknowledge anything. The prefetch bounds what waits here
- * while the partition is paused. A message that came back twice is handed out alone (`suspect-register.ts`).
+ * while the partition is paused. Messages that came back twice are handed out few at a time, after they were written down
+ * (`suspicion.ts`, `suspect-register.ts`).
  */
 
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { uuidText } from '../../core/index.ts'
 import type { OwnedPartition, SourceEvents, SourceRecord } from '../../consumer/index.ts'
 import { Ordinals, type Settled } from '../shards/ordinals.ts'
+import { admitted, atOnce, suspectFrom } from '../shards/suspicion.ts'
+import type { Grades, Hand } from '../shards/suspicion.ts'
 import type { RabbitSettings } from './options.ts'
 import { DELIVERY_COUNT, recordOf } from './message-record.ts'
-import { SUSPECT_DELIVERIES } from './suspect-register.ts'
 import type { SuspectRegister } from './suspect-register.ts'
 
 export interface QueueHost {
   readonly settings: RabbitSettings
   readonly events: SourceEvents
-  /** False: a suspect of another queue is in hand; `goOn` is called when it is no more. */
-  takeSuspect(consumer: QueueConsumer): boolean
-  suspectEnded(consumer: QueueConsumer): void
+  readonly grades: Grades
+  /** Suspects in hand, over all queues of the member. */
+  hand(): Hand
+  /** There may be room for others, in any queue: `goOn`. */
+  suspectsEnded(): void
   failed(error: unknown): void
   /** RabbitMQ knows no groups: each consumer says the name of its own, for who looks at the queue. */
   readonly group: string
@@ -39,8 +43,13 @@ export class QueueConsumer {
   /** Names what its producer gave no message id. */
   readonly #name: string
   readonly #register: SuspectRegister
-  /** The offset of a message that is handed out alone; `starting`: it is being written down. */
-  #suspect: number | 'starting' | null = null
+  readonly #suspectFrom: number
+  /** By delivery tag, suspects in hand and such as are being written down; with deliveries that count against them. */
+  readonly #suspects = new Map<number, { readonly id: string; readonly deliveries: number }>()
+  /** What is handed out next is being written down. */
+  #isStarting = false
+  /** No suspect may be next before another one ends. Said while it is asked, too: one that ends meanwhile takes it back. */
+  #isHeldBack = false
   #waiting: ConsumeMessage[] = []
   #isFlushing = false
   #isPaused = false
@@ -56,6 +65,7 @@ export class QueueConsumer {
   ) {
     this.#host = host
     this.#register = register
+    this.#suspectFrom = suspectFrom(host.grades)
     this.#channel = channel
     this.owned = owned
     this.queue = queue
@@ -96,12 +106,18 @@ export class QueueConsumer {
     const last = below.at(-1)
     if (last !== undefined) this.#channel.ack(delivered(last), true)
     for (const tag of beyond) this.#channel.ack(delivered(tag))
-    this.#goOnAfterSuspect()
+    this.#ended(below, beyond)
     return true
   }
 
-  /** Nothing else is in hand any more: what waits may go on. */
+  /** Of suspects in hand, the deliveries that count against each. */
+  deliveries(): readonly number[] {
+    return [...this.#suspects.values()].map(({ deliveries }) => deliveries)
+  }
+
+  /** Suspects ended somewhere: what waits may go on. */
   goOn(): void {
+    this.#isHeldBack = false
     this.#flush()
   }
 
@@ -111,7 +127,7 @@ export class QueueConsumer {
     const tag = this.#ordinals.take(offset)
     if (tag === null) return false
     this.#channel.ack(delivered(tag))
-    this.#goOnAfterSuspect()
+    this.#ended([tag])
     return true
   }
 
@@ -129,7 +145,9 @@ export class QueueConsumer {
     if (this.#isReleased) return
     this.#isReleased = true
     this.isLeaving = true
-    if (this.#suspect !== null) this.#host.suspectEnded(this)
+    this.#suspects.clear()
+    this.#host.suspectsEnded()
+    this.#register.tidy()
     await this.#register.close()
     // A channel that the server closed meanwhile has given back all the same.
     await this.#channel.close().catch(() => {})
@@ -146,47 +164,80 @@ export class QueueConsumer {
   }
 
   #flush(): void {
-    if (this.#isPaused || this.isLeaving || this.#suspect !== null) return
-    const first = this.#waiting.findIndex(isSuspect)
+    if (this.#isPaused || this.isLeaving || this.#isReleased || this.#isStarting) return
+    const first = this.#waiting.findIndex((message) => this.#isSuspect(message))
     const messages = this.#waiting.splice(0, first === -1 ? this.#waiting.length : first)
     if (messages.length > 0)
-      this.#handOut(
-        messages.map((message) => ({
-          message,
-          deliveries: deliveriesOf(message),
-        })),
-      )
-    // What stands before it is to end first.
-    else if (first === 0 && this.#ordinals.isEmpty) this.#handOutSuspect()
+      this.#handOut(messages.map((message) => ({ message, deliveries: deliveriesOf(message) })))
+    if (first !== -1 && !this.#isHeldBack) this.#startSuspects()
   }
 
-  #handOutSuspect(): void {
-    if (!this.#host.takeSuspect(this)) return
-    const message = this.#waiting.shift()
-    if (message === undefined) return this.#host.suspectEnded(this)
-    this.#suspect = 'starting'
-    // For messages without an id the same in every delivery as far as their bytes differ.
-    const id = messageIdOf(message) ?? message.content.toString('latin1')
-    this.#register.start(id).then(
-      (starts) => {
-        if (this.#isReleased) return
-        this.#suspect = this.#ordinals.next
-        this.#handOut([{ message, deliveries: SUSPECT_DELIVERIES + starts }])
+  /** Those that stand first, as many as may run beside what is in hand. */
+  #startSuspects(): void {
+    const { grades } = this.#host
+    const { count, most } = this.#host.hand()
+    if (count >= most) return
+    const before = this.#suspectFrom
+    const others = this.#waiting.findIndex((message) => !this.#isSuspect(message))
+    const suspects = this.#waiting
+      .slice(0, others === -1 ? this.#waiting.length : others)
+      .slice(0, atOnce(before, grades))
+    this.#isStarting = true
+    this.#isHeldBack = true
+    const choose = (starts: readonly number[]): number => {
+      if (this.#isReleased) return 0
+      const deliveries = starts.map((each) => before + each)
+      const chosen = admitted(deliveries, this.#host.hand(), grades)
+      for (const [at, message] of suspects.slice(0, chosen).entries())
+        this.#suspects.set(message.fields.deliveryTag, {
+          id: suspectIdOf(message),
+          deliveries: deliveries[at] ?? before,
+        })
+      return chosen
+    }
+    this.#register.start(suspects.map(suspectIdOf), choose).then(
+      ({ length }) => {
+        this.#isStarting = false
+        if (!this.#isReleased) this.#started(length)
       },
-      // Not written down, it is not started.
+      // Not written down, they are not started.
       (error: unknown) => {
         if (!this.#isReleased) this.#host.failed(error)
       },
     )
   }
 
-  #goOnAfterSuspect(): void {
-    if (typeof this.#suspect === 'number' && !this.#ordinals.has(this.#suspect)) {
-      this.#suspect = null
-      this.#register.ended()
-      this.#host.suspectEnded(this)
+  #started(count: number): void {
+    const messages = this.#waiting.splice(0, count).map((message) => ({
+      message,
+      deliveries: this.#suspects.get(message.fields.deliveryTag)?.deliveries ?? 0,
+    }))
+    if (count > 0) {
+      this.#isHeldBack = false
+      this.#handOut(messages)
+    }
+    if (!this.#isHeldBack) this.#flush()
+  }
+
+  /** Acknowledged: where suspects are among them, others may be next. */
+  #ended(...acknowledged: (readonly number[])[]): void {
+    if (this.#suspects.size > 0) {
+      const ended = acknowledged.flat().flatMap((tag) => {
+        const suspect = this.#suspects.get(tag)
+        this.#suspects.delete(tag)
+        return suspect === undefined ? [] : [suspect.id]
+      })
+      for (const id of ended) this.#register.ended(id)
+      const isLast =
+        this.#suspects.size === 0 && !this.#waiting.some((each) => this.#isSuspect(each))
+      if (isLast) this.#register.tidy()
+      if (ended.length > 0) this.#host.suspectsEnded()
     }
     if (this.#waiting.length > 0) this.#flush()
+  }
+
+  #isSuspect(message: ConsumeMessage): boolean {
+    return deliveriesOf(message) >= this.#suspectFrom
   }
 
   /** @param messages each with how often it was handed out before */
@@ -222,8 +273,9 @@ function deliveriesOf({ properties, fields }: ConsumeMessage): number {
   return typeof count === 'number' ? count : Number(fields.redelivered)
 }
 
-function isSuspect(message: ConsumeMessage): boolean {
-  return deliveriesOf(message) >= SUSPECT_DELIVERIES
+/** For messages without an id the same in every delivery as far as their bytes differ. */
+function suspectIdOf(message: ConsumeMessage): string {
+  return messageIdOf(message) ?? message.content.toString('latin1')
 }
 
 /** All that an acknowledgement looks at. */

@@ -23,6 +23,8 @@ import type {
 } from '../../consumer/index.ts'
 import { backoffMs, within } from '../backoff.ts'
 import { plannedShards, shardId, type Shard } from '../shards/shard-plan.ts'
+import { gradesFor, handOf } from '../shards/suspicion.ts'
+import type { Grades, Hand } from '../shards/suspicion.ts'
 import { GroupChannel } from './group-channel.ts'
 import type { RabbitSettings } from './options.ts'
 import { Presence } from './presence.ts'
@@ -38,6 +40,7 @@ const FRESH_PART = 2 / 3
 
 export class RabbitSession implements SourceSession, QueueHost {
   readonly settings: RabbitSettings
+  readonly grades: Grades
   readonly #link: RabbitLink
   readonly #context: SourceContext
   readonly #nextEpoch: () => number
@@ -46,8 +49,6 @@ export class RabbitSession implements SourceSession, QueueHost {
   readonly #consumers = new Map<string, QueueConsumer>()
   readonly #stopWatching: () => void
   #group: GroupChannel | null = null
-  /** Whose suspect is in hand: one at a time. */
-  #suspectOf: QueueConsumer | null = null
   #timer: Timer | null = null
   #following: Promise<void> | null = null
   #followAgain = false
@@ -68,6 +69,7 @@ export class RabbitSession implements SourceSession, QueueHost {
   ) {
     this.#link = link
     this.settings = settings
+    this.grades = gradesFor(context.maxDeliveries)
     this.#context = context
     this.#nextEpoch = nextEpoch
     this.#publisher = new Publisher(link, settings)
@@ -159,14 +161,12 @@ export class RabbitSession implements SourceSession, QueueHost {
     return this.#closing
   }
 
-  takeSuspect(consumer: QueueConsumer): boolean {
-    this.#suspectOf ??= consumer
-    return this.#suspectOf === consumer
+  hand(): Hand {
+    const deliveries = [...this.#consumers.values()].flatMap((each) => each.deliveries())
+    return handOf(deliveries, this.grades)
   }
 
-  suspectEnded(consumer: QueueConsumer): void {
-    if (this.#suspectOf !== consumer) return
-    this.#suspectOf = null
+  suspectsEnded(): void {
     for (const each of this.#consumers.values()) each.goOn()
   }
 
@@ -183,10 +183,10 @@ export class RabbitSession implements SourceSession, QueueHost {
   }
 
   closed(consumer: QueueConsumer): void {
-    this.suspectEnded(consumer)
     const id = idOf(consumer.owned)
     if (this.#consumers.get(id) !== consumer) return
     this.#consumers.delete(id)
+    this.suspectsEnded()
     this.events.lost([consumer.owned])
     this.#mustDeclare = true
     if (!this.#isDown)
@@ -358,7 +358,6 @@ export class RabbitSession implements SourceSession, QueueHost {
   #down(reason: string): void {
     if (this.#closing !== null || this.#isDown) return
     this.#isDown = true
-    this.#suspectOf = null
     this.#timer?.cancel()
     this.#group = null
     this.events.notice({

@@ -22,6 +22,8 @@ import type {
   SourceSession,
 } from '../../consumer/index.ts'
 import { backoffMs } from '../backoff.ts'
+import { gradesFor, handOf } from '../shards/suspicion.ts'
+import type { Grades } from '../shards/suspicion.ts'
 import { CompetingStream } from './competing-stream.ts'
 import { fieldsOf } from './entry-record.ts'
 import type { RedisSettings } from './options.ts'
@@ -39,6 +41,7 @@ export class CompetingSession implements SourceSession {
   readonly #shards: ShardStore
   readonly #streams: StreamStore
   readonly #held: readonly CompetingStream[]
+  readonly #grades: Grades
   /** Acknowledgements that were settled and are not known to be stored. */
   readonly #unsent: { readonly stream: CompetingStream; readonly ids: readonly string[] }[] = []
   #waits: WaitingReads | null = null
@@ -50,6 +53,8 @@ export class CompetingSession implements SourceSession {
   #isFirstRead = true
   #isTending = false
   #tendAgain = false
+  /** Suspects wait for the end of others. Said while it is asked, too: what ends meanwhile is not missed. */
+  #isHeldBack = false
   #failures = 0
   #keptAliveMs: number
   #closing: Promise<void> | null = null
@@ -70,6 +75,7 @@ export class CompetingSession implements SourceSession {
     this.#held = keys.map(
       ({ topic, shard, stream }) => new CompetingStream({ topic, partition: shard, epoch }, stream),
     )
+    this.#grades = gradesFor(context.maxDeliveries)
     this.#keptAliveMs = settings.ports.clock.monotonicMs()
   }
 
@@ -121,7 +127,8 @@ export class CompetingSession implements SourceSession {
     try {
       const letters = await this.#shards.streamFor(letter)
       const isOurs = await this.#streams.bury(stream.stream, id, letters, fieldsOf(letter))
-      if (isOurs && stream.ended(offset, id)) this.#tendSoon()
+      if (isOurs) stream.ended(offset, id)
+      this.#goOn()
       return isOurs ? 'done' : 'stale'
     } catch (error) {
       throw redisError(error, `topic ${letter.topic}`)
@@ -212,7 +219,11 @@ export class CompetingSession implements SourceSession {
 
   // --- work of ours, and of members that died ---
 
-  /** A suspect ended: the next one need not wait. */
+  /** Something ended: suspects that were held back may be next. */
+  #goOn(): void {
+    if (this.#isHeldBack && this.#closing === null) this.#tendSoon()
+  }
+
   #tendSoon(): void {
     this.#timer?.cancel()
     if (this.#isTending) this.#tendAgain = true
@@ -245,29 +256,36 @@ export class CompetingSession implements SourceSession {
       stream.gone(stream.mine.filter((id) => !kept.has(id)))
     }
     this.#keptAliveMs = startedMs
+    this.#isHeldBack = true
+    let isHeldBack = false
     for (const stream of this.#held) {
       if (stream.isPaused) continue
-      await this.#claimAll(stream, true, (request) =>
+      const isDone = await this.#claimAll(stream, true, (request) =>
         this.#streams.claimIdle(stream.stream, request, claimIdleMs),
       )
+      isHeldBack ||= !isDone
     }
+    this.#isHeldBack = isHeldBack
   }
 
-  /** Until nothing is left, or a suspect is in hand: what follows waits for its end. */
+  /** Until nothing is left, or too many suspects are in hand: false. */
   async #claimAll(
     stream: CompetingStream,
     raises: boolean,
     claim: (request: ClaimRequest) => Promise<TakenOver | null>,
-  ): Promise<void> {
+  ): Promise<boolean> {
+    const grades = this.#grades
     for (let cursor: string | null = FIRST_PENDING; cursor !== null;) {
-      const alone = !this.#held.some(({ hasSuspect }) => hasSuspect)
-      const found: TakenOver | null = await claim({ cursor, raises, alone })
-      if (found === null) return
+      const deliveries = this.#held.flatMap((each) => each.deliveries())
+      const hand = handOf(deliveries, grades)
+      const found: TakenOver | null = await claim({ cursor, raises, hand, grades })
+      if (found === null) return true
       if (found.lost.length > 0) this.#tellLost(stream, found.lost)
-      this.#handOut(stream.claimed(found))
-      if (found.suspects === 'alone' || (found.suspects === 'left' && !alone)) return
+      this.#handOut(stream.handOut(found.entries))
+      if (found.isHeldBack) return false
       cursor = found.cursor
     }
+    return true
   }
 
   #tellLost({ owned: { topic, partition } }: CompetingStream, lost: readonly string[]): void {
@@ -291,8 +309,9 @@ export class CompetingSession implements SourceSession {
     try {
       for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
         await this.#streams.acknowledge(next.stream.stream, next.ids)
-        if (next.stream.gone(next.ids)) this.#tendSoon()
+        next.stream.gone(next.ids)
         this.#unsent.shift()
+        this.#goOn()
       }
       return 'committed'
     } catch (error) {

@@ -9,7 +9,7 @@ import type { Completions, OwnedPartition, SourceBatch } from '../../consumer/in
 import { Ordinals } from '../shards/ordinals.ts'
 import { entryAtOffset } from './entry-id.ts'
 import { byteLengthOf, recordOf } from './entry-record.ts'
-import type { Entry, TakenOver } from './pending-claim.ts'
+import type { Entry } from './pending-claim.ts'
 
 export class CompetingStream {
   readonly owned: OwnedPartition
@@ -18,8 +18,6 @@ export class CompetingStream {
   readonly #ordinals = new Ordinals<string>()
   /** Ids that are handed out and not acknowledged, with how often they were handed out. */
   readonly #mine = new Map<string, number>()
-  /** An entry that is handed out alone: nothing else is claimed before it ended. */
-  #suspect: string | null = null
 
   constructor(owned: OwnedPartition, stream: string) {
     this.owned = owned
@@ -31,19 +29,14 @@ export class CompetingStream {
     return [...this.#mine.keys()]
   }
 
-  get hasSuspect(): boolean {
-    return this.#suspect !== null
+  /** Of what is this member's, how often each was handed out before. */
+  deliveries(): readonly number[] {
+    return [...this.#mine.values()].map((count) => count - 1)
   }
 
   /** Ids and counts for what goes back unfinished: this delivery does not count, that there was one does. */
   givenBack(): readonly (readonly [string, number])[] {
     return [...this.#mine].map(([id, count]) => [id, Math.max(1, count - 1)])
-  }
-
-  claimed({ entries, suspects }: TakenOver): SourceBatch | null {
-    const [first] = entries
-    if (suspects === 'alone' && first !== undefined) this.#suspect = entryAtOffset(first.offset)
-    return this.handOut(entries)
   }
 
   /** Null when all of it is here already. */
@@ -68,19 +61,13 @@ export class CompetingStream {
   }
 
   /** An entry was ended alone: no commit acknowledges it again. */
-  ended(offset: number, id: string): boolean {
+  ended(offset: number, id: string): void {
     this.#ordinals.take(offset)
-    return this.gone([id])
+    this.gone([id])
   }
 
-  /** The server has the acknowledgements, or another member has the entries; true when a suspect was among them. */
-  gone(ids: readonly string[]): boolean {
-    let hadSuspect = false
-    for (const id of ids) {
-      this.#mine.delete(id)
-      hadSuspect ||= id === this.#suspect
-    }
-    if (hadSuspect) this.#suspect = null
-    return hadSuspect
+  /** The server has the acknowledgements, or another member has the entries. */
+  gone(ids: readonly string[]): void {
+    for (const id of ids) this.#mine.delete(id)
   }
 }

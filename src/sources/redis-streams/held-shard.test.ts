@@ -30,13 +30,13 @@ describe('a shard that is held', () => {
           entries: [entry(1), entry(4)],
           cursor: '5-0',
           lost: [],
-          suspects: 'none',
+          isHeldBack: false,
         }),
       ),
       [1, 4],
     )
     assert.equal(shard.cursor, '5-0')
-    assert.equal(shard.tookOver({ entries: [], cursor: null, lost: [], suspects: 'none' }), null)
+    assert.equal(shard.tookOver({ entries: [], cursor: null, lost: [], isHeldBack: false }), null)
     assert.equal(shard.cursor, null)
     assert.deepEqual(offsets(shard.took({ entries: [entry(6)], endOffset: 7 }, 10)), [6])
     assert.deepEqual(shard.doneBelow(5), [1, 4])
@@ -44,7 +44,7 @@ describe('a shard that is held', () => {
 
   test('after a lost answer, what was handed out already is not handed out again', () => {
     const shard = held(null, 0)
-    shard.tookOver({ entries: [], cursor: null, lost: [], suspects: 'none' })
+    shard.tookOver({ entries: [], cursor: null, lost: [], isHeldBack: false })
     shard.took({ entries: [entry(0), entry(1)], endOffset: 2 }, 10)
     shard.acknowledged(1)
     shard.answerLost()
@@ -53,25 +53,37 @@ describe('a shard that is held', () => {
       entries: [entry(1), entry(2), entry(3)],
       cursor: null,
       lost: [],
-      suspects: 'none',
+      isHeldBack: false,
     })
     assert.deepEqual(offsets(again), [2, 3])
     assert.deepEqual(shard.doneBelow(10), [1, 2, 3])
   })
 
-  test('reads nothing beside a suspect until it ended, and gives back what is left without this delivery', () => {
+  test('counts what it has that was delivered before, and gives it back without this delivery', () => {
     const shard = held(null, 0)
-    const suspect = { ...entry(3), deliveryCount: 3 }
-    shard.tookOver({ entries: [suspect], cursor: '(0-4', lost: [], suspects: 'alone' })
-    assert.deepEqual([shard.hasSuspect, shard.isReadable], [true, false])
-    assert.deepEqual([shard.acknowledged(3), shard.hasSuspect], [false, true])
-    assert.deepEqual(shard.givenBack(), ['0-4', 2])
-    assert.deepEqual([shard.acknowledged(4), shard.isReadable], [true, true])
-    assert.deepEqual(shard.givenBack(), [])
-    shard.tookOver({ entries: [suspect], cursor: null, lost: [], suspects: 'alone' })
-    assert.deepEqual([shard.ended(2), shard.ended(3), shard.hasSuspect], [false, true, false])
-    shard.tookOver({ entries: [], cursor: '(0-4', lost: [], suspects: 'left' })
-    assert.deepEqual([shard.isHeldBack, shard.isReadable], [true, false])
+    const again = [3, 4].map((offset) => ({ ...entry(offset), deliveryCount: offset }))
+    shard.tookOver({ entries: again, cursor: null, lost: [], isHeldBack: false })
+    shard.took({ entries: [entry(5)], endOffset: 6 }, 1)
+    assert.deepEqual(shard.deliveries(), [2, 3])
+    shard.acknowledged(4)
+    assert.deepEqual([shard.deliveries(), shard.givenBack()], [[3], ['0-5', 3]])
+    shard.ended(4)
+    assert.deepEqual([shard.deliveries(), shard.givenBack()], [[], []])
+  })
+
+  test('is not read while suspects are held back, unless one ended while it was asked', () => {
+    const left = { entries: [], cursor: '(0-4', lost: [], isHeldBack: true }
+    for (const endedMeanwhile of [false, true]) {
+      const shard = held(null, 0)
+      shard.isHeldBack = true
+      if (endedMeanwhile) shard.isHeldBack = false
+      shard.tookOver(left)
+      assert.deepEqual([shard.cursor, shard.isReadable], ['(0-4', endedMeanwhile])
+    }
+    const shard = held(null, 0)
+    shard.isHeldBack = true
+    shard.tookOver({ ...left, isHeldBack: false })
+    assert.ok(shard.isReadable)
   })
 
   test('says that it is at the end once per arrival', () => {

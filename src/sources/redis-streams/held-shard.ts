@@ -23,14 +23,12 @@ export class HeldShard implements Lease {
   isPaused = false
   /** From the revoke on nothing is read. */
   isLeaving = false
-  /** A suspect is next and may not be handed out yet. */
+  /** Suspects are next, and too many are in hand. Said while it is asked, too: a suspect that ends meanwhile takes it back. */
   isHeldBack = false
   /** Where the taking over goes on; null when nothing is left by others. */
   #cursor: string | null = FIRST_PENDING
   /** Whether taking over counts as a delivery: not for what an answer of ours held that was lost. */
   #raises = true
-  /** An entry that is handed out alone: nothing is read before it ended. */
-  #suspect: number | null = null
   /** Of what is open, how often it was handed out, where more than once. */
   readonly #counts = new Map<number, number>()
   #position: number
@@ -49,15 +47,12 @@ export class HeldShard implements Lease {
   }
 
   get isReadable(): boolean {
-    return !this.isPaused && !this.isLeaving && !this.isHeldBack && this.#suspect === null
+    return !this.isPaused && !this.isLeaving && !this.isHeldBack
   }
 
-  get hasSuspect(): boolean {
-    return this.#suspect !== null
-  }
-
-  get openCount(): number {
-    return this.#open.length
+  /** Of what is open, how often each was handed out before, where it was. */
+  deliveries(): readonly number[] {
+    return [...this.#counts.values()].map((count) => count - 1)
   }
 
   get raises(): boolean {
@@ -78,12 +73,12 @@ export class HeldShard implements Lease {
   answerLost(): void {
     this.#cursor = FIRST_PENDING
     this.#raises = false
+    this.isHeldBack = false
   }
 
-  tookOver({ entries, cursor, suspects }: TakenOver): SourceBatch | null {
+  tookOver({ entries, cursor, isHeldBack }: TakenOver): SourceBatch | null {
     this.#cursor = cursor
-    this.isHeldBack = suspects === 'left'
-    if (suspects === 'alone') this.#suspect = entries[0]?.offset ?? null
+    if (!isHeldBack) this.isHeldBack = false
     const fresh = entries.filter(({ offset }) => !this.#isOpen(offset))
     const last = fresh.at(-1)
     return last === undefined ? null : this.#batch(fresh, Math.max(last.offset + 1, this.#position))
@@ -110,13 +105,9 @@ export class HeldShard implements Lease {
     return this.#open.slice(0, this.#countBelow(offset))
   }
 
-  /** True when a suspect ended. */
-  acknowledged(offset: number): boolean {
+  acknowledged(offset: number): void {
     this.#open = this.#open.slice(this.#countBelow(offset))
-    const hadSuspect = this.hasSuspect
-    if (this.#suspect !== null && this.#suspect < offset) this.#suspect = null
     for (const counted of this.#counts.keys()) if (counted < offset) this.#counts.delete(counted)
-    return hadSuspect && !this.hasSuspect
   }
 
   /** Ids and counts in turn, for entries that go back unfinished: this delivery does not count, that there was one does. */
@@ -124,13 +115,10 @@ export class HeldShard implements Lease {
     return [...this.#counts].flatMap(([offset, count]) => [entryAtOffset(offset), count - 1])
   }
 
-  /** One of them was ended alone; true when it was a suspect. */
-  ended(offset: number): boolean {
+  /** One of them was ended alone. */
+  ended(offset: number): void {
     if (this.#isOpen(offset)) this.#open.splice(this.#countBelow(offset), 1)
     this.#counts.delete(offset)
-    if (this.#suspect !== offset) return false
-    this.#suspect = null
-    return true
   }
 
   #batch(entries: readonly Entry[], endOffset: number): SourceBatch {

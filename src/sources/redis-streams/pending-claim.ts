@@ -1,18 +1,14 @@
 /**
- * What one look at pending entries claimed, as the scripts answer it, and how entries that may kill a process are kept apart.
+ * What one look at pending entries asks for, and what it claimed, as the scripts know it. Pure.
  *
- *   delivered and not ended   once: claimed with the rest     SUSPECT_DELIVERIES times and more: alone, one at a time
- *
- * A process that dies raises the count of all that it had. So a record that kills it drags others along, twice at most; from then
- * on it is handed out with nothing else, and what dies is counted against it alone. Pure.
+ * Redis counts an entry when it is claimed. So what may kill a process is claimed only when it may run beside what is in hand
+ * (`suspicion.ts`): what is left for later is not counted when the process dies.
  */
 
+import type { Grades, Hand } from '../shards/suspicion.ts'
 import { offsetOfEntry } from './entry-id.ts'
 import type { EntryFields } from './entry-record.ts'
 import { textOf as text } from './reply-text.ts'
-
-/** Deliveries without an end from which an entry is handed out alone. */
-export const SUSPECT_DELIVERIES = 2
 
 /** Where a look at pending entries begins. */
 export const FIRST_PENDING = '-'
@@ -30,21 +26,23 @@ export interface TakenOver {
   readonly cursor: string | null
   /** Entries that were trimmed or deleted while nobody had finished them. */
   readonly lost: readonly string[]
-  /** `alone`: the entry is a suspect, nothing else is handed out before it ended. `left`: a suspect is next, not yet. */
-  readonly suspects: 'none' | 'alone' | 'left'
+  /** A suspect is next, and too many are in hand. */
+  readonly isHeldBack: boolean
 }
 
 export interface ClaimRequest {
   readonly cursor: string
-  /** Whether it counts as a delivery. */
+  /** Whether it counts as a delivery, for what stands under our own name, too. */
   readonly raises: boolean
-  /** Whether a suspect may be handed out. */
-  readonly alone: boolean
+  /** Suspects in hand, over the whole member. */
+  readonly hand: Hand
+  readonly grades: Grades
 }
 
 /** Those of the scripts' arguments that come last. */
-export function claimArguments({ raises, alone }: ClaimRequest): readonly number[] {
-  return [raises ? 1 : 0, SUSPECT_DELIVERIES, alone ? 1 : 0]
+export function claimArguments({ raises, hand, grades }: ClaimRequest): readonly number[] {
+  const limits = [hand.most, ...grades.slice(1)].map((most) => (most === Infinity ? 0 : most))
+  return [raises ? 1 : 0, hand.count, ...limits]
 }
 
 /** Null when the lease is no longer ours. */
@@ -58,17 +56,16 @@ export function claimed(answer: unknown, from: string, stream: string): TakenOve
     Uint8Array,
   ]
   if (text(outcome) === 'stale') return null
-  const found = text(word)
-  const suspects = found === 'alone' || found === 'left' ? found : 'none'
+  const isHeldBack = text(word) === 'left'
   const after = text(last) === '' ? null : `(${text(last)}`
   return {
-    cursor: suspects === 'left' ? (after ?? from) : after,
+    cursor: isHeldBack ? (after ?? from) : after,
     entries: entries.map(([id, fields], index) => ({
       offset: offsetOfEntry(text(id), stream),
       fields,
       deliveryCount: counts[index] ?? 1,
     })),
     lost: lost.map(text),
-    suspects,
+    isHeldBack,
   }
 }

@@ -23,6 +23,7 @@ import type {
 } from '../../consumer/index.ts'
 import { within } from '../backoff.ts'
 import { plannedShards, shardId, type Shard, type ShardHolder } from '../shards/shard-plan.ts'
+import { gradesFor } from '../shards/suspicion.ts'
 import { recordOf } from './entry-record.ts'
 import { HeldShard } from './held-shard.ts'
 import type { Keys } from './keys.ts'
@@ -91,6 +92,7 @@ export class RedisSession implements SourceSession {
         store: this.#store,
         events,
         held: () => this.#held.values(),
+        grades: gradesFor(this.#context.maxDeliveries),
         leaseLost: (shard) => this.#lose([shard]),
         failed: (error) => this.#fail(error),
       },
@@ -138,7 +140,8 @@ export class RedisSession implements SourceSession {
     const { offset } = of.record
     try {
       if (await this.#store.bury(shard, offset, letter)) {
-        this.#goOn(shard.ended(offset))
+        shard.ended(offset)
+        this.#goOn()
         return 'done'
       }
     } catch (error) {
@@ -278,7 +281,7 @@ export class RedisSession implements SourceSession {
     }
     const ours = shards.filter((shard) => this.#held.get(shardId(shard.keys)) === shard)
     for (const shard of ours) this.#held.delete(shardId(shard.keys))
-    this.#goOn(false)
+    this.#goOn()
     await this.#release(ours)
     this.#beat()
   }
@@ -314,15 +317,15 @@ export class RedisSession implements SourceSession {
       this.#held.delete(shardId(shard.keys))
     }
     if (ours.length > 0) this.#context.events.lost(ownedOf(ours))
-    this.#goOn(false)
+    this.#goOn()
     this.#beatAgain = true
   }
 
-  /** Something ended: what was held back by a suspect, or is one, may be next. */
-  #goOn(suspectEnded: boolean): void {
+  /** Something ended: suspects that were held back may be next. */
+  #goOn(): void {
     const waiting = [...this.#held.values()].filter(({ isHeldBack }) => isHeldBack)
     for (const shard of waiting) shard.isHeldBack = false
-    if (suspectEnded || waiting.length > 0) this.#reader?.wake()
+    if (waiting.length > 0) this.#reader?.wake()
   }
 
   // --- small things ---
@@ -333,7 +336,8 @@ export class RedisSession implements SourceSession {
     try {
       const stored = await this.#store.commit(shard, position, shard.doneBelow(position.offset))
       if (stored) {
-        this.#goOn(shard.acknowledged(position.offset))
+        shard.acknowledged(position.offset)
+        this.#goOn()
         return 'committed'
       }
       this.#lose([shard])

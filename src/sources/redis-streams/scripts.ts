@@ -97,70 +97,73 @@ const FENCE = `local lease = redis.call('HMGET', KEYS[1], 'owner', 'epoch')
 if lease[1] ~= ARGV[1] or lease[2] ~= ARGV[2] then return {'stale'} end`
 
 /**
- * Claims what `rows` of XPENDING say is pending, in order. A claim counts as a delivery unless `raises` is 0. An entry that was
- * delivered `suspect` times without an end is handed out alone, and only when `alone` is 1: what dies with it then is counted
- * against it and nothing else. Answers the id after which to go on ('' when nothing is left), entries, their counts, ids that
- * are gone, and whether a suspect is handed out (`alone`), left for later (`left`), or neither ('').
+ * Claims what `rows` of XPENDING say is pending, in order. `rules`: whether a claim counts as a delivery of what is ours already,
+ * suspects in hand, how many there may be, and how many there may be beside an entry that was delivered once, twice and so on
+ * without an end (the last one: and more); 0 is no limit, and no suspect. It ends before the first suspect that is one too many:
+ * what is not claimed is not counted. Answers the id after which to go on ('' when nothing is left), entries, their counts, ids
+ * that are gone, and `left` when a suspect is left for later.
  */
-const CLAIM = `local ids, before, last, word = {}, {}, '', ''
+const CLAIM = `local inHand, limit = tonumber(rules[2]), tonumber(rules[3])
+local function mayGo(count)
+  local most = tonumber(rules[3 + math.max(1, math.min(count, #rules - 3))])
+  if most == 0 then return true end
+  if limit == 0 or most < limit then limit = most end
+  if inHand >= limit then return false end
+  inHand = inHand + 1
+  return true
+end
+local ids, counts, last, word = {}, {}, '', ''
 for _, row in ipairs(rows) do
-  local isSuspect = raises == '1' and row[4] >= suspect
-  if isSuspect and (#ids > 0 or alone ~= '1') then
+  local isAgain = rules[1] == '0' and row[2] == member
+  if not isAgain and not mayGo(row[4]) then
     word = 'left'
     break
   end
   ids[#ids + 1] = row[1]
-  before[row[1]] = row[4]
+  counts[row[1]] = isAgain and row[4] or row[4] + 1
   last = row[1]
-  if isSuspect then
-    word = 'alone'
-    break
-  end
 end
 if word == '' then last = #found == tonumber(most) and found[#found][1] or '' end
-local entries, counts, lost = {}, {}, {}
+local entries, claims, lost = {}, {}, {}
 for _, id in ipairs(ids) do
-  local count = before[id] + tonumber(raises)
-  local claimed = redis.call('XCLAIM', stream, group, member, 0, id, 'RETRYCOUNT', count)
+  local claimed = redis.call('XCLAIM', stream, group, member, 0, id, 'RETRYCOUNT', counts[id])
   if claimed[1] then
     entries[#entries + 1] = claimed[1]
-    counts[#counts + 1] = count
+    claims[#claims + 1] = counts[id]
   else
     lost[#lost + 1] = id
     redis.call('XACK', stream, group, id)
   end
 end
-return {'ok', last, entries, counts, lost, word}`
+return {'ok', last, entries, claims, lost, word}`
 
 /**
- * KEYS lease, stream; ARGV member, epoch, group, first id, most entries, raises, suspect, alone. What former holders left
- * unfinished, whoever has it: the lease is what makes it ours. Answers as `CLAIM` does.
+ * KEYS lease, stream; ARGV member, epoch, group, first id, most entries, rules. What former holders left unfinished, whoever has
+ * it: the lease is what makes it ours. Rules and answer are those of `CLAIM`.
  */
 export const takeOver: ScriptSource = {
   name: 'shoalTakeOver',
   keyCount: 2,
   lua: `${FENCE}
-local stream, member, group, most = KEYS[2], ARGV[1], ARGV[3], ARGV[5]
-local raises, suspect, alone = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+local stream, member, group, most, rules = KEYS[2], ARGV[1], ARGV[3], ARGV[5], {unpack(ARGV, 6)}
 local found = redis.call('XPENDING', stream, group, ARGV[4], '+', most)
 local rows = found
 ${CLAIM}`,
 }
 
 /**
- * KEYS stream; ARGV member, group, idle limit, first id, most entries, raises, suspect, alone, 1 for our own. Entries that
- * their members gave no sign of for the limit, or those that stand under our name. Answers as `CLAIM` does.
+ * KEYS stream; ARGV member, group, idle limit, first id, most entries, 1 for our own, rules. Entries that their members gave no
+ * sign of for the limit, or those that stand under our name. Rules and answer are those of `CLAIM`.
  */
 export const claimShared: ScriptSource = {
   name: 'shoalClaimShared',
   keyCount: 1,
-  lua: `local stream, member, group, most = KEYS[1], ARGV[1], ARGV[2], ARGV[5]
-local raises, suspect, alone = ARGV[6], tonumber(ARGV[7]), ARGV[8]
-local found = ARGV[9] == '1' and redis.call('XPENDING', stream, group, ARGV[4], '+', most, member)
+  lua: `local stream, member, group, most, rules = KEYS[1], ARGV[1], ARGV[2], ARGV[5], {unpack(ARGV, 7)}
+local found = ARGV[6] == '1' and redis.call('XPENDING', stream, group, ARGV[4], '+', most, member)
   or redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', most)
 local rows = {}
 for _, row in ipairs(found) do
-  if ARGV[9] == '1' or row[2] ~= member then rows[#rows + 1] = row end
+  if ARGV[6] == '1' or row[2] ~= member then rows[#rows + 1] = row end
 end
 ${CLAIM}`,
 }

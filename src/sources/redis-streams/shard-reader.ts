@@ -8,6 +8,8 @@
 
 import type { SourceEvents } from '../../consumer/index.ts'
 import { backoffMs } from '../backoff.ts'
+import { handOf } from '../shards/suspicion.ts'
+import type { Grades } from '../shards/suspicion.ts'
 import type { HeldShard } from './held-shard.ts'
 import type { RedisSettings } from './options.ts'
 import { redisError, troubleOf } from './redis-errors.ts'
@@ -20,6 +22,7 @@ export interface ReaderHost {
   readonly store: ShardStore
   readonly events: SourceEvents
   held(): Iterable<HeldShard>
+  readonly grades: Grades
   /** The lease is another's. */
   leaseLost(shard: HeldShard): void
   failed(error: Error): void
@@ -96,7 +99,7 @@ export class ShardReader {
     }
   }
 
-  /** Suspects one at a time, over all shards: shards are read side by side, so they are looked at one after the other. */
+  /** Suspects are counted over all shards: shards are read side by side, so they are taken over one after the other. */
   #takeOver(shard: HeldShard, cursor: string): Promise<'more' | 'nothing'> {
     const taking = this.#takingOver.then(() => this.#takeOverNext(shard, cursor))
     this.#takingOver = taking.catch(() => {})
@@ -104,10 +107,12 @@ export class ShardReader {
   }
 
   async #takeOverNext(shard: HeldShard, cursor: string): Promise<'more' | 'nothing'> {
-    const { store, events, held } = this.#host
+    const { store, events, held, grades } = this.#host
     const { raises } = shard
-    const alone = shard.openCount === 0 && ![...held()].some(({ hasSuspect }) => hasSuspect)
-    const left = await store.takeOver(shard, { cursor, raises, alone })
+    const deliveries = [...held()].flatMap((each) => each.deliveries())
+    shard.isHeldBack = true
+    const hand = handOf(deliveries, grades)
+    const left = await store.takeOver(shard, { cursor, raises, hand, grades })
     if (left === null) return this.#lost(shard)
     const { topic, partition } = shard.owned
     if (left.lost.length > 0)

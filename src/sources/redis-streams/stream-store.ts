@@ -136,8 +136,8 @@ export class StreamStore {
       idleMs,
       request.cursor,
       this.#count,
-      ...claimArguments(request),
       isOwn ? 1 : 0,
+      ...claimArguments(request),
     )
     return claimed(answer, request.cursor, stream)
   }

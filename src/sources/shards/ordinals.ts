@@ -31,11 +31,6 @@ export class Ordinals<Tag> {
     return this.#tags.length
   }
 
-  /** Whether everything that was handed out has left. */
-  get isEmpty(): boolean {
-    return this.#tags.every((tag) => tag === null)
-  }
-
   /** Hands out the next offset. */
   add(tag: Tag): number {
     this.#tags.push(tag)

@@ -14,7 +14,7 @@ const QUEUES = [
   'orders.1',
   'mail',
   'mail-dlq',
-  'mail.shoal-suspect.0a',
+  'mail.shoal-suspects',
   'mail.shoal-later.60000',
 ]
 const HASH = new Set(['orders'])

@@ -24,7 +24,7 @@ export interface QueueLook extends TopicPartition {
 }
 
 /** What members write down for themselves, and what waits for its time: `suspect-register.ts`, `topology.ts`. */
-const OF_OURS = /\.shoal-(?:suspect\.[0-9a-f]+|later\.\d+)$/
+const OF_OURS = /\.shoal-(?:suspects|later\.\d+)$/
 
 /** `orders.2` is shard 2 of orders where an exchange of that name spreads keys. */
 export function placeOfQueue(queue: string, hashExchanges: ReadonlySet<string>): TopicPartition {
