@@ -134,7 +134,8 @@ export interface Retry {
    * A record that kills the process counts no attempts. After a crash the records that may have caused it are started few at
    * a time, in the end one alone, and each start is stored before it happens; a record that was started so often and never
    * ended goes where `finally` says (not to the parked keys), without running again. Default 3; false: never. Needs
-   * `completionMemory`; brokers that count deliveries themselves have their own limits.
+   * `completionMemory`, and commits that are the consumer's: none with the poll loop's `autoCommit: false`. Brokers that
+   * count deliveries themselves have their own limits.
    */
   readonly crashes?: number | false
 }

@@ -93,6 +93,8 @@ class Poller implements PollConsumer<unknown> {
     this.#settings = {
       ...settings,
       commitsAlone: autoCommit !== false,
+      // Starts are noted in commits: where the application alone commits, none would come.
+      crashes: autoCommit === false ? 0 : settings.crashes,
       handle: (value, ctx) => this.#take(value, ctx as Attempt),
     }
     this.#autoCommit = autoCommit

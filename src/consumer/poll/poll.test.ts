@@ -121,6 +121,20 @@ describe('a poll loop', () => {
     await loop.close()
   })
 
+  test('where the application commits, nothing waits for a commit: not at the start, and not after a crash', async () => {
+    const world = new World()
+    world.produce(['a', 'b', 'c'])
+    const first = await Loop.open(world, { autoCommit: false })
+    const polled = await world.until(first.consumer.poll(0))
+    assert.equal(polled?.kind, 'message')
+    await first.commit(polled as Message<unknown>)
+    world.broker.group(GROUP).crash(world.memberIds[0]!)
+    await world.pass(1)
+    const second = await Loop.open(world, { autoCommit: false })
+    assert.deepEqual(offsetsOf(await second.take(2)), [1, 2])
+    await second.close()
+  })
+
   test('commit without a message takes the message in hand only when no other is open', async () => {
     const world = new World()
     world.produce(['a', 'b', 'c'])
