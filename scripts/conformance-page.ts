@@ -8,6 +8,7 @@ const columns: readonly { readonly backend: Backend; readonly name: string }[] =
   { backend: 'shoal', name: 'Shoal' },
   { backend: 'kafka', name: 'Apache Kafka' },
   { backend: 'redis-streams', name: 'Redis Streams' },
+  { backend: 'redis-streams-competing', name: 'Redis Streams, competing' },
   { backend: 'rabbitmq', name: 'RabbitMQ' },
 ]
 
@@ -30,7 +31,7 @@ export function conformancePage(): string {
   return `# Conformance of the sources
 
 Every source runs the same suite (\`test/conformance/source-suite.ts\`) against the real broker: Shoal and Apache Kafka in each of the
-three group protocols, Redis Streams and RabbitMQ with \`sharing: 'ordered'\`. \`yes\`: the test runs there and passes. \`no\`: it does
+three group protocols, Redis Streams with \`sharing: 'ordered'\` and \`'competing'\`, RabbitMQ with \`'ordered'\`. \`yes\`: the test runs there and passes. \`no\`: it does
 not run, for the reason below. A test that neither runs nor is listed fails the suite.
 
 | behaviour | ${columns.map(({ name }) => name).join(' | ')} |

@@ -119,6 +119,7 @@ export async function startEngine(
     drainTimeoutMs: engine.drainTimeoutMs,
     maxDeliveries: settings.maxDeliveries,
     exactlyOnce: settings.outboxBytes !== null,
+    delays: settings.retry.finally === 'park' && settings.parking === null,
   }
   const session = await source.open(context).catch(async (error: unknown) => {
     await settings.threads?.close()

@@ -51,6 +51,8 @@ export interface SourceContext {
   readonly events: SourceEvents
   /** Positions are committed in transactions with what handlers send. @throws when the broker has none */
   readonly exactlyOnce?: boolean
+  /** Records are put off by `SourceSession.delay`; left out: none are, but those that were before come back all the same. */
+  readonly delays?: boolean
   /** How long a revoke may wait for `events.revoked`, milliseconds; the source takes the group's rebalance timeout less a margin when that is shorter. */
   readonly drainTimeoutMs: number
   /** Deliveries after which a record is given up unseen: a source that counts them has it alone in the last one. */

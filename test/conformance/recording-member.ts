@@ -48,7 +48,8 @@ export class RecordingMember implements SourceEvents, AsyncDisposable {
   ): Promise<RecordingMember> {
     const member = new RecordingMember()
     prepare(member)
-    member.session = await source.open({ group, events: member, drainTimeoutMs: 20_000 })
+    const delays = source.capabilities.nativeDelay
+    member.session = await source.open({ group, events: member, delays, drainTimeoutMs: 20_000 })
     return member
   }
 

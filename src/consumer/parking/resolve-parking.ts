@@ -45,7 +45,7 @@ export function resolveParking(
   )
   check.that(
     readsBack || parks || can?.nativeDelay,
-    `retry.later: ${can?.kind} has no place where records wait; over Redis Streams it needs sharing: 'ordered'`,
+    `retry.later: ${can?.kind} has no place where records wait`,
   )
   check.that(!parks || later === undefined, "retry: either later or finally: 'park-key'")
   check.that(

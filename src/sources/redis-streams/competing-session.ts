@@ -17,6 +17,7 @@ import type {
   DeliveredRecord,
   OutgoingRecord,
   OwnedPartition,
+  Retried,
   SourceBatch,
   SourceContext,
   SourceSession,
@@ -25,7 +26,9 @@ import { backoffMs } from '../backoff.ts'
 import { gradesFor, handOf } from '../shards/suspicion.ts'
 import type { Grades } from '../shards/suspicion.ts'
 import { CompetingStream } from './competing-stream.ts'
+import type { HandedOut } from './competing-stream.ts'
 import { fieldsOf } from './entry-record.ts'
+import type { LaterEntries } from './later-entries.ts'
 import type { RedisSettings } from './options.ts'
 import { FIRST_PENDING } from './pending-claim.ts'
 import type { ClaimRequest, TakenOver } from './pending-claim.ts'
@@ -40,8 +43,10 @@ export class CompetingSession implements SourceSession {
   readonly #context: SourceContext
   readonly #shards: ShardStore
   readonly #streams: StreamStore
+  /** Topics' streams, then those of their retries. */
   readonly #held: readonly CompetingStream[]
   readonly #grades: Grades
+  readonly #later: LaterEntries | null
   /** Acknowledgements that were settled and are not known to be stored. */
   readonly #unsent: { readonly stream: CompetingStream; readonly ids: readonly string[] }[] = []
   #waits: WaitingReads | null = null
@@ -66,16 +71,21 @@ export class CompetingSession implements SourceSession {
     shards: ShardStore,
     keys: readonly ShardKeys[],
     epoch: number,
+    later: LaterEntries | null,
   ) {
     this.#link = link
     this.#settings = settings
     this.#context = context
     this.#shards = shards
     this.#streams = new StreamStore(link, context.group, settings.consumerName, settings.count)
-    this.#held = keys.map(
+    this.#later = later
+    const held = keys.map(
       ({ topic, shard, stream }) => new CompetingStream({ topic, partition: shard, epoch }, stream),
     )
     this.#grades = gradesFor(context.maxDeliveries)
+    const retries = (of: CompetingStream) =>
+      later === null ? [] : [new CompetingStream(of.owned, later.retriesOf(of.stream), of)]
+    this.#held = [...held, ...held.flatMap(retries)]
     this.#keptAliveMs = settings.ports.clock.monotonicMs()
   }
 
@@ -88,21 +98,21 @@ export class CompetingSession implements SourceSession {
     const { events } = this.#context
     const { memberId } = this
     events.notice({ kind: 'joined', memberId, generation: 0, protocol: 'competing' })
-    events.assigned(this.#held.map(({ owned }) => ({ ...owned, committed: null, startOffset: 0 })))
+    const owned = this.#held.filter(({ isRetries }) => !isRetries).map((stream) => stream.owned)
+    events.assigned(owned.map((each) => ({ ...each, committed: null, startOffset: 0 })))
+    this.#later?.start()
     this.#reading = this.#read()
     this.#tend()
   }
 
   pause(partition: OwnedPartition): void {
-    const stream = this.#current(partition)
-    if (stream !== undefined) stream.isPaused = true
+    for (const stream of this.#streamsOf(partition)) stream.isPaused = true
   }
 
   resume(partition: OwnedPartition): void {
-    const stream = this.#current(partition)
-    if (stream === undefined) return
-    stream.isPaused = false
-    this.#stir()
+    const streams = this.#streamsOf(partition)
+    for (const stream of streams) stream.isPaused = false
+    if (streams.length > 0) this.#stir()
   }
 
   async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
@@ -121,17 +131,29 @@ export class CompetingSession implements SourceSession {
   }
 
   async deadLetter(letter: OutgoingRecord, of: DeliveredRecord): Promise<'done' | 'stale'> {
-    const stream = this.#current(of)
-    const { offset, id } = of.record
-    if (stream === undefined || id === undefined) return 'stale'
+    const { offset } = of.record
+    const entry = this.#current(of)?.entryAt(offset) ?? null
+    if (entry === null) return 'stale'
     try {
       const letters = await this.#shards.streamFor(letter)
-      const isOurs = await this.#streams.bury(stream.stream, id, letters, fieldsOf(letter))
-      if (isOurs) stream.ended(offset, id)
-      this.#goOn()
-      return isOurs ? 'done' : 'stale'
+      const isOurs = await this.#streams.bury(entry.of, entry.id, letters, fieldsOf(letter))
+      return this.#ended(entry, offset, isOurs)
     } catch (error) {
       throw redisError(error, `topic ${letter.topic}`)
+    }
+  }
+
+  async delay(of: DeliveredRecord, afterMs: number, retried: Retried): Promise<'done' | 'stale'> {
+    const { offset } = of.record
+    const stream = this.#current(of)
+    const entry = stream?.entryAt(offset) ?? null
+    if (stream === undefined || entry === null || this.#later === null) return 'stale'
+    const { isRetries: isRetry } = entry.of
+    const put = { stream: stream.stream, entry: entry.id, isRetry, record: of.record }
+    try {
+      return this.#ended(entry, offset, await this.#later.delay(put, afterMs, retried))
+    } catch (error) {
+      throw redisError(error, `stream ${stream.stream}, group ${this.#context.group}`)
     }
   }
 
@@ -304,11 +326,13 @@ export class CompetingSession implements SourceSession {
     const stream = this.#current(position)
     if (stream === undefined) return 'stale'
     const done = stream.settle(position.offset, position.completions ?? null)
-    const mine = new Set(stream.mine)
-    this.#unsent.push({ stream, ids: done.filter((id) => mine.has(id)) })
+    for (const [entriesOf, entries] of Map.groupBy(done, (entry) => entry.of)) {
+      const ids = entries.map(({ id }) => id).filter((id) => entriesOf.has(id))
+      this.#unsent.push({ stream: entriesOf, ids })
+    }
     try {
       for (let next = this.#unsent[0]; next !== undefined; next = this.#unsent[0]) {
-        await this.#streams.acknowledge(next.stream.stream, next.ids)
+        await this.#streams.acknowledge(next.stream, next.ids)
         next.stream.gone(next.ids)
         this.#unsent.shift()
         this.#goOn()
@@ -320,8 +344,21 @@ export class CompetingSession implements SourceSession {
     }
   }
 
-  #current({ topic, partition, epoch }: OwnedPartition): CompetingStream | undefined {
-    return this.#held.find(
+  /** An entry that was ended alone, where it was ours. */
+  #ended({ of, id }: HandedOut, offset: number, isOurs: boolean): 'done' | 'stale' {
+    if (isOurs) of.ended(offset, id)
+    this.#goOn()
+    return isOurs ? 'done' : 'stale'
+  }
+
+  /** The topic's stream. */
+  #current(partition: OwnedPartition): CompetingStream | undefined {
+    return this.#streamsOf(partition)[0]
+  }
+
+  /** The topic's stream, and that of its retries. */
+  #streamsOf({ topic, partition, epoch }: OwnedPartition): readonly CompetingStream[] {
+    return this.#held.filter(
       ({ owned }) =>
         owned.topic === topic && owned.partition === partition && owned.epoch === epoch,
     )
@@ -337,6 +374,7 @@ export class CompetingSession implements SourceSession {
     this.#stir()
     this.#waits?.close()
     await this.#reading
+    await this.#later?.close()
     try {
       for (const stream of this.#held)
         await this.#streams.giveBack(stream.stream, stream.givenBack())

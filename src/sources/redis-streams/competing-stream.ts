@@ -2,6 +2,8 @@
  * One stream that members share entry by entry, as one of them has it: what was handed out under which count, what is still
  * this member's. Pure.
  *
+ * A stream has one of retries beside it where records are put off: of the same partition, counted with it.
+ *
  * An entry that comes a second time while this member has it (its own claim loop, a lost answer) is not handed out twice.
  */
 
@@ -9,19 +11,31 @@ import type { Completions, OwnedPartition, SourceBatch } from '../../consumer/in
 import { Ordinals } from '../shards/ordinals.ts'
 import { entryAtOffset } from './entry-id.ts'
 import { byteLengthOf, recordOf } from './entry-record.ts'
+import { retriedRecordOf } from './later-entry.ts'
 import type { Entry } from './pending-claim.ts'
+
+/** An entry that was handed out, where it is. */
+export interface HandedOut {
+  readonly of: CompetingStream
+  readonly id: string
+}
 
 export class CompetingStream {
   readonly owned: OwnedPartition
   readonly stream: string
+  /** Whether it is the stream of what is tried again: what is handled leaves it. */
+  readonly isRetries: boolean
   isPaused = false
-  readonly #ordinals = new Ordinals<string>()
+  readonly #ordinals: Ordinals<HandedOut>
   /** Ids that are handed out and not acknowledged, with how often they were handed out. */
   readonly #mine = new Map<string, number>()
 
-  constructor(owned: OwnedPartition, stream: string) {
+  /** @param topics the topic's stream, for the one of its retries */
+  constructor(owned: OwnedPartition, stream: string, topics: CompetingStream | null = null) {
     this.owned = owned
     this.stream = stream
+    this.isRetries = topics !== null
+    this.#ordinals = topics === null ? new Ordinals() : topics.#ordinals
   }
 
   /** What to keep alive on the server. */
@@ -48,14 +62,25 @@ export class CompetingStream {
       const id = entryAtOffset(offset)
       this.#mine.set(id, deliveryCount ?? 1)
       byteLength += byteLengthOf(fields)
-      return { ...recordOf(offset, fields, deliveryCount), offset: this.#ordinals.add(id), id }
+      const make = this.isRetries ? retriedRecordOf : recordOf
+      const record = make(offset, fields, deliveryCount)
+      return { ...record, offset: this.#ordinals.add({ of: this, id }), id: record.id ?? id }
     })
     const { next } = this.#ordinals
     return { ...this.owned, records, byteLength, nextOffset: next, endOffset: next }
   }
 
-  /** The ids that a commit acknowledges. */
-  settle(offset: number, completions: Completions | null): readonly string[] {
+  /** The entry of a record, in this stream or in that of its retries; null when it ended. */
+  entryAt(offset: number): HandedOut | null {
+    return this.#ordinals.at(offset)
+  }
+
+  has(id: string): boolean {
+    return this.#mine.has(id)
+  }
+
+  /** The entries that a commit acknowledges. */
+  settle(offset: number, completions: Completions | null): readonly HandedOut[] {
     const { below, beyond } = this.#ordinals.settle(offset, completions)
     return [...below, ...beyond]
   }

@@ -12,9 +12,15 @@ export interface Keys {
   lease(stream: string): string
   /** There while the member holds the lease in this epoch: an empty stream (see `claim` in `scripts.ts`). */
   guard(lease: string, epoch: number, member: string): string
+  /** What the group put off of a stream, by due time: a sorted set. */
+  waiting(stream: string): string
+  /** What of it is due: a stream that the group alone reads. */
+  retries(stream: string): string
   /** Members listen here for others that come, go, or give up a shard. */
   readonly wakeChannel: string
 }
+
+const RETRIES = ':retries'
 
 export function keysOf(prefix: string, group: string): Keys {
   return {
@@ -23,13 +29,16 @@ export function keysOf(prefix: string, group: string): Keys {
     shardCount: (topic) => `${prefix}:{${topic}}:shards`,
     stream: (topic, shard, shardCount) => (shardCount === 1 ? topic : `${topic}:${shard}`),
     lease: (stream) => `${prefix}:${hashTag(stream)}:${group}:lease`,
+    waiting: (stream) => `${prefix}:${hashTag(stream)}:${group}:${stream}:waiting`,
+    retries: (stream) => `${prefix}:${hashTag(stream)}:${group}:${stream}${RETRIES}`,
     guard: (lease, epoch, member) => `${lease}:${epoch}:${member}`,
   }
 }
 
-/** Whether a stream is no topic but a guard. */
-export function isGuard(prefix: string, key: string): boolean {
-  return key.startsWith(`${prefix}:{`) && /\}:.*:lease:\d+:/s.test(key)
+/** Whether a stream is no topic but a guard, or one of retries. */
+export function isInternal(prefix: string, key: string): boolean {
+  if (!key.startsWith(`${prefix}:{`)) return false
+  return key.endsWith(RETRIES) || /\}:.*:lease:\d+:/s.test(key)
 }
 
 /** The part of a stream's name that decides its slot. */

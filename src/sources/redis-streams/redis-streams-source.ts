@@ -6,6 +6,7 @@ import type { Source, SourceContext, SourceSession } from '../../consumer/index.
 import { uuidText } from '../../core/index.ts'
 import { CompetingSession } from './competing-session.ts'
 import { keysOf } from './keys.ts'
+import { LaterEntries } from './later-entries.ts'
 import { redisSettings } from './options.ts'
 import type { RedisPorts, RedisSettings, RedisStreamsOptions } from './options.ts'
 import { redisError } from './redis-errors.ts'
@@ -22,7 +23,7 @@ export interface RedisStreamsCapabilities<S extends Sharing = Sharing> {
   readonly offsets: S extends 'ordered' ? true : false
   readonly completionMemory: true
   readonly readsBack: S extends 'ordered' ? true : false
-  readonly nativeDelay: false
+  readonly nativeDelay: S extends 'ordered' ? false : true
 }
 
 /**
@@ -65,7 +66,7 @@ export function redisStreams(
       offsets: settings.sharing === 'ordered',
       completionMemory: true,
       readsBack: settings.sharing === 'ordered',
-      nativeDelay: false,
+      nativeDelay: settings.sharing === 'competing',
     },
     open: (context) => openSession(nextName(settings, options), context, () => ++lastEpoch),
   }
@@ -93,10 +94,19 @@ async function openSession(
       for (let shard = 0; shard < count; shard++) shards.push(store.shardOf(topic, shard))
     }
     for (const shard of shards) await createGroup(store, shard, context.group)
+    const streams = shards.map(({ stream }) => stream)
     const session =
       settings.sharing === 'ordered'
         ? new RedisSession(link, settings, context, store, keys, shards)
-        : new CompetingSession(link, settings, context, store, shards, nextEpoch())
+        : new CompetingSession(
+            link,
+            settings,
+            context,
+            store,
+            shards,
+            nextEpoch(),
+            await LaterEntries.open(link, settings, context, keys, streams),
+          )
     settings.ports.timers.soon(() => void session.start())
     return session
   } catch (error) {

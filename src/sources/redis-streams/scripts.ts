@@ -11,7 +11,8 @@ export interface ScriptSource {
   readonly lua: string
 }
 
-const NOW = `local time = redis.call('TIME')
+/** Binds `time`, the server's in seconds and microseconds, and `now`, in milliseconds. */
+export const NOW = `local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)`
 
 /** KEYS registry; ARGV member, token, topics (JSON), time to live, 1 on the first call. Answers ok, then name and topics of everybody. */
@@ -220,15 +221,19 @@ redis.call('XACK', KEYS[2], ARGV[3], ARGV[4])
 return {'ok'}`,
 }
 
-/** KEYS stream, letters; ARGV member, group, id, fields. The same for an entry that is ours as long as no other member claimed it. */
+/**
+ * KEYS stream, letters; ARGV member, group, id, 1 when the entry leaves its stream, fields. The same for an entry that is ours
+ * as long as no other member claimed it.
+ */
 export const buryShared: ScriptSource = {
   name: 'shoalBuryShared',
   keyCount: 2,
   lua: `local pending = redis.call('XPENDING', KEYS[1], ARGV[2], ARGV[3], ARGV[3], 1)
 if not pending[1] then return {'ok'} end
 if pending[1][2] ~= ARGV[1] then return {'stale'} end
-redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 5))
 redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
+if ARGV[4] == '1' then redis.call('XDEL', KEYS[1], ARGV[3]) end
 return {'ok'}`,
 }
 

@@ -5,10 +5,17 @@
 import { offsetOfEntry } from './entry-id.ts'
 import type { EntryFields } from './entry-record.ts'
 import type { RedisLink, WaitingReads } from './redis-link.ts'
+import { endRetried } from './later-scripts.ts'
 import { claimArguments, claimed } from './pending-claim.ts'
 import type { ClaimRequest, Entry, TakenOver } from './pending-claim.ts'
 import { textOf } from './reply-text.ts'
 import * as scripts from './scripts.ts'
+
+/** A stream, and whether what is handled leaves it. */
+export interface Place {
+  readonly stream: string
+  readonly isRetries: boolean
+}
 
 /** Ids in one command. */
 const CHUNK = 1_000
@@ -93,13 +100,21 @@ export class StreamStore {
     return kept
   }
 
-  async acknowledge(stream: string, ids: readonly string[]): Promise<void> {
-    for (let at = 0; at < ids.length; at += CHUNK)
-      await this.#link.command('XACK', stream, this.#group, ...ids.slice(at, at + CHUNK))
+  async acknowledge({ stream, isRetries }: Place, ids: readonly string[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += CHUNK) {
+      const chunk = ids.slice(at, at + CHUNK)
+      if (isRetries) await this.#link.script(endRetried, stream, this.#group, ...chunk)
+      else await this.#link.command('XACK', stream, this.#group, ...chunk)
+    }
   }
 
   /** The dead letter and the end of its entry, in one step; false when another member has the entry. */
-  async bury(stream: string, id: string, letters: string, fields: EntryFields): Promise<boolean> {
+  async bury(
+    { stream, isRetries }: Place,
+    id: string,
+    letters: string,
+    fields: EntryFields,
+  ): Promise<boolean> {
     const [outcome] = (await this.#link.script(
       scripts.buryShared,
       stream,
@@ -107,6 +122,7 @@ export class StreamStore {
       this.#consumer,
       this.#group,
       id,
+      isRetries ? 1 : 0,
       ...fields,
     )) as Uint8Array[]
     return textOf(outcome) === 'ok'

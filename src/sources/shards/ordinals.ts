@@ -50,6 +50,11 @@ export class Ordinals<Tag> {
     return (this.#tags[offset - this.#base] ?? null) !== null
   }
 
+  /** Null when it is not handed out, or has left. */
+  at(offset: number): Tag | null {
+    return this.#tags[offset - this.#base] ?? null
+  }
+
   /** Hands the tag of one out that ends alone; null when it was. */
   take(offset: number): Tag | null {
     const index = offset - this.#base

@@ -8,7 +8,7 @@
 
 import type { BrokerPort, GroupBacklog, GroupListing } from '../../../admin/index.ts'
 import { ShoalError } from '../../../core/index.ts'
-import { isGuard, keysOf, type Keys } from '../keys.ts'
+import { isInternal, keysOf, type Keys } from '../keys.ts'
 import { redisSettings, type RedisPorts, type RedisSettings } from '../options.ts'
 import { redisError } from '../redis-errors.ts'
 import { RedisLink } from '../redis-link.ts'
@@ -156,7 +156,7 @@ class RedisAdmin implements BrokerPort {
         'stream',
       )) as [Uint8Array, Uint8Array[]]
       for (const key of keys.map(textOf))
-        if (!isGuard(this.#settings.keyPrefix, key)) found.add(key)
+        if (!isInternal(this.#settings.keyPrefix, key)) found.add(key)
       cursor = textOf(next)
     } while (cursor !== '0' && found.size <= this.#limits.maxStreams)
     const streams = [...found].sort()
