@@ -127,7 +127,7 @@ describe('a poll loop', () => {
     const first = await Loop.open(world, { autoCommit: false })
     const polled = await world.until(first.consumer.poll(0))
     assert.equal(polled?.kind, 'message')
-    await first.commit(polled as Message<unknown>)
+    await first.commit(polled)
     world.broker.group(GROUP).crash(world.memberIds[0]!)
     await world.pass(1)
     const second = await Loop.open(world, { autoCommit: false })
