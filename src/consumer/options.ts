@@ -121,7 +121,7 @@ export interface Retry {
   /**
    * After the last attempt in place the record moves to a retry topic and is tried again after each of these waits. It
    * holds nothing up: the ORDER of its key is LOST. Default: none. Needs a source that can read a topic back, or whose
-   * broker hands records out again by itself (RabbitMQ: seven weeks at most).
+   * broker keeps them meanwhile (RabbitMQ: seven weeks at most; shared streams of Redis).
    */
   readonly later?: readonly Duration[]
   /**

@@ -10,6 +10,10 @@ import { Redis } from 'ioredis'
 import { consumer } from 'shoal'
 import { redisStreams } from 'shoal/redis-streams'
 import { openRedisAdmin } from '../../src/sources/redis-streams/admin/index.ts'
+import { keysOf } from '../../src/sources/redis-streams/keys.ts'
+import { LaterEntries } from '../../src/sources/redis-streams/later-entries.ts'
+import { redisSettings } from '../../src/sources/redis-streams/options.ts'
+import { RedisLink } from '../../src/sources/redis-streams/redis-link.ts'
 import { RecordingMember } from '../conformance/recording-member.ts'
 import type { Seen } from '../conformance/recording-member.ts'
 import { Program } from '../real/program.ts'
@@ -17,6 +21,8 @@ import { RedisServer, redisMissing } from '../real/redis-server.ts'
 import { needs } from '../real/services.ts'
 import { eventually } from '../seeds/waiting.ts'
 
+/** More than one step moves. */
+const PUT_OFF = 130
 const HOUR_MS = 3_600_000
 const SOON_MS = 1_000
 
@@ -72,6 +78,9 @@ describe('retries after longer waits over a shared stream', needs(redisMissing()
     const dueMs = Date.now() + SOON_MS
     await redis.zadd(waitingOf(topic), String(dueMs), waiting!)
 
+    // What waits is on the disk.
+    await server.kill()
+    await server.restart()
     await using second = worker(topic, 'holds')
     await second.until(({ stdout }) => stdout.includes('\n'))
     assert.equal(second.stdout, `bad ${bad} 1\n`)
@@ -129,7 +138,7 @@ describe('retries after longer waits over a shared stream', needs(redisMissing()
     const admin = await openRedisAdmin({ url: server.url })
     const backlog = JSON.stringify(await admin.groupBacklog('billing'))
     await admin.close()
-    assert.ok(backlog.includes(topic) && !backlog.includes(':retries'), backlog)
+    assert.ok(backlog.includes(`${topic}: 4 put off`) && !backlog.includes(':retries'), backlog)
     const due = redis.multi()
     for (const each of await redis.zrangeBuffer(waitingOf(topic), '0', '-1'))
       due.call('ZINCRBY', waitingOf(topic), String(-4 * HOUR_MS), each)
@@ -164,6 +173,53 @@ describe('retries after longer waits over a shared stream', needs(redisMissing()
     await using other = await RecordingMember.join(source, 'audit')
     await other.until('four', () => other.seen.length === 4)
     assert.equal(await redis.xlen(topic), 4)
+  })
+
+  test('putting off again after a lost answer changes nothing, nor does a member that lost the entry; many that are due are moved in order', async () => {
+    const topic = 'many'
+    await redis.xgroup('CREATE', topic, 'billing', '0', 'MKSTREAM')
+    const [members, group] = [['here', 'gone'], 'billing'] as const
+    const settings = redisSettings(
+      { url: server.url, topics: [topic], heartbeatIntervalMs: 100, consumerName: members[0] },
+      {},
+    )
+    const events = new RecordingMember()
+    const link = await RedisLink.open(settings)
+    const context = { group, events, delays: true, drainTimeoutMs: 1_000 }
+    const later = await LaterEntries.open(link, settings, context, keysOf('shoal', group), [topic])
+    const put = async (member: string, index: number, afterMs: number) => {
+      const entry = (await redis.xadd(topic, '*', 'value', 'v')) ?? ''
+      await redis.xreadgroup('GROUP', group, member, 'STREAMS', topic, '>')
+      const record = {
+        offset: 0,
+        timestampMs: 1,
+        key: null,
+        value: null,
+        headers: [],
+        id: `${index}`,
+      }
+      const of = { stream: topic, entry, isRetry: false, record }
+      const delay = () => later?.delay(of, afterMs, { attempts: 0, firstFailureMs: 1 })
+      return [await delay(), await delay()]
+    }
+    assert.deepEqual(await put(members[1], 0, 1), [false, false])
+    assert.deepEqual(await placesOf(topic), { pending: 1, waiting: 0, retries: 0 })
+    for (let index = 1; index <= PUT_OFF; index++)
+      assert.deepEqual(await put(members[0], index, 0), [true, true])
+    later?.start()
+    const places = await eventually(
+      () => placesOf(topic),
+      ({ waiting }) => waiting === 0,
+    )
+    await later?.close()
+    link.close()
+    assert.deepEqual(places, { pending: 1, waiting: 0, retries: PUT_OFF })
+    const moved = await redis.xrange(retriesOf(topic), '-', '+')
+    assert.deepEqual(
+      moved.map(([, [, facts = '']]) => Number((JSON.parse(facts) as { id: string }).id)),
+      Array.from({ length: PUT_OFF }, (_, index) => index + 1),
+    )
+    assert.deepEqual(events.notices, [])
   })
 
   test('nothing is made for retries where none are asked for', async () => {

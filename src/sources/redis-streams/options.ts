@@ -29,7 +29,10 @@ export interface RedisStreamsOptions {
   readonly consumerName?: string
   /** Silence after which a member's shards go to others, milliseconds; default 15,000. */
   readonly sessionTimeoutMs?: number
-  /** At most a third of the session timeout, milliseconds; default 3,000. */
+  /**
+   * At most a third of the session timeout, milliseconds; default 3,000. With `competing` and `retry.later`: how late a record
+   * may come that a member put off which died.
+   */
   readonly heartbeatIntervalMs?: number
   /** Where a group begins that does not exist yet; default `earliest`. `none` refuses to start. */
   readonly offsetReset?: 'earliest' | 'latest' | 'none'

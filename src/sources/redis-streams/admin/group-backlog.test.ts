@@ -49,6 +49,13 @@ describe('a group of Redis Streams', () => {
     assert.equal(notes.length, 4)
     assert.ok(partitions.some(({ lagIsAtLeast }) => lagIsAtLeast))
   })
+
+  test('says how many records it put off: neither lag nor pending has them', () => {
+    const { notes } = backlogOf([place({ look: { putOff: 7 } }), place({ partition: 1 })])
+    assert.deepEqual(notes, [
+      'orders: 7 put off, to be tried again (retry.later), neither in the lag nor pending',
+    ])
+  })
 })
 
 function backlogOf(places: readonly StreamPlace[], live: readonly string[] = []) {
@@ -66,6 +73,7 @@ function place({ partition = 0, look = {} }: { partition?: number; look?: Partia
     oldestUnreadMs: 5,
     oldestPendingMs: 0,
     hasLostPending: false,
+    putOff: 0,
     owner: null,
     ...look,
   }

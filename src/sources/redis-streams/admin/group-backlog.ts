@@ -111,7 +111,12 @@ function notesOf({
   const foreign = namesWhere(
     ({ oldestUnreadMs, oldestPendingMs }) => oldestUnreadMs === null || oldestPendingMs === null,
   )
+  const putOff = places.filter(({ look }) => look.putOff > 0)
   return [
+    ...putOff.map(
+      ({ look: { stream, putOff: count } }) =>
+        `${stream}: ${count} put off, to be tried again (retry.later), neither in the lag nor pending`,
+    ),
     ...(counted === '' ? [] : [`the lag of ${counted} was counted: Redis does not tell it there`]),
     ...(cut === ''
       ? []

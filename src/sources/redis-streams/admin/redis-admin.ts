@@ -114,8 +114,7 @@ class RedisAdmin implements BrokerPort {
     const { maxCounted } = this.#limits
     const looks: StreamLook[] = []
     await eachOf(streams, async (stream) => {
-      const leaseKey = keys.lease(stream)
-      const look = await lookAt(this.#link, { stream, group: groupId, leaseKey, nowMs, maxCounted })
+      const look = await lookAt(this.#link, { stream, group: groupId, keys, nowMs, maxCounted })
       if (look !== null) looks.push(look)
     })
     looks.sort((left, right) => (left.stream < right.stream ? -1 : 1))

@@ -6,6 +6,7 @@
  */
 
 import { ShoalError } from '../../../core/index.ts'
+import type { Keys } from '../keys.ts'
 import type { RedisLink } from '../redis-link.ts'
 import { redisError, troubleOf } from '../redis-errors.ts'
 import { textOf } from '../reply-text.ts'
@@ -33,6 +34,8 @@ export interface StreamLook {
   readonly oldestPendingMs: number | null
   /** Handed out, not acknowledged, and no longer in the stream: a trim or XDEL took them. */
   readonly hasLostPending: boolean
+  /** Records that the group put off and has not handled yet: they are in keys of its own. */
+  readonly putOff: number
   /** Who holds the lease of the shard; null where nobody does, or no member ever needed one. */
   readonly owner: string | null
 }
@@ -76,7 +79,7 @@ export async function lookAt(
   asked: {
     readonly stream: string
     readonly group: string
-    readonly leaseKey: string
+    readonly keys: Keys
     readonly nowMs: number
     readonly maxCounted: number
   },
@@ -101,7 +104,8 @@ export async function lookAt(
     oldestPendingMs: pending.firstId === null ? 0 : ageOfId(pending.firstId, nowMs),
     hasLostPending:
       pending.firstId !== null && (firstId === null || isBefore(pending.firstId, firstId)),
-    owner: await ownerOf(link, asked.leaseKey, nowMs),
+    putOff: await putOffOf(link, asked.keys, stream),
+    owner: await ownerOf(link, asked.keys.lease(stream), nowMs),
   }
 }
 
@@ -152,6 +156,12 @@ async function lagOf(
 async function firstAfter(link: RedisLink, stream: string, id: string): Promise<string | null> {
   const [count, first] = (await link.script(countAfter, stream, id, 1)) as [number, Uint8Array]
   return count === 0 ? null : textOf(first)
+}
+
+async function putOffOf(link: RedisLink, keys: Keys, stream: string): Promise<number> {
+  const waiting = await link.command('ZCARD', keys.waiting(stream))
+  const due = await link.command('XLEN', keys.retries(stream))
+  return Number(waiting) + Number(due)
 }
 
 async function ownerOf(link: RedisLink, leaseKey: string, nowMs: number): Promise<string | null> {
