@@ -39,8 +39,8 @@ describe('retries after longer waits over a shared stream', needs(redisMissing()
     await server[Symbol.asyncDispose]()
   })
 
-  const waitingOf = (topic: string) => `shoal:{${topic}}:billing:${topic}:waiting`
-  const retriesOf = (topic: string) => `shoal:{${topic}}:billing:${topic}:retries`
+  const waitingOf = (topic: string) => `shoal:{${topic}}:billing:waiting`
+  const retriesOf = (topic: string) => `shoal:{${topic}}:billing:retries`
   const pendingOf = async (stream: string) => Number((await redis.xpending(stream, 'billing'))[0])
   const placesOf = async (topic: string) => ({
     pending: await pendingOf(topic),

@@ -13,4 +13,22 @@ describe('names of keys', () => {
           assert.ok(!isInternal('shoal', key), key)
       }
   })
+
+  test('streams of one slot have keys of their own, in that slot', () => {
+    const keys = keysOf('shoal', 'g')
+    const streams = [
+      ['orders', 'orders'],
+      ['orders:0', 'orders:0'],
+      ['{t}a', 't'],
+      ['{t}a:0', 't'],
+      ['{t}b', 't'],
+    ] as const
+    const seen = new Set<string>()
+    for (const [stream, tag] of streams)
+      for (const key of [keys.lease(stream), keys.waiting(stream), keys.retries(stream)]) {
+        assert.equal(/\{([^}]+)\}/.exec(key)?.[1], tag)
+        seen.add(key)
+      }
+    assert.equal(seen.size, 3 * streams.length)
+  })
 })

@@ -28,9 +28,9 @@ export function keysOf(prefix: string, group: string): Keys {
     wakeChannel: `${prefix}:{${group}}:wake`,
     shardCount: (topic) => `${prefix}:{${topic}}:shards`,
     stream: (topic, shard, shardCount) => (shardCount === 1 ? topic : `${topic}:${shard}`),
-    lease: (stream) => `${prefix}:${hashTag(stream)}:${group}:lease`,
-    waiting: (stream) => `${prefix}:${hashTag(stream)}:${group}:${stream}:waiting`,
-    retries: (stream) => `${prefix}:${hashTag(stream)}:${group}:${stream}${RETRIES}`,
+    lease: (stream) => `${prefix}:${placeOf(stream)}:${group}:lease`,
+    waiting: (stream) => `${prefix}:${placeOf(stream)}:${group}:waiting`,
+    retries: (stream) => `${prefix}:${placeOf(stream)}:${group}${RETRIES}`,
     guard: (lease, epoch, member) => `${lease}:${epoch}:${member}`,
   }
 }
@@ -39,6 +39,12 @@ export function keysOf(prefix: string, group: string): Keys {
 export function isInternal(prefix: string, key: string): boolean {
   if (!key.startsWith(`${prefix}:{`)) return false
   return key.endsWith(RETRIES) || /\}:.*:lease:\d+:/s.test(key)
+}
+
+/** In the slot of the stream, and of no other stream of that slot. */
+function placeOf(stream: string): string {
+  const tag = hashTag(stream)
+  return tag === `{${stream}}` ? tag : `${tag}:${stream}`
 }
 
 /** The part of a stream's name that decides its slot. */
