@@ -48,8 +48,8 @@ export interface DecodeOptions {
   readonly pieceBytes: number
 }
 
-/** A piece of tiny records ends with this many. */
-const PIECE_RECORDS = 2_000
+/** A piece of tiny records ends with this many: what is decoded long before it is handled costs the most to collect. */
+const PIECE_RECORDS = 500
 /** What a record takes in memory beside its bytes, about: a batch of a few bytes may unpack to a million of nothing. */
 const RECORD_BYTES = 64
 

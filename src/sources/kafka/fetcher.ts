@@ -52,6 +52,14 @@ interface BrokerState {
   backoff: Timer | null
 }
 
+/** What one partition may still hand over before others have their turn. */
+interface Turn {
+  records: number
+  bytes: number
+}
+
+/** Records of one partition in one go, about: a turn of the event loop is not to take long. */
+const TURN_RECORDS = 2_000
 /** How long leaders are not asked for nearer replicas after one failed: it may still be the one that they name. */
 const REPLICA_REST_MS = 10_000
 
@@ -250,18 +258,20 @@ export class Fetcher {
     }
   }
 
-  /** Hands over what has arrived. After a piece others have their turn, and the runtime a chance to pause. */
+  /** Hands over what has arrived. After some pieces others have their turn, and the runtime a chance to pause. */
   #deliver(track: Track): void {
     if (track.isContinuing) return
+    const turn = { records: TURN_RECORDS, bytes: this.#settings.fetch.maxBytes }
     // An earlier batch may have made the runtime give this partition up.
     while (!track.isPaused && !track.isContinuing && this.#current(track.partition) === track) {
       const [arrived] = track.arrived
       if (arrived === undefined) return
-      if (!this.#deliverPiece(track, arrived)) return
+      if (!this.#deliverPiece(track, arrived, turn)) return
     }
   }
 
-  #deliverPiece(track: Track, { answer, endOffset }: Arrived): boolean {
+  /** @param turn what is left of this turn. False: nothing more in it. */
+  #deliverPiece(track: Track, { answer, endOffset }: Arrived, turn: Turn): boolean {
     if (!answer.isRead) {
       let piece
       try {
@@ -272,9 +282,12 @@ export class Fetcher {
       }
       track.damaged = 0
       track.isAtEnd = false
-      if (!answer.isRead) this.#continue(track)
+      turn.records -= piece.records.length
+      turn.bytes -= piece.byteLength
+      if (!answer.isRead && (turn.records <= 0 || turn.bytes <= 0)) this.#continue(track)
       this.#events.records({ ...track.partition, ...piece, endOffset })
-      if (!answer.isRead || this.#current(track.partition) !== track) return false
+      if (this.#current(track.partition) !== track) return false
+      if (!answer.isRead) return true
     }
     track.arrived.shift()
     if (answer.nextOffset >= endOffset && !track.isAtEnd) {
