@@ -19,6 +19,7 @@ import type { DispatcherHost, Ending } from './dispatch/dispatcher-host.ts'
 import { Flow, type FlowHost } from './dispatch/flow.ts'
 import type { EngineHooks } from './engine-hooks.ts'
 import type { EngineParts } from './engine-parts.ts'
+import { asShoalError } from './failure/gave-up.ts'
 import { assessHealth } from './health.ts'
 import { healthFacts } from './health-facts.ts'
 import { Intake } from './dispatch/intake.ts'
@@ -212,11 +213,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   failed(error: Error): void {
-    this.#fail(
-      error instanceof ShoalError
-        ? error
-        : new ShoalError('SHOAL_REQUEST_FAILED', messageOf(error), { cause: error }),
-    )
+    this.#fail(asShoalError(error, 'SHOAL_REQUEST_FAILED'))
   }
 
   // --- what the dispatcher tells ---
@@ -236,8 +233,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     if (this.outbox?.wantsCommit === true) this.#commits.soon()
   }
 
-  passed(work: PartitionWork, chunk: Chunk): void {
-    this.#count(work, chunk, 'handled')
+  passed(work: PartitionWork, chunk: Chunk, count: number): void {
+    this.#count(work, chunk, 'handled', count)
   }
 
   get watchesEnds(): boolean {
@@ -267,13 +264,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   broken(error: unknown): void {
-    this.#fail(
-      error instanceof ShoalError
-        ? error
-        : new ShoalError('SHOAL_INVARIANT', `the consumer broke: ${messageOf(error)}`, {
-            cause: error,
-          }),
-    )
+    this.#fail(asShoalError(error, 'SHOAL_INVARIANT', 'the consumer broke: '))
   }
 
   commitSoon(): void {
@@ -320,6 +311,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   report(): Report {
+    this.#dispatcher.tell()
     return {
       ...this.#counts,
       remembered: this.#intake.remembered,
@@ -334,6 +326,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   }
 
   health(): Health {
+    this.#dispatcher.tell()
     return assessHealth(
       healthFacts({
         settings: this.#settings,
@@ -420,6 +413,7 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
   /** Takes nothing more; what waits is given back, what runs may finish. */
   #drain(work: PartitionWork): void {
     if (work.state !== 'open') return
+    this.#dispatcher.tell()
     work.state = 'draining'
     this.#hooks.draining?.(work)
     const waiting = work.usage.records - work.active
@@ -451,13 +445,14 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
 
   // --- small things ---
 
-  #count(work: PartitionWork, chunk: Chunk, how: Ending): void {
-    this.#counts[how]++
+  #count(work: PartitionWork, chunk: Chunk, how: Ending, count = 1): void {
+    this.#counts[how] += count
     work.progressMs = this.#dispatcher.momentMs
     this.#progressMs = work.progressMs
-    const isOver = --chunk.remaining === 0 && work.state === 'open'
-    this.#flow.release(work, 1, isOver ? chunk.byteLength : 0)
-    this.#commits.completed()
+    chunk.remaining -= count
+    const isOver = chunk.remaining === 0 && work.state === 'open'
+    this.#flow.release(work, count, isOver ? chunk.byteLength : 0)
+    this.#commits.completed(count)
     this.#commitWhenIdle()
   }
 

@@ -70,12 +70,14 @@ export class CommitLoop {
     return this.#sending === null ? 0 : nowMs - this.#sentMs
   }
 
-  /** A record is done. */
-  completed(): void {
+  /** Records are done. */
+  completed(count = 1): void {
     if (!this.#parts.automatic) return
-    this.#completions++
-    if (this.#completions === 1) this.#wakeIn(this.#parts.everyMs)
-    else if (this.#completions === this.#parts.records) this.soon()
+    const { records, everyMs } = this.#parts
+    const before = this.#completions
+    this.#completions += count
+    if (before === 0) this.#wakeIn(everyMs)
+    if (before < records && this.#completions >= records) this.soon()
   }
 
   /** There is something to commit and no reason to wait for more. */

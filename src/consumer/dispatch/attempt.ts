@@ -1,9 +1,9 @@
 /**
- * One execution of a handler: the context the handler sees, and its place in the list of what runs.
+ * One execution of a handler: the context the handler sees.
  *
  * Everything a handler may never ask for (signal, headers, key as text) is made when it first asks: most records are
  * handled without, and an `AbortController` alone costs more than the rest of the dispatch. A record that its handler
- * ends at once needs no work item either: the item is made when somebody asks for it.
+ * ends at once needs no work item and no `Run` either: they are made when somebody asks for them.
  */
 
 import type { Duration } from '../duration.ts'
@@ -16,6 +16,7 @@ import type { Outbox } from '../transaction/outbox.ts'
 import { WorkItem, attemptsOf } from '../work.ts'
 import type { Chunk, PartitionWork } from '../work.ts'
 import { originOf } from '../failure/dead-letter.ts'
+import { Run } from './run.ts'
 
 /** What an execution needs of the engine. */
 export interface AttemptHost {
@@ -24,12 +25,12 @@ export interface AttemptHost {
   readonly outbox: Outbox | null
   /** How long a handler may take. */
   readonly timeoutMs: number
+  /** The moment in which executions begin and end: while a handler is called, that at which it was. */
+  readonly momentMs: number
   nowMs(): number
   /** The deadline of an execution moved. */
   deadlineMoved(deadlineMs: number): void
 }
-
-const NO_TICKETS: readonly number[] = []
 
 const utf8 = new TextDecoder()
 
@@ -39,23 +40,12 @@ export class Attempt implements TransactionalCtx {
   readonly #chunk: Chunk
   readonly #host: AttemptHost
   #item: WorkItem | null
-  readonly attempt: number
-  /** When it began and when its time is up; monotonic. */
-  readonly startedMs: number
-  deadlineMs: number
-  /** Set once its result no longer counts. */
-  cause: AbortCause | null = null
-  /** Its part in the circuit breakers, where there are any. */
-  tickets: readonly number[] = NO_TICKETS
-  /** Its slot and its lane were taken back, though it still runs. */
-  detached = false
-  /** Neighbours in the list of what runs. */
-  before: Attempt | null = null
-  after: Attempt | null = null
-  #controller: AbortController | null = null
-  #headers: ReadonlyMap<string, Uint8Array> | null = null
+  #run: Run<Attempt> | null
 
-  /** @param item null: it is made, and its record taken note of, when somebody asks for it. */
+  /**
+   * @param item null: it is made, and its record taken note of, when somebody asks for it
+   * @param startedMs monotonic
+   */
   constructor(
     host: AttemptHost,
     record: SourceRecord,
@@ -69,9 +59,26 @@ export class Attempt implements TransactionalCtx {
     this.#chunk = chunk
     this.#item = item
     this.#host = host
-    this.attempt = item === null ? 1 : attemptsOf(item)
-    this.startedMs = startedMs
-    this.deadlineMs = startedMs + host.timeoutMs
+    this.#run =
+      item === null ? null : new Run(this, attemptsOf(item), startedMs, startedMs + host.timeoutMs)
+  }
+
+  /** What is kept of it while it runs. */
+  get run(): Run<Attempt> {
+    if (this.#run === null) {
+      const { momentMs, timeoutMs } = this.#host
+      this.#run = new Run(this, 1, momentMs, momentMs + timeoutMs)
+    }
+    return this.#run
+  }
+
+  get attempt(): number {
+    return this.#run?.number ?? 1
+  }
+
+  /** Set once its result no longer counts. */
+  get cause(): AbortCause | null {
+    return this.#run?.cause ?? null
   }
 
   get item(): WorkItem {
@@ -108,7 +115,7 @@ export class Attempt implements TransactionalCtx {
   }
 
   get headers(): ReadonlyMap<string, Uint8Array> {
-    return (this.#headers ??= headerMap(this.record.headers))
+    return (this.run.headers ??= headerMap(this.record.headers))
   }
 
   get timestamp(): Date {
@@ -124,9 +131,10 @@ export class Attempt implements TransactionalCtx {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.cause !== null && !this.#controller.signal.aborted) this.#controller.abort(this.cause)
-    return this.#controller.signal
+    const { run } = this
+    run.controller ??= new AbortController()
+    if (run.cause !== null && !run.controller.signal.aborted) run.controller.abort(run.cause)
+    return run.controller.signal
   }
 
   get fencingToken(): FencingToken {
@@ -139,8 +147,8 @@ export class Attempt implements TransactionalCtx {
     if (byMs === undefined)
       throw new ShoalError('SHOAL_INVALID_ARGUMENT', `extend(${String(by)}): not a duration`)
     if (this.cause !== null) return
-    this.deadlineMs = this.#host.nowMs() + byMs
-    this.#host.deadlineMoved(this.deadlineMs)
+    this.run.deadlineMs = this.#host.nowMs() + byMs
+    this.#host.deadlineMoved(this.run.deadlineMs)
   }
 
   send(output: Output): void {
@@ -150,54 +158,6 @@ export class Attempt implements TransactionalCtx {
         'context.send needs the option exactlyOnce: true',
       )
     this.#host.outbox.send(this, output)
-  }
-
-  /** Tells the handler that its result no longer counts. The first cause stays. */
-  abort(cause: AbortCause): void {
-    if (this.cause !== null) return
-    this.cause = cause
-    this.#controller?.abort(cause)
-  }
-}
-
-/** What runs, oldest first: an intrusive list, so that adding and removing cost nothing. */
-export class RunningList {
-  #first: Attempt | null = null
-  #last: Attempt | null = null
-  #length = 0
-
-  get length(): number {
-    return this.#length
-  }
-
-  get oldest(): Attempt | null {
-    return this.#first
-  }
-
-  add(attempt: Attempt): void {
-    attempt.before = this.#last
-    if (this.#last === null) this.#first = attempt
-    else this.#last.after = attempt
-    this.#last = attempt
-    this.#length++
-  }
-
-  remove(attempt: Attempt): void {
-    if (attempt.before === null) this.#first = attempt.after
-    else attempt.before.after = attempt.after
-    if (attempt.after === null) this.#last = attempt.before
-    else attempt.after.before = attempt.before
-    attempt.before = null
-    attempt.after = null
-    this.#length--
-  }
-
-  *[Symbol.iterator](): Generator<Attempt> {
-    for (let attempt = this.#first; attempt !== null;) {
-      const next: Attempt | null = attempt.after
-      yield attempt
-      attempt = next
-    }
   }
 }
 

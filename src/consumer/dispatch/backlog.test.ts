@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HeldHandler, World, workOf, recordOf } from '../fixtures.test.ts'
 import type { Ctx } from '../options.ts'
-import { Backlog } from './backlog.ts'
+import type { SourceRecord } from '../source.ts'
+import { Backlog, type BacklogBatch } from './backlog.ts'
 
 const keys = (count: number, prefix = 'k') =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`)
@@ -16,23 +17,60 @@ function batchOf(partition: number, offsets: readonly number[]) {
   return { work, records, chunk, nextOffset: (offsets.at(-1) ?? -1) + 1, at: 0 }
 }
 
+function onlookerOf(isOver: (batch: BacklogBatch) => boolean) {
+  const seen: BacklogBatch[] = []
+  const ended: BacklogBatch[] = []
+  const onlooker = {
+    isInterrupted: false,
+    lookAt(_: SourceRecord, batch: BacklogBatch) {
+      seen.push(batch)
+      return isOver(batch)
+    },
+    lookedAt: (batch: BacklogBatch) => void ended.push(batch),
+  }
+  return { seen, ended, onlooker }
+}
+
 describe('the backlog', () => {
   test('gives partitions turns, and the batches of each in their order', () => {
     const backlog = new Backlog()
-    const [first, other] = [batchOf(0, [0]), batchOf(1, [0])]
-    const second = { ...batchOf(0, [1]), work: first.work }
+    const [first, other] = [batchOf(0, [0, 1]), batchOf(1, [0, 1])]
+    const second = { ...batchOf(0, [2]), work: first.work }
     for (const batch of [first, second, other]) backlog.push(batch)
-    assert.deepEqual([first.work.waitingBatches, first.work.waitingRecords], [2, 2])
-    const seen = [backlog.head]
-    backlog.rotate()
-    seen.push(backlog.head)
-    backlog.shift()
-    seen.push(backlog.head)
-    backlog.shift()
-    seen.push(backlog.head)
-    assert.deepEqual(seen, [first, other, first, second])
-    backlog.drop(first.work)
-    assert.deepEqual([backlog.isEmpty, first.work.waitingBatches], [true, 0])
+    assert.deepEqual([first.work.waitingBatches, first.work.waitingRecords], [2, 3])
+    const { seen, ended, onlooker } = onlookerOf((batch) => batch === other)
+    const counts = [1, 2, 3, 4].map(() => backlog.look(9, onlooker))
+    assert.deepEqual(seen, [first, other, other, first, second])
+    assert.deepEqual(
+      [ended, counts],
+      [
+        [other, first, second],
+        [1, 2, 1, 1],
+      ],
+    )
+    assert.deepEqual(
+      [backlog.isEmpty, first.work.waitingBatches, first.work.waitingRecords],
+      [true, 0, 0],
+    )
+    assert.equal(backlog.look(9, onlooker), 0)
+  })
+
+  test('stops a run when it is long enough, when something else comes first, and when its partition goes', () => {
+    const backlog = new Backlog()
+    const batch = batchOf(0, [0, 1, 2, 3, 4, 5])
+    backlog.push(batch)
+    const { seen, ended, onlooker } = onlookerOf(() => true)
+    assert.equal(backlog.look(2, onlooker), 2)
+    onlooker.isInterrupted = true
+    assert.equal(backlog.look(9, onlooker), 1)
+    onlooker.isInterrupted = false
+    onlooker.lookAt = (_, { work }) => {
+      backlog.drop(work)
+      return true
+    }
+    assert.equal(backlog.look(9, onlooker), 1)
+    assert.deepEqual([seen.length, ended, backlog.isEmpty], [3, [], true])
+    assert.deepEqual([batch.work.waitingBatches, batch.work.waitingRecords], [0, 0])
   })
 
   test('makes the source rest while more waits than is looked at, and lets it go on', async () => {

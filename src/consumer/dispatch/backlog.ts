@@ -22,16 +22,21 @@ export interface BacklogBatch {
   at: number
 }
 
+/** Who looks at records, and may start them. */
+export interface Onlooker {
+  /** Whether something else comes first now. */
+  readonly isInterrupted: boolean
+  /** The record starts, or waits in its lane. True: it is done. */
+  lookAt(record: SourceRecord, batch: BacklogBatch): boolean
+  /** That was its last record. */
+  lookedAt(batch: BacklogBatch): void
+}
+
 export class Backlog {
   /** The batches of each partition that has some. */
   #queues: BacklogBatch[][] = []
   /** Whose turn it is. */
   #turn = 0
-
-  /** The batch that the next record comes from. */
-  get head(): BacklogBatch | undefined {
-    return this.#queues[this.#turn]?.[0]
-  }
 
   get isEmpty(): boolean {
     return this.#queues.length === 0
@@ -46,20 +51,27 @@ export class Backlog {
     else queue.push(batch)
   }
 
-  /** The next partition has its turn. */
-  rotate(): void {
-    this.#turn++
-    if (this.#turn >= this.#queues.length) this.#turn = 0
-  }
-
-  /** All records of the head have left. */
-  shift(): void {
-    const queue = this.#queues[this.#turn]
-    const batch = queue?.shift()
-    if (batch !== undefined) batch.work.waitingBatches--
-    if (queue?.length !== 0) return
-    this.#queues.splice(this.#turn, 1)
-    if (this.#turn >= this.#queues.length) this.#turn = 0
+  /** Has at most so many records looked at, of one batch, until one is not done at once. Gives how many it were. */
+  look(most: number, onlooker: Onlooker): number {
+    const batch = this.#head
+    if (batch === undefined) return 0
+    const { work, records } = batch
+    let isOver = true
+    let count = 0
+    while (count < most && isOver && batch.at < records.length) {
+      const record = records[batch.at++] as SourceRecord
+      work.waitingRecords--
+      count++
+      isOver = onlooker.lookAt(record, batch)
+      // What a handler did may have taken the partition, and with it the batch.
+      if (this.#head !== batch) return count
+      if (onlooker.isInterrupted) break
+    }
+    if (batch.at === records.length) {
+      this.#shift()
+      onlooker.lookedAt(batch)
+    } else if (!isOver) this.#rotate()
+    return count
   }
 
   /** Forgets what a partition still had here. */
@@ -68,5 +80,25 @@ export class Backlog {
     this.#turn = 0
     partition.waitingBatches = 0
     partition.waitingRecords = 0
+  }
+
+  get #head(): BacklogBatch | undefined {
+    return this.#queues[this.#turn]?.[0]
+  }
+
+  /** The next partition has its turn. */
+  #rotate(): void {
+    this.#turn++
+    if (this.#turn >= this.#queues.length) this.#turn = 0
+  }
+
+  /** All records of the head have left. */
+  #shift(): void {
+    const queue = this.#queues[this.#turn]
+    const batch = queue?.shift()
+    if (batch !== undefined) batch.work.waitingBatches--
+    if (queue?.length !== 0) return
+    this.#queues.splice(this.#turn, 1)
+    if (this.#turn >= this.#queues.length) this.#turn = 0
   }
 }

@@ -12,8 +12,8 @@ export type Ending = 'handled' | 'skipped' | 'deadLettered' | 'parked'
 export interface DispatcherHost extends LetterHost {
   /** The record is done: it may be committed past. */
   done(item: WorkItem, how: Ending): void
-  /** The same for a record that its handler ended at once: it never was an item. */
-  passed(work: PartitionWork, chunk: Chunk): void
+  /** The same for records that their handler ended at once: they never were items. */
+  passed(work: PartitionWork, chunk: Chunk, count: number): void
   /** Whether somebody wants to see each record end. */
   readonly watchesEnds: boolean
   /** All records of a batch were looked at. */

@@ -16,13 +16,12 @@
 import { messageOf } from '../../core/index.ts'
 import { admissionOf } from './admission.ts'
 import { Attempt, type AttemptHost } from './attempt.ts'
-import { Backlog, type BacklogBatch } from './backlog.ts'
+import { Backlog, type BacklogBatch, type Onlooker } from './backlog.ts'
 import { Caution } from '../failure/caution.ts'
-import { backoffMs } from '../failure/decide.ts'
 import type { Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import { decideFor, errorOf, gaveUp } from '../failure/gave-up.ts'
-import { DIVERTED, LetterWriter } from '../failure/letter-writer.ts'
+import { DIVERTED, LetterWriter, letterBackoffMs } from '../failure/letter-writer.ts'
 import type { AbortCause } from '../options.ts'
 import { Running } from './running.ts'
 import type { Outbox } from '../transaction/outbox.ts'
@@ -31,6 +30,7 @@ import { endedAs, execute } from './execution.ts'
 import { Gate } from './gate.ts'
 import type { DispatcherFacts, DispatcherHost, Ending } from './dispatcher-host.ts'
 import { Pace } from './pace.ts'
+import { Passing } from './passing.ts'
 import { StartQueue } from './start-queue.ts'
 import { isThenable, thrown, verdictOf, type Verdict } from './outcome.ts'
 import { WorkItem, type PartitionWork } from '../work.ts'
@@ -38,9 +38,7 @@ import type { Settings } from '../resolve-options.ts'
 import type { SourceRecord } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 
-const LETTER_RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
-
-export class Dispatcher implements AttemptHost {
+export class Dispatcher implements AttemptHost, Onlooker {
   readonly #settings: Settings
   readonly #parts: EngineParts
   readonly #host: DispatcherHost
@@ -54,6 +52,7 @@ export class Dispatcher implements AttemptHost {
   /** Who finds the record that kills the process; asked about careful partitions only. */
   readonly caution: Caution
   readonly outbox: Outbox | null
+  readonly #passing: Passing
   #slots = 0
   #held = true
   #pumping = false
@@ -75,6 +74,7 @@ export class Dispatcher implements AttemptHost {
       commit: () => host.commitSoon(),
       ready: (items) => this.ready(items),
     })
+    this.#passing = new Passing((work, chunk, count) => host.passed(work, chunk, count))
     this.#gate = new Gate(
       settings,
       () => host.ownershipIsFresh(),
@@ -158,6 +158,11 @@ export class Dispatcher implements AttemptHost {
     this.#running.abort(partition, cause)
   }
 
+  /** Tells the host of everything that is done, were it a moment ago. */
+  tell(): void {
+    this.#passing.tell()
+  }
+
   /** Starts what may start. */
   pump(): void {
     if (this.#pumping || this.#held || (this.#queue.isEmpty && this.#backlog.isEmpty)) return
@@ -171,12 +176,13 @@ export class Dispatcher implements AttemptHost {
           break
         }
         this.#pace.begin()
-        if (item === null) this.#takeOn()
+        if (item === null) this.#pace.ran(this.#backlog.look(this.#pace.run, this))
         else if (item.letter !== null) this.#writeLetter(item)
         else if (this.#admit(item)) this.#start(item)
         else this.#queue.held(item)
         this.#pace.look()
       }
+      this.#passing.end()
     } catch (error) {
       this.#host.broken(error)
     } finally {
@@ -199,28 +205,21 @@ export class Dispatcher implements AttemptHost {
     return this.outbox?.isFull !== true && this.#gate.isOpen(this.#pace.nowMs)
   }
 
-  /** Looks at the next record of the backlog, whose head is not empty: it starts, or waits in its lane. */
-  #takeOn(): void {
-    const batch = this.#backlog.head
-    if (batch === undefined) return
-    const { work, records, chunk } = batch
-    const record = records[batch.at++]
-    let isOver = false
-    if (record !== undefined) {
-      const { lanes } = work
-      work.waitingRecords--
-      const key = this.#settings.order === 'key' ? record.key : null
-      if (lanes?.isBusy(key) !== true) isOver = this.#startNew(record, key, batch)
-      else this.#append(new WorkItem(record, work, chunk, work.tracker.deliver(record.offset)), key)
-    }
-    // What the handler did may have taken the partition, and with it the batch.
-    if (this.#backlog.head !== batch) return
-    if (batch.at < records.length) {
-      if (!isOver) this.#backlog.rotate()
-      return
-    }
-    this.#backlog.shift()
-    work.tracker.endBatch(batch.nextOffset)
+  get isInterrupted(): boolean {
+    return this.#held || !this.#queue.isEmpty
+  }
+
+  lookAt(record: SourceRecord, batch: BacklogBatch): boolean {
+    const { work, chunk } = batch
+    const key = this.#settings.order === 'key' ? record.key : null
+    if (work.lanes?.isBusy(key) !== true) return this.#startNew(record, key, batch)
+    this.#append(new WorkItem(record, work, chunk, work.tracker.deliver(record.offset)), key)
+    return false
+  }
+
+  lookedAt({ work, nextOffset }: BacklogBatch): void {
+    this.tell()
+    work.tracker.endBatch(nextOffset)
     this.#host.lookedAt(work)
   }
 
@@ -251,7 +250,7 @@ export class Dispatcher implements AttemptHost {
       this.#slots--
       work.active--
       work.tracker.pass(record.offset)
-      this.#host.passed(work, chunk)
+      this.#passing.add(work, chunk)
       return true
     }
     const { item } = attempt
@@ -303,7 +302,7 @@ export class Dispatcher implements AttemptHost {
   /** The handler has returned. */
   #began(attempt: Attempt, result: unknown): void {
     if (!isThenable(result)) return this.#settle(attempt, verdictOf(result))
-    this.#running.watch(attempt.deadlineMs)
+    this.#running.watch(attempt.run.deadlineMs)
     Promise.resolve(result).then(
       (outcome: unknown) => this.#settleLater(attempt, verdictOf(outcome)),
       (error: unknown) => this.#settleLater(attempt, thrown(error)),
@@ -326,7 +325,7 @@ export class Dispatcher implements AttemptHost {
   #settle(attempt: Attempt, verdict: Verdict): void {
     const { item, cause } = attempt
     this.outbox?.settled(attempt, verdict.kind === 'handled' && cause === null)
-    if (attempt.detached) {
+    if (attempt.run.detached) {
       this.#detached--
       if (item.partition.state === 'gone') this.#host.late(item)
       return
@@ -422,7 +421,7 @@ export class Dispatcher implements AttemptHost {
       const chance = this.#settings.random.next()
       if (item.partition.state === 'gone') this.#giveBack(item)
       else if (written) this.#done(item, item.letter?.kind === 'park' ? 'parked' : 'deadLettered')
-      else this.#delay(item, backoffMs(LETTER_RETRY, failures, undefined, chance))
+      else this.#delay(item, letterBackoffMs(failures, chance))
       this.pump()
     } catch (error) {
       this.#host.broken(error)

@@ -69,13 +69,13 @@ export class Gate {
   /** An execution begins. */
   started(attempt: Attempt): void {
     this.#rate?.take()
-    if (this.#circuits !== null) attempt.tickets = this.#circuits.start()
+    if (this.#circuits !== null) attempt.run.tickets = this.#circuits.start()
   }
 
   /** It ended. Gives how long its record has to wait when it failed because of an outage, else null. */
   ended(attempt: Attempt, ended: Ended, nowMs: number, used: number): number | null {
-    this.#adaptive?.ended(nowMs - attempt.startedMs, ended.kind === 'succeeded', used)
-    return this.#circuits === null ? null : this.#circuits.ended(attempt.tickets, ended)
+    this.#adaptive?.ended(nowMs - attempt.run.startedMs, ended.kind === 'succeeded', used)
+    return this.#circuits === null ? null : this.#circuits.ended(attempt.run.tickets, ended)
   }
 
   close(): void {

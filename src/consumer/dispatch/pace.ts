@@ -51,6 +51,16 @@ export class Pace {
     this.#unseen = 0
   }
 
+  /** How many may start and end at once before it is time to look at the clock. */
+  get run(): number {
+    return this.#stride - this.#unseen
+  }
+
+  /** They did, all but the last, for which `look` is called. */
+  ran(count: number): void {
+    if (count > 1) this.#unseen += count - 1
+  }
+
   /** A handler is about to start. */
   begin(): void {
     if (this.#sliceMs !== null) return

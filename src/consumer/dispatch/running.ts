@@ -10,14 +10,15 @@ import type { Clock, Timers } from '../../core/index.ts'
 import type { AbortCause } from '../options.ts'
 import type { PartitionWork } from '../work.ts'
 import { Alarm } from './alarm.ts'
-import { RunningList } from './attempt.ts'
 import type { Attempt } from './attempt.ts'
+import { RunningList } from './run.ts'
+import type { Run } from './run.ts'
 
 /** How long a handler may go on after its signal aborted before its slot is taken back. */
 const GRACE_MS = 5_000
 
 export class Running {
-  readonly #list = new RunningList()
+  readonly #list = new RunningList<Attempt>()
   readonly #clock: Clock
   readonly #sweep: Alarm
   readonly #detach: (attempt: Attempt, cause: AbortCause) => void
@@ -37,11 +38,11 @@ export class Running {
   }
 
   add(attempt: Attempt): void {
-    this.#list.add(attempt)
+    this.#list.add(attempt.run)
   }
 
   remove(attempt: Attempt): void {
-    this.#list.remove(attempt)
+    this.#list.remove(attempt.run)
   }
 
   /** Its time is limited from now on; what returns at once never gets here. */
@@ -51,33 +52,33 @@ export class Running {
 
   /** Tells the handlers of a partition (of all when null) that their result no longer counts. */
   abort(partition: PartitionWork | null, cause: AbortCause): void {
-    for (const attempt of this.#list)
-      if (partition === null || attempt.work === partition) this.#abortOne(attempt, cause)
+    for (const run of this.#list)
+      if (partition === null || run.attempt.work === partition) this.#abortOne(run, cause)
   }
 
   close(): void {
     this.#sweep.cancel()
   }
 
-  #abortOne(attempt: Attempt, cause: AbortCause): void {
-    attempt.abort(cause)
-    attempt.deadlineMs = this.#clock.monotonicMs() + GRACE_MS
-    this.#sweep.by(attempt.deadlineMs)
+  #abortOne(run: Run<Attempt>, cause: AbortCause): void {
+    run.abort(cause)
+    run.deadlineMs = this.#clock.monotonicMs() + GRACE_MS
+    this.#sweep.by(run.deadlineMs)
   }
 
   #sweepDeadlines(): void {
     const nowMs = this.#clock.monotonicMs()
     let nextMs = Number.POSITIVE_INFINITY
-    for (const attempt of this.#list) {
-      if (attempt.deadlineMs <= nowMs) {
-        if (attempt.cause === null) this.#abortOne(attempt, 'timeout')
+    for (const run of this.#list) {
+      if (run.deadlineMs <= nowMs) {
+        if (run.cause === null) this.#abortOne(run, 'timeout')
         else {
-          this.#list.remove(attempt)
-          attempt.detached = true
-          this.#detach(attempt, attempt.cause)
+          this.#list.remove(run)
+          run.detached = true
+          this.#detach(run.attempt, run.cause)
         }
       }
-      if (!attempt.detached) nextMs = Math.min(nextMs, attempt.deadlineMs)
+      if (!run.detached) nextMs = Math.min(nextMs, run.deadlineMs)
     }
     this.#sweep.by(nextMs)
   }

@@ -1,6 +1,7 @@
 /** What becomes of a failed record by its policy, and how a consumer says that it stops over one. */
 
 import { ShoalError, messageOf } from '../../core/index.ts'
+import type { ErrorCode } from '../../core/index.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
 import type { WorkItem } from '../work.ts'
@@ -24,6 +25,12 @@ export function decideFor(
 
 export function errorOf(failure: Failure): unknown {
   return failure.kind === 'threw' || failure.kind === 'invalid' ? failure.error : undefined
+}
+
+/** The error as it is told to the user: ours as it is, another one as the cause of one of ours. */
+export function asShoalError(error: unknown, code: ErrorCode, prefix = ''): ShoalError {
+  if (error instanceof ShoalError) return error
+  return new ShoalError(code, `${prefix}${messageOf(error)}`, { cause: error })
 }
 
 export function gaveUp(group: string, item: WorkItem, why: string, cause: unknown): ShoalError {

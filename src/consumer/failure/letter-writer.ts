@@ -8,6 +8,7 @@
 
 import { ShoalError, messageOf, originId } from '../../core/index.ts'
 import { deadLetterOf, originOf } from './dead-letter.ts'
+import { backoffMs } from './decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
 import type { Settings } from '../resolve-options.ts'
 import type { DeliveredRecord, OutgoingRecord, SourceSession } from '../source.ts'
@@ -26,6 +27,13 @@ export interface LetterHost {
 
 /** What is said of a record that follows one that is parked, or is put off again. */
 export const DIVERTED = { kind: 'park', reason: 'parked', error: '', afterMs: 0 } as const
+
+const RETRY = { kind: 'exponential', base: 200, max: 30_000, jitter: 'full' } as const
+
+/** How long a letter waits that could not be written. `chance`: a random number from 0 to 1. */
+export function letterBackoffMs(failures: number, chance: number): number {
+  return backoffMs(RETRY, failures, undefined, chance)
+}
 
 const WORDS = { 'dead-letter': 'a dead letter', park: 'a parked record' } as const
 
