@@ -33,6 +33,7 @@ import type { KafkaClient } from './kafka-client.ts'
 import { KafkaProducer } from './kafka-producer.ts'
 import { readBack } from './read-back.ts'
 import { partitionKey } from './topic-partition.ts'
+import type { TopicPartition } from './topic-partition.ts'
 import { commitOffsets, isCoordinatorError } from './offsets.ts'
 import type { SourceSettings } from './options.ts'
 import { outOfRange, StartFinder } from './start-finder.ts'
@@ -58,6 +59,8 @@ export class KafkaSession implements SourceSession {
   readonly #draining = new Map<string, OwnedPartition>()
   /** What is read of each partition, by `partitionKey`; what is drained still commits with it. */
   readonly #logs = new Map<string, ReadLog>()
+  /** The topic's id under which a partition was read last. */
+  readonly #readAs = new Map<string, string>()
   /** Partitions of topics that were deleted and made anew: what is committed for their names is about other records. */
   readonly #remade = new Set<string>()
   readonly #transactions: TransactionalProducer | null
@@ -87,7 +90,7 @@ export class KafkaSession implements SourceSession {
       settings,
       topics: () => this.#watch.topics,
       hasAppeared: (topic) => this.#watch.hasAppeared(topic),
-      isRemade: (partition) => this.#remade.has(partitionKey(partition)),
+      isRemade: (partition) => this.#isRemade(partition),
       commit: (positions) => this.#commitStart(positions),
       notice: (notice) => events.notice(notice),
     })
@@ -146,8 +149,12 @@ export class KafkaSession implements SourceSession {
   async commit(positions: readonly CommitPosition[]): Promise<readonly CommitResult[]> {
     // A commit beside a join would wait for it at the broker and then belong to an old generation.
     await this.#member.settled()
+    await this.#lookAtDrained(positions)
     for (const topic of this.#remadeTopics(positions)) this.#topicRemade(topic)
-    const [owned, stale] = partition(positions, (position) => this.#member.owns(position))
+    const [owned, stale] = partition(
+      positions,
+      (position) => this.#member.owns(position) && !this.#isDeleted(position),
+    )
     const results: CommitResult[] = stale.map((position) => resultOf(position, 'stale'))
     if (owned.length === 0 || this.#member.isClosed)
       return [...results, ...owned.map((position) => resultOf(position, 'stale'))]
@@ -207,6 +214,7 @@ export class KafkaSession implements SourceSession {
       this.#announced.set(key, { topic, partition, epoch })
       this.#remade.delete(key)
       const topicId = this.#client.cluster.topics.get(topic)?.topicId ?? null
+      if (topicId !== null) this.#readAs.set(key, topicId)
       this.#logs.set(key, { topicId, trail: new EpochTrail(leaderEpoch) })
     }
     this.#context.events.assigned(starts.map(({ assignment }) => assignment))
@@ -277,6 +285,35 @@ export class KafkaSession implements SourceSession {
       return this.#member.owns(position) && now !== null && then !== null && now !== then
     }
     return new Set(positions.filter(isRemade).map(({ topic }) => topic))
+  }
+
+  /**
+   * A partition may be taken away because its topic was deleted, and there may be another one of that name by now: its
+   * position would count for that.
+   */
+  async #lookAtDrained(positions: readonly CommitPosition[]): Promise<void> {
+    const drained = positions.filter((position) => this.#draining.has(partitionKey(position)))
+    if (drained.length === 0) return
+    try {
+      await this.#client.refresh([...new Set(drained.map(({ topic }) => topic))])
+    } catch (error) {
+      this.#client.ports.logger.log('debug', 'a last commit goes by what was known of its topic', {
+        reason: messageOf(error),
+      })
+    }
+  }
+
+  #isDeleted(position: CommitPosition): boolean {
+    const isDrained = this.#draining.has(partitionKey(position))
+    return isDrained && !this.#client.cluster.topics.has(position.topic)
+  }
+
+  /** Found while the old topic was read, or by its id when the partition comes back. */
+  #isRemade(one: TopicPartition): boolean {
+    const key = partitionKey(one)
+    const now = this.#client.cluster.topics.get(one.topic)?.topicId ?? null
+    const then = this.#readAs.get(key) ?? null
+    return this.#remade.has(key) || (now !== null && then !== null && now !== then)
   }
 
   async #commitStart(

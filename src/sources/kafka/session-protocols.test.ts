@@ -371,6 +371,33 @@ for (const groupProtocol of ['classic', 'consumer'] as const)
       await world.session.close()
     })
 
+    test('is not committed for by a drain that its deletion began, and begins at its beginning when it comes back', async () => {
+      const world = await openSession({
+        options: { groupProtocol },
+        before: ({ script }) => {
+          script.leaders.set('t', [1])
+          script.partition('t', 0).logEndOffset = 9
+          script.committed.set(keyOf(0), { offset: 6, metadata: '' })
+        },
+      })
+      const outcomes: (string | undefined)[] = []
+      world.onRevoked = async () => void outcomes.push(await world.commit(0, 9))
+      const assign = async (own: readonly number[]) => {
+        world.group.assignment = own
+        world.group.rebalance()
+        world.consumerGroup.assignment = { t: own }
+        await world.clock.advance(4_000)
+      }
+      world.session.pause(world.assigned[0]!)
+      world.script.remakes.set('t', 1)
+      await assign([])
+      assert.deepEqual([outcomes, world.script.committed.get(keyOf(0))?.offset], [['stale'], 6])
+      await assign([0])
+      assert.equal(world.assigned.at(-1)?.startOffset, 0)
+      assert.deepEqual(world.failures, [])
+      await world.session.close()
+    })
+
     test('ends the session under none', async () => {
       const world = await openSession({
         options: { groupProtocol, offsetReset: 'none' },

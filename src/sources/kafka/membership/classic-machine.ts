@@ -288,7 +288,10 @@ function topicsChanged(
     : stay(state)
 }
 
-/** What was read of the topic is gone with it; what the group assigned by name stays ours, in a new epoch. */
+/**
+ * What was read of the topic is gone with it; what the group assigned by name stays ours, in a new epoch. What is being
+ * drained of it is no longer ours, though its drain goes on: a commit would count for the new topic.
+ */
 function topicRemade(
   state: MemberState,
   { topic, epoch }: { readonly topic: string; readonly epoch: number },
@@ -300,8 +303,9 @@ function topicRemade(
     draining.has(key) ? [] : [[key, { ...one, epoch }] as const],
   )
   const partitions = again.map(([, one]) => one)
+  const kept = [...state.owned].filter(([key, one]) => one.topic !== topic || !draining.has(key))
   return {
-    state: { ...state, owned: new Map([...state.owned, ...again]) },
+    state: { ...state, owned: new Map([...kept, ...again]) },
     effects: [
       { kind: 'lose', partitions: gone.map(([, one]) => one) },
       ...(partitions.length === 0
