@@ -114,6 +114,24 @@ describe('a handler that ends at once', () => {
     assert.deepEqual([delivered, handled], [100, 100])
   })
 
+  test('sees the counts of all that ended before it, however many are called in one go', async () => {
+    const world = new World()
+    const late: { handled?: () => number } = {}
+    const seen: (number | undefined)[] = []
+    const running = await world.start({
+      completionMemory: false,
+      handle: () => void seen.push(late.handled?.()),
+    })
+    late.handled = () => running.report().handled
+    world.produce(keys(50))
+    await world.pass(100)
+    assert.deepEqual(
+      seen,
+      Array.from({ length: 50 }, (_, index) => index),
+    )
+    await world.drain(running)
+  })
+
   test('may stop the consumer: its own record counts, nothing starts after it', async () => {
     const offsets: number[] = []
     const world = new World()
