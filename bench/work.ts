@@ -9,7 +9,7 @@
  *
  * A key's records follow one another, so its share of the topic bounds the rate of whoever keeps the order: 1 / (share of
  * the most frequent key x work). `boundShare` is how much of that was reached; work counts as long as it took, for
- * timers are late. What it does not show: a cluster, other brokers, rebalances (`join-gap.ts`), waiting (`open-loop.ts`).
+ * timers are late. What it does not show: a cluster, other brokers, rebalances (`join.ts`), waiting (`open-loop.ts`).
  */
 
 import { ShoalProcess } from '../test/real/shoal.ts'
