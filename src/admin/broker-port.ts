@@ -129,3 +129,9 @@ export interface MoveOptions {
   /** Stops between two letters. */
   readonly signal?: AbortSignal
 }
+
+/** The order in which partitions are told: topics by name, then by number. */
+export function byPlace(left: TopicPartition, right: TopicPartition): number {
+  if (left.topic === right.topic) return left.partition - right.partition
+  return left.topic < right.topic ? -1 : 1
+}

@@ -9,7 +9,7 @@
  */
 
 import type { BacklogMember, GroupBacklog, PartitionBacklog } from '../../admin/index.ts'
-import { printable, tableLines, type Column } from './columns.ts'
+import { fitting, printable, tableText, type Column } from './columns.ts'
 import { spanText } from './lag-table.ts'
 
 export function backlogTable({ groupId, partitions }: GroupBacklog): string {
@@ -25,7 +25,7 @@ export function backlogTable({ groupId, partitions }: GroupBacklog): string {
     fitting('OLDEST-PENDING', (row) => ageText(row.oldestPendingMs)),
     { title: 'MEMBERS', width: 'rest', cell: (row) => printable(row.memberIds.join(',')) || '-' },
   ]
-  return lines(columns, partitions)
+  return tableText(columns, partitions)
 }
 
 export function backlogMembersTable({ groupId, members, partitions }: GroupBacklog): string {
@@ -41,7 +41,7 @@ export function backlogMembersTable({ groupId, members, partitions }: GroupBackl
       cell: (row) => printable(placesOf(row.memberId, partitions)),
     },
   ]
-  return lines(columns, members)
+  return tableText(columns, members)
 }
 
 export function backlogStateTable(group: GroupBacklog): string {
@@ -55,7 +55,7 @@ export function backlogStateTable(group: GroupBacklog): string {
     fitting('PENDING', () => countText(sums.pending)),
     { title: 'OLDEST-UNREAD', width: 'rest', cell: () => ageText(sums.oldestUnreadMs) },
   ]
-  return lines(columns, [group])
+  return tableText(columns, [group])
 }
 
 export interface BacklogSums {
@@ -132,14 +132,4 @@ function placesOf(memberId: string, partitions: readonly PartitionBacklog[]): st
       ([topic, rows]) => `${topic}:${rows.map(({ partition }) => partition).join(',')}`,
     ).join(';') || '-'
   )
-}
-
-function fitting<Row>(title: string, cell: (row: Row) => string): Column<Row> {
-  return { title, cell: (row) => printable(cell(row)), width: title.length, grows: true }
-}
-
-function lines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  return tableLines(columns, rows, '  ')
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('')
 }

@@ -29,6 +29,18 @@ export function tableLines<Row>(
   ]
 }
 
+/** A column as wide as its widest cell, whose cells are names that anybody may have chosen. */
+export function fitting<Row>(title: string, cell: (row: Row) => string): Column<Row> {
+  return { title, cell: (row) => printable(cell(row)), width: title.length, grows: true }
+}
+
+/** A table of Shoal's own: two spaces between cells, nothing behind the last one, a line end after each line. */
+export function tableText<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  return tableLines(columns, rows, '  ')
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('')
+}
+
 /** A name that anybody may have chosen, on one line and without what a terminal would obey. */
 export function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex

@@ -17,7 +17,7 @@ import {
 } from '../../admin/index.ts'
 import { DEAD_LETTER_PREFIX } from '../../core/index.ts'
 import { ageText } from './backlog-tables.ts'
-import { printable, tableLines, type Column } from './columns.ts'
+import { fitting, printable, tableText, type Column } from './columns.ts'
 
 export function deadLetterTable(topics: readonly DeadLetterTopic[]): string {
   const columns: readonly Column<DeadLetterTopic>[] = [
@@ -25,7 +25,7 @@ export function deadLetterTable(topics: readonly DeadLetterTopic[]): string {
     fitting('LETTERS', ({ letterCount }) => String(letterCount)),
     { title: 'OLDEST', width: 'rest', cell: ({ oldestMs }) => ageText(oldestMs) },
   ]
-  return lines(columns, topics)
+  return tableText(columns, topics)
 }
 
 export function letterText(letter: StoredLetter): string {
@@ -77,7 +77,7 @@ export function redriveTable({ topic, moves }: RedrivePlan): string {
     fitting('LETTERS', ({ letterCount }) => String(letterCount)),
     { title: 'REASON', width: 'rest', cell: ({ reason }) => printable(reason ?? '-') },
   ]
-  return lines(columns, moves)
+  return tableText(columns, moves)
 }
 
 /** `3 letters go back; 1 stays: sent back too often` */
@@ -143,14 +143,4 @@ function utf8(bytes: Uint8Array): string | null {
   } catch {
     return null
   }
-}
-
-function fitting<Row>(title: string, cell: (row: Row) => string): Column<Row> {
-  return { title, cell: (row) => printable(cell(row)), width: title.length, grows: true }
-}
-
-function lines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
-  return tableLines(columns, rows, '  ')
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('')
 }

@@ -87,16 +87,27 @@ export async function declareDelay(
   }
 }
 
-export async function queueExists(link: RabbitLink, queue: string): Promise<boolean> {
+export function queueExists(link: RabbitLink, queue: string): Promise<boolean> {
+  return isThere(link, (channel) => channel.checkQueue(queue))
+}
+
+export function exchangeExists(link: RabbitLink, exchange: string): Promise<boolean> {
+  return isThere(link, (channel) => channel.checkExchange(exchange))
+}
+
+async function isThere(
+  link: RabbitLink,
+  ask: (channel: Channel) => Promise<unknown>,
+): Promise<boolean> {
   const channel = await link.channel()
   try {
-    await link.limited(channel.checkQueue(queue))
+    await link.limited(ask(channel))
     return true
   } catch (error) {
     if (troubleOf(error) === 'refused') return false
     throw error
   } finally {
-    // Asking for a queue that is not there closes the channel.
+    // Asking for what is not there closes the channel.
     await channel.close().catch(() => {})
   }
 }

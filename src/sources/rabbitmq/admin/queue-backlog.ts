@@ -5,6 +5,7 @@
  * that of the topic whose shards they are.
  */
 
+import { byPlace } from '../../../admin/index.ts'
 import type {
   BacklogMember,
   GroupBacklog,
@@ -93,15 +94,7 @@ export function queueBacklog(seen: {
     type: 'Queue',
     state: looks.some(({ consumerCount }) => consumerCount > 0) ? 'Stable' : 'Empty',
     members: membersOf(looks, seen.channels, nowMs),
-    partitions: looks
-      .map((look) => partitionOf(look, nowMs))
-      .sort((left, right) =>
-        left.topic === right.topic
-          ? left.partition - right.partition
-          : left.topic < right.topic
-            ? -1
-            : 1,
-      ),
+    partitions: looks.map((look) => partitionOf(look, nowMs)).sort(byPlace),
     notes: notesOf(seen),
   }
 }

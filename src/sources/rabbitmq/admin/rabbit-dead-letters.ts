@@ -17,8 +17,9 @@ import type {
 import { ShoalError, uuidText } from '../../../core/index.ts'
 import { routingKeyOf } from '../message-record.ts'
 import type { RabbitSettings } from '../options.ts'
-import { rabbitError, troubleOf } from '../rabbit-errors.ts'
+import { rabbitError } from '../rabbit-errors.ts'
 import type { RabbitLink } from '../rabbit-link.ts'
+import { exchangeExists } from '../topology.ts'
 import { letterOfMessage, publishOptions } from './letter-message.ts'
 import type { ManagementApi } from './management-api.ts'
 import { passiveQueue } from './passive.ts'
@@ -166,25 +167,12 @@ export class RabbitDeadLetters implements DeadLetterPort {
     for (const queue of [topic, ...(partition === null ? [] : [`${topic}.${partition}`])])
       if ((await passiveQueue(this.#link, queue)) !== null)
         return { exchange: '', routingKey: queue }
-    if (await this.#hasExchange(topic)) return { exchange: topic, routingKey: '' }
+    if (await exchangeExists(this.#link, topic)) return { exchange: topic, routingKey: '' }
     throw new ShoalError(
       'SHOAL_UNKNOWN_TOPIC',
       `letters cannot go back: there is no queue or exchange ${topic}; name another with --to`,
       { details: { topic } },
     )
-  }
-
-  async #hasExchange(name: string): Promise<boolean> {
-    const channel = await this.#link.channel()
-    try {
-      await this.#link.limited(channel.checkExchange(name))
-      return true
-    } catch (error) {
-      if (troubleOf(error) === 'refused') return false
-      throw error
-    } finally {
-      await channel.close().catch(() => {})
-    }
   }
 }
 

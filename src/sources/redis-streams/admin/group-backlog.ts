@@ -2,6 +2,7 @@
  * A group of Redis Streams as the workbench shows it, from what was seen of its streams. Pure.
  */
 
+import { byPlace } from '../../../admin/index.ts'
 import type {
   BacklogMember,
   GroupBacklog,
@@ -42,15 +43,7 @@ export function groupBacklog(seen: {
       ? 'Stable'
       : 'Empty',
     members: membersOf(looks, live),
-    partitions: places
-      .map(partitionOf)
-      .sort((left, right) =>
-        left.topic === right.topic
-          ? left.partition - right.partition
-          : left.topic < right.topic
-            ? -1
-            : 1,
-      ),
+    partitions: places.map(partitionOf).sort(byPlace),
     notes: notesOf(seen),
   }
 }
