@@ -49,7 +49,7 @@ async function restartAll(brokers: string, kind: string): Promise<string> {
   for (const [index, member] of MEMBERS.entries()) {
     await run.untilEnded(300 + index * 600)
     const worker = run.workers.find((one) => one.name === `${member}0`)
-    assert.ok(worker, `${member}0 has ended by itself${run.words()}`)
+    assert.ok(worker, `${member}0 has ended by itself\n${run.takeUnexpectedExits().join('\n')}`)
     worker.signal('SIGTERM')
     await worker.exited
     run.startWorker(`${member}1`)

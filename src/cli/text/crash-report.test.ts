@@ -20,7 +20,7 @@ const clean: CrashReport = {
   stops: 1,
   seed: 4_711,
   order: 'key',
-  unexpectedExits: 0,
+  unexpectedExits: [],
   durationMs: 6_163.2,
   passed: true,
 }
@@ -48,12 +48,13 @@ PASSED: nothing lost, nothing out of order
       lost,
       outOfOrder: ['key-1/1 by worker-2'],
       settled: 2,
-      unexpectedExits: 1,
+      unexpectedExits: ['worker-2 (exit code 1)\nError: out of disk'],
       passed: false,
     })
     assert.match(text, /^lost {10}12: key-0\/0, .*key-9\/0 and 2 more$/m)
     assert.match(text, /^out of order {2}1: key-1\/1 by worker-2$/m)
     assert.match(text, /^not done {6}2 in the dead letters or skipped$/m)
+    assert.match(text, /^ended alone {3}worker-2 \(exit code 1\)\nError: out of disk$/m)
     assert.match(text, /^FAILED: 12 lost, 1 out of order, 1 process ended alone$/m)
   })
 

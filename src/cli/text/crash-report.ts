@@ -19,9 +19,7 @@ export function crashReportText(report: CrashReport): string {
     ['repeated', `${report.repeated}, the crashes explain at most ${report.explainedByPosition}`],
     ['in flight', `${report.inFlight} at the crashes`],
     ['crashes', `${times(kills, 'SIGKILL')}, ${times(stops, 'SIGSTOP')}, ${members} at work`],
-    ...(unexpectedExits > 0
-      ? ([['ended alone', times(unexpectedExits, 'process', 'processes')]] as const)
-      : []),
+    ...unexpectedExits.map((exit) => ['ended alone', exit] as const),
     ['took', `${(report.durationMs / 1_000).toFixed(1)} s, seed ${seed}`],
   ]
   const lines = rows.map(([name, text]) => `${name.padEnd(14)}${text}\n`).join('')
@@ -33,8 +31,8 @@ function verdict({ passed, lost, outOfOrder, order, unexpectedExits }: CrashRepo
   const problems = [
     ...(lost.length > 0 ? [`${lost.length} lost`] : []),
     ...(outOfOrder.length > 0 && order !== 'none' ? [`${outOfOrder.length} out of order`] : []),
-    ...(unexpectedExits > 0
-      ? [`${times(unexpectedExits, 'process', 'processes')} ended alone`]
+    ...(unexpectedExits.length > 0
+      ? [`${times(unexpectedExits.length, 'process', 'processes')} ended alone`]
       : []),
   ]
   return `FAILED: ${problems.join(', ')}`

@@ -106,8 +106,8 @@ export interface CrashReport extends Verdict {
   readonly seed: number
   /** What the consumer under test promises; null when it has not said. */
   readonly order: 'none' | 'partition' | 'key' | 'by' | null
-  /** Workers that ended although nobody killed them. */
-  readonly unexpectedExits: number
+  /** Workers that ended although nobody killed them: `worker-3 (exit code 1): the end of what it wrote to stderr`. */
+  readonly unexpectedExits: readonly string[]
   readonly durationMs: number
   /** Nothing lost, nothing out of order that was promised in order, no worker ended by itself. */
   readonly passed: boolean
@@ -151,7 +151,7 @@ export async function crashLedger(options: CrashLedgerOptions): Promise<CrashRep
     passed:
       verdict.lost.length === 0 &&
       (verdict.outOfOrder.length === 0 || order === 'none') &&
-      unexpectedExits === 0,
+      unexpectedExits.length === 0,
   }
 }
 
@@ -165,9 +165,8 @@ class Crasher {
   readonly #random: Random
   readonly #stopped = new Set<WorkerProcess>()
   readonly #resumed: Promise<void>[] = []
-  #killed = 0
   #started = 0
-  #unexpectedExits = 0
+  readonly #unexpectedExits: string[] = []
 
   constructor(run: LedgerRun, settings: Settings, options: CrashLedgerOptions) {
     this.#run = run
@@ -176,8 +175,8 @@ class Crasher {
     this.#random = seededRandom(settings.seed)
   }
 
-  /** Resolves with how many workers ended by themselves. */
-  async play(): Promise<number> {
+  /** Resolves with the workers that ended by themselves. */
+  async play(): Promise<readonly string[]> {
     const { records, members } = this.#settings
     for (let member = 0; member < members; member++) this.#start()
     for (const crash of planCrashes(this.#settings, this.#random)) {
@@ -187,7 +186,7 @@ class Crasher {
     await this.#until(records)
     await Promise.all(this.#resumed)
     await this.#run.finish()
-    return this.#unexpectedExits
+    return [...this.#unexpectedExits, ...this.#run.takeUnexpectedExits()]
   }
 
   #start(): void {
@@ -216,7 +215,6 @@ class Crasher {
     const victim = await this.#victim()
     if (victim === undefined) return
     if (kind === 'kill') {
-      this.#killed++
       await this.#run.kill(victim)
     } else this.#stop(victim)
     this.#tellProgress({ kind: 'crash', crash: kind, worker: victim.name })
@@ -251,13 +249,12 @@ class Crasher {
   }
 
   #replaceEnded(): void {
-    const ended = this.#started - this.#killed - this.#unexpectedExits - this.#run.workers.length
-    for (let exit = 0; exit < ended; exit++) {
-      this.#unexpectedExits++
-      if (this.#unexpectedExits >= UNEXPECTED_EXITS)
+    for (const exit of this.#run.takeUnexpectedExits()) {
+      this.#unexpectedExits.push(exit)
+      if (this.#unexpectedExits.length >= UNEXPECTED_EXITS)
         throw new ShoalError(
           'SHOAL_HANDLER_FAILED',
-          `${this.#unexpectedExits} workers ended by themselves${this.#run.words()}`,
+          `${this.#unexpectedExits.length} workers ended by themselves\n${exit}`,
         )
       this.#start()
     }

@@ -16,6 +16,7 @@ import { LedgerReader } from './ledger-file.ts'
 import type { LedgerEntry } from './lines.ts'
 import type { WorkerMessage } from './worker-job.ts'
 import { WorkerProcess } from './worker-process.ts'
+import type { WorkerExit } from './worker-process.ts'
 
 export interface LedgerRunOptions {
   /** The user's module: it exports `handle`, or `run` (see `RunModule`). */
@@ -59,6 +60,7 @@ export class LedgerRun implements AsyncDisposable {
   readonly #workers = new Set<WorkerProcess>()
   /** Those whose end was asked for. */
   readonly #asked = new Set<WorkerProcess>()
+  #unexpectedExits: string[] = []
   #order: (WorkerMessage & { kind: 'order' })['order'] | null = null
   #changed = Promise.withResolvers<void>()
 
@@ -114,12 +116,22 @@ export class LedgerRun implements AsyncDisposable {
       },
     )
     this.#workers.add(worker)
-    void worker.exited.then(() => {
+    void worker.exited.then((exit) => {
       this.look()
-      if (!this.#asked.has(worker)) this.judge.crashed(worker.name)
+      if (!this.#asked.has(worker)) {
+        this.judge.crashed(worker.name)
+        this.#unexpectedExits.push(`${name} (${exitText(exit)})${wordsOf([worker])}`)
+      }
       this.#news()
     })
     return worker
+  }
+
+  /** Workers that ended although nobody asked for it since the last call: how, and what they wrote at their end. */
+  takeUnexpectedExits(): readonly string[] {
+    const exits = this.#unexpectedExits
+    this.#unexpectedExits = []
+    return exits
   }
 
   /** SIGKILL, and its end. What it had not committed may come again. */
@@ -174,7 +186,7 @@ export class LedgerRun implements AsyncDisposable {
       if (isStuck)
         throw new ShoalError(
           'SHOAL_HANDLER_FAILED',
-          `no record has ended for ${Math.round(stuckAfterMs / 1_000)} s; ${ended} of ${this.#options.records} had${this.words()}`,
+          `no record has ended for ${Math.round(stuckAfterMs / 1_000)} s; ${ended} of ${this.#options.records} had${wordsOf(this.#workers)}`,
         )
     }
     return 'ended'
@@ -220,12 +232,14 @@ export class LedgerRun implements AsyncDisposable {
     if (this.workers.some(({ name }) => this.judge.running(name) > 0)) return false
     return isConsumed(this.#place, this.#options.group)
   }
+}
 
-  /** What the workers complained about. */
-  words(): string {
-    const words = [...this.#workers]
-      .map(({ stderr }) => stderr.trim())
-      .filter((text) => text !== '')
-    return words.length === 0 ? '' : `\n${words.join('\n').slice(-2_000)}`
-  }
+/** What workers complained about. */
+function wordsOf(workers: Iterable<WorkerProcess>): string {
+  const words = Array.from(workers, ({ stderr }) => stderr.trim()).filter((text) => text !== '')
+  return words.length === 0 ? '' : `\n${words.join('\n').slice(-2_000)}`
+}
+
+function exitText({ exitCode, signal }: WorkerExit): string {
+  return signal ?? (exitCode === null ? 'it did not start' : `exit code ${exitCode}`)
 }
