@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
 import { consumer } from 'shoal'
 import { rabbitmq, type RabbitMqOptions } from 'shoal/rabbitmq'
+import { GroupChannel } from '../../src/sources/rabbitmq/group-channel.ts'
 import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
 import type { Seen } from '../conformance/recording-member.ts'
 import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
@@ -102,6 +103,48 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     )
     await second.session.close()
     await first.until('all queues again', () => first.owned.size === SHARDS)
+  })
+
+  test('members whose exchange is deleted find each other again', async () => {
+    const topic = fresh()
+    const group = `of-${topic}`
+    await using first = await RecordingMember.join(source(topic, { shards: 2 }), group)
+    await first.until('both queues', () => first.owned.size === 2)
+    await using second = await RecordingMember.join(source(topic, { shards: 2 }), group)
+    await second.until('a queue', () => second.owned.size === 1)
+    await channel.deleteExchange(`shoal.${group}.members`)
+    for (const member of [first, second])
+      await member.until('to have joined again', () => joined(member) === 2)
+    await first.session.close()
+    await second.until('the other queue', () => second.owned.size === 2)
+    assert.deepEqual([second.losses, second.errors, first.errors], [[], [], []])
+  })
+
+  test('an exchange that goes with its last member while the next one comes is made again', async () => {
+    const group = fresh()
+    const exchange = `shoal.${group}.members`
+    let deletions = 0
+    const link = {
+      limited: <Value>(answer: Promise<Value>) => answer,
+      channel: async () => {
+        const opened = await connection.createChannel()
+        opened.on('error', () => {})
+        const bindQueue = opened.bindQueue.bind(opened)
+        opened.bindQueue = async (...args) => {
+          if (deletions++ < 2) await channel.deleteExchange(exchange)
+          return bindQueue(...args)
+        }
+        return opened
+      },
+    }
+    const heard = Promise.withResolvers<unknown>()
+    const lost = () => heard.reject(new Error('lost'))
+    const members = await GroupChannel.open(link, group, heard.resolve, lost)
+    const greeting = { memberId: 'm', topics: [], holds: [], isGreeting: true }
+    members.announce(greeting)
+    assert.deepEqual(await heard.promise, { ...greeting, isLeaving: false })
+    assert.equal(deletions, 3)
+    await members.close()
   })
 
   test('competing members share one queue: each message to one of them', async () => {
@@ -337,6 +380,11 @@ function violations(values: readonly number[]): number[] {
     latest = value
     return !isNext
   })
+}
+
+/** How often it joined its group. */
+function joined(member: RecordingMember): number {
+  return member.notices.filter(({ kind }) => kind === 'joined').length
 }
 
 /** Sends values in order of their key, each again until it is confirmed. */

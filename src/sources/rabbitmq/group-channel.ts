@@ -2,48 +2,55 @@
  * Where the members of a group talk to each other: a fanout exchange, and a queue of each member's own that goes with it.
  */
 
-import type { Channel } from 'amqplib'
+import type { Channel, ConsumeMessage } from 'amqplib'
 import { parseAnnouncement, type Announcement } from './presence.ts'
+import { troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
+
+/** Where channels come from. */
+type Channels = Pick<RabbitLink, 'channel' | 'limited'>
 
 /** Nobody needs to hear what was said longer ago, milliseconds. */
 const STALE_MS = 30_000
+
+/** An exchange that goes with its last member can go between two calls of the next one; not so often in a row. */
+const MOST_TRIES = 10
 
 export class GroupChannel {
   readonly #channel: Channel
   readonly #exchange: string
   #isClosed = false
 
-  private constructor(channel: Channel, exchange: string) {
+  private constructor(channel: Channel, exchange: string, lost: () => void) {
     this.#channel = channel
     this.#exchange = exchange
-    channel.on('close', () => (this.#isClosed = true))
+    channel.on('close', () => {
+      if (this.#isClosed) return
+      this.#isClosed = true
+      lost()
+    })
   }
 
-  /** Calls `hear` with what any member says, ourselves included, from the moment that the promise resolves. */
+  /**
+   * Calls `hear` with what any member says, ourselves included, from the moment that the promise resolves; and `lost` when
+   * nothing is heard any more: the server closed the channel, the queue was deleted, the connection went.
+   */
   static async open(
-    link: RabbitLink,
+    link: Channels,
     group: string,
     hear: (announcement: Announcement) => void,
+    lost: () => void,
   ): Promise<GroupChannel> {
-    const channel = await link.channel()
     const exchange = `shoal.${group}.members`
-    await link.limited(channel.assertExchange(exchange, 'fanout', { autoDelete: true }))
-    const { queue } = await link.limited(
-      channel.assertQueue('', { exclusive: true, autoDelete: true, messageTtl: STALE_MS }),
-    )
-    await link.limited(channel.bindQueue(queue, exchange, ''))
-    await link.limited(
-      channel.consume(
-        queue,
-        (message) => {
-          const announcement = message === null ? null : parseAnnouncement(message.content)
-          if (announcement !== null) hear(announcement)
-        },
-        { noAck: true },
-      ),
-    )
-    return new GroupChannel(channel, exchange)
+    const { channel, queue } = await listen(link, exchange)
+    const opened = new GroupChannel(channel, exchange, lost)
+    const take = (message: ConsumeMessage | null) => {
+      if (message === null) return void opened.#channel.close().catch(() => {})
+      const announcement = parseAnnouncement(message.content)
+      if (announcement !== null) hear(announcement)
+    }
+    await link.limited(channel.consume(queue, take, { noAck: true }))
+    return opened
   }
 
   announce(announcement: Announcement): void {
@@ -57,5 +64,25 @@ export class GroupChannel {
     this.#isClosed = true
     // A channel that the server closed meanwhile is closed.
     await this.#channel.close().catch(() => {})
+  }
+}
+
+/** A queue of our own behind the group's exchange. */
+async function listen(
+  link: Channels,
+  exchange: string,
+): Promise<{ readonly channel: Channel; readonly queue: string }> {
+  const options = { exclusive: true, autoDelete: true, messageTtl: STALE_MS }
+  let queue = ''
+  for (let attempt = 1; ; attempt++) {
+    const channel = await link.channel()
+    try {
+      if (queue === '') ({ queue } = await link.limited(channel.assertQueue('', options)))
+      await link.limited(channel.assertExchange(exchange, 'fanout', { autoDelete: true }))
+      await link.limited(channel.bindQueue(queue, exchange, ''))
+      return { channel, queue }
+    } catch (error) {
+      if (troubleOf(error) !== 'gone' || attempt === MOST_TRIES) throw error
+    }
   }
 }

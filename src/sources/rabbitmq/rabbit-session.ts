@@ -27,10 +27,10 @@ import { gradesFor, handOf } from '../shards/suspicion.ts'
 import type { Grades, Hand } from '../shards/suspicion.ts'
 import { GroupChannel } from './group-channel.ts'
 import type { RabbitSettings } from './options.ts'
-import { Presence } from './presence.ts'
+import { Presence, type Announcement } from './presence.ts'
 import { Publisher } from './publisher.ts'
 import { QueueConsumer, type QueueHost } from './queue-consumer.ts'
-import { rabbitError, troubleOf } from './rabbit-errors.ts'
+import { mayPass, rabbitError, troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
 import { SuspectRegister } from './suspect-register.ts'
 import { declareTopic, queueName } from './topology.ts'
@@ -196,22 +196,36 @@ export class RabbitSession implements SourceSession, QueueHost {
         reason:
           'RabbitMQ closed the channel of the queue (see its log: consumer timeout, queue deleted)',
       })
-    if (this.#closing === null && !this.#isDown) this.#schedule(this.settings.reconnectBackoffMs)
+    this.#schedule(this.settings.reconnectBackoffMs)
   }
 
   // --- with the others ---
 
   async #greet(): Promise<void> {
     this.#presence.clear()
-    this.#group = await GroupChannel.open(this.#link, this.#context.group, (announcement) => {
+    const hear = (announcement: Announcement) => {
       const nowMs = this.#nowMs()
       if (announcement.memberId === this.memberId) this.#heardMs = nowMs
       const isNews = this.#presence.heard(announcement, nowMs)
       if (announcement.isGreeting === true && announcement.memberId !== this.memberId)
         this.#announce()
       if (isNews) this.#follow()
-    })
+    }
+    const { group } = this.#context
+    this.#group = await GroupChannel.open(this.#link, group, hear, () => this.#groupLost())
     this.#announce({ isGreeting: true })
+  }
+
+  /** What is consumed stays so; the others are asked anew who they are. */
+  #groupLost(): void {
+    this.#group = null
+    // Where it went with its connection, that is what is told and dealt with.
+    this.settings.ports.timers.soon(() => {
+      if (!this.#isAtWork || this.#group !== null) return
+      const reason = 'RabbitMQ closed the channel to the other members (see its log)'
+      this.events.notice({ kind: 'heartbeat-failed', reason })
+      this.#beginAgain()
+    })
   }
 
   #announce(more: { readonly isGreeting?: boolean; readonly isLeaving?: boolean } = {}): void {
@@ -223,8 +237,14 @@ export class RabbitSession implements SourceSession, QueueHost {
     })
   }
 
+  /** Neither ending nor beginning anew. */
+  get #isAtWork(): boolean {
+    return this.#closing === null && !this.#isDown && !this.#hasFailed && this.#failures === 0
+  }
+
   /** The next look, and the ones after it. */
   #schedule(delayMs: number): void {
+    if (!this.#isAtWork) return
     this.#timer?.cancel()
     this.#timer = this.settings.ports.timers.schedule(delayMs, () => {
       this.#timer = null
@@ -234,7 +254,7 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   /** One at a time; who asks during one gets another after it. Before the greeting is over there is nothing to follow. */
   #follow(): void {
-    if (this.#closing !== null || this.#isDown || this.#hasFailed || this.#failures > 0) return
+    if (!this.#isAtWork) return
     if (this.#following !== null) {
       this.#followAgain = true
       return
@@ -243,7 +263,6 @@ export class RabbitSession implements SourceSession, QueueHost {
       .catch((error: unknown) => this.#actFailed(error))
       .finally(() => {
         this.#following = null
-        if (this.#closing !== null || this.#isDown || this.#hasFailed) return
         if (this.#followAgain) {
           this.#followAgain = false
           this.#follow()
@@ -324,7 +343,7 @@ export class RabbitSession implements SourceSession, QueueHost {
     try {
       await consumer.consume()
     } catch (error) {
-      if (troubleOf(error) !== 'refused') throw error
+      if (troubleOf(error) !== 'gone') throw error
     }
   }
 
@@ -375,6 +394,7 @@ export class RabbitSession implements SourceSession, QueueHost {
     const { ports, reconnectBackoffMs, reconnectBackoffMaxMs } = this.settings
     const limits = { firstMs: reconnectBackoffMs, longestMs: reconnectBackoffMaxMs }
     this.#failures++
+    this.#timer?.cancel()
     this.#timer = ports.timers.schedule(backoffMs(this.#failures, limits, ports.random), () => {
       this.#isDown = false
       void this.begin()
@@ -383,7 +403,7 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   #beginFailed(error: unknown): void {
     if (this.#closing !== null || this.#isDown) return
-    if (troubleOf(error) === 'away') {
+    if (mayPass(error)) {
       this.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
       this.#beginAgain()
     } else this.#refused(error)
@@ -391,8 +411,7 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   #actFailed(error: unknown): void {
     if (this.#closing !== null || this.#isDown) return
-    if (troubleOf(error) === 'away')
-      this.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
+    if (mayPass(error)) this.events.notice({ kind: 'heartbeat-failed', reason: messageOf(error) })
     else this.#refused(error)
   }
 

@@ -4,9 +4,10 @@
 
 import type { Source, SourceContext } from '../../consumer/index.ts'
 import { uuidText } from '../../core/index.ts'
+import { retry } from '../backoff.ts'
 import { rabbitSettings } from './options.ts'
 import type { RabbitMqOptions, RabbitMqPorts, RabbitSettings } from './options.ts'
-import { rabbitError } from './rabbit-errors.ts'
+import { mayPass, rabbitError } from './rabbit-errors.ts'
 import { RabbitLink } from './rabbit-link.ts'
 import { RabbitSession } from './rabbit-session.ts'
 import { declareTopic } from './topology.ts'
@@ -67,7 +68,18 @@ async function openSession(
 ): Promise<RabbitSession> {
   const link = await RabbitLink.open(settings)
   try {
-    for (const topic of settings.topics) await declareTopic(link, settings, topic, settings.shards)
+    const limits = {
+      firstMs: settings.reconnectBackoffMs,
+      longestMs: settings.reconnectBackoffMaxMs,
+    }
+    await retry(
+      settings.ports,
+      { timeoutMs: settings.bootstrapTimeoutMs, limits, retriable: mayPass },
+      async () => {
+        for (const topic of settings.topics)
+          await declareTopic(link, settings, topic, settings.shards)
+      },
+    )
   } catch (error) {
     await link.close()
     throw rabbitError(error, `topics ${settings.topics.join(', ')}, group ${context.group}`)

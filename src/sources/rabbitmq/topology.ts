@@ -104,7 +104,7 @@ async function isThere(
     await link.limited(ask(channel))
     return true
   } catch (error) {
-    if (troubleOf(error) === 'refused') return false
+    if (troubleOf(error) === 'gone') return false
     throw error
   } finally {
     // Asking for what is not there closes the channel.

@@ -17,7 +17,7 @@ export async function passiveQueue(
       await channel.close().catch(() => {})
     }
   } catch (error) {
-    if (troubleOf(error) === 'refused') return null
+    if (troubleOf(error) === 'gone') return null
     throw rabbitError(error, `queue ${queue}`)
   }
 }
