@@ -11,6 +11,7 @@ import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
 import type { Seen } from '../conformance/recording-member.ts'
 import { RedisServer, redisMissing } from '../real/redis-server.ts'
 import { freePort, needs } from '../real/services.ts'
+import { TcpRelay } from '../real/tcp-relay.ts'
 
 const KILLS = 5
 const KEYS = 40
@@ -144,7 +145,8 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
 
   test('competing members share one stream: each entry to one of them, work of a dead one to the others', async () => {
     const topic = fresh()
-    const competing = { sharing: 'competing', count: 5, claimIdleMs: 2_000 } as const
+    // Longer than this process, where all members live, may stand still.
+    const competing = { sharing: 'competing', count: 5, claimIdleMs: 9_000 } as const
     const names = ['consumer-0', 'consumer-1', 'consumer-2']
     const members = await Promise.all(
       names.map((consumerName) =>
@@ -164,8 +166,13 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     assert.equal(new Set(seen().map(({ record }) => text(record.value))).size, 30)
 
     // What a member of another program took and never finished.
-    await redis.xadd(topic, '*', 'value', 'orphan')
-    await redis.xreadgroup('GROUP', 'g', 'stranger', 'COUNT', 50, 'STREAMS', topic, '>')
+    await redis
+      .multi()
+      .xadd(topic, '*', 'value', 'orphan')
+      .xreadgroup('GROUP', 'g', 'stranger', 'COUNT', 50, 'STREAMS', topic, '>')
+      .exec()
+    for (const [id] of (await redis.xpending(topic, 'g', '-', '+', 1, 'stranger')) as [string][])
+      await redis.xclaim(topic, 'g', 'stranger', 0, id, 'IDLE', 3_600_000, 'JUSTID')
     await until('the orphan', () => seen().some(({ record }) => text(record.value) === 'orphan'))
     // Unfinished work of the living stayed theirs meanwhile.
     assert.equal(new Set(seen().map(({ record }) => text(record.value))).size, seen().length)
@@ -192,6 +199,29 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     // Commands and channels for all, a waiting read for each; and the observer.
     while ((await clients(observer)) < 2 + 3 + 1) assert.ok(performance.now() < limit)
     assert.equal(await clients(observer), 2 + 3 + 1)
+  })
+
+  test('a connection that goes before it listens again ends nothing, and the next one listens', async () => {
+    const topic = fresh()
+    await using relay = await TcpRelay.listen(server.port)
+    // So rare heartbeats that others are heard by the channel alone.
+    const rare = { shards: 2, heartbeatIntervalMs: 100_000, sessionTimeoutMs: 300_000 }
+    const url = `redis://127.0.0.1:${relay.port}`
+    await using first = await RecordingMember.join(source(topic, { ...rare, url }), 'g')
+    await first.until('both shards', () => first.owned.size === 2)
+    const again = Promise.withResolvers<void>()
+    let subscriptions = 0
+    relay.onRequest = (bytes) => {
+      if (!/subscribe/i.test(bytes.toString('latin1'))) return true
+      if (++subscriptions === 2) again.resolve()
+      if (subscriptions === 1) relay.cut()
+      return subscriptions > 1
+    }
+    relay.cut()
+    await again.promise
+    await using second = await RecordingMember.join(source(topic, rare), 'g')
+    await second.until('its share', () => second.owned.size === 1)
+    assert.deepEqual([first.errors, first.losses], [[], []])
   })
 
   test('what a competing member leaves behind is taken at once by those who stay', async () => {
@@ -264,9 +294,12 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     for (const [index, count] of [66, 64, 8, 1].entries()) {
       const before = member.seen.length
       // As a member that died: the next epoch of its shard finds everything pending.
-      await redis.hincrby(`shoal:{${topic}}:g:lease`, 'epoch', 1)
-      await redis.hset(`shoal:{${topic}}:g:lease`, 'owner', '', 'until', '0')
-      await redis.publish('shoal:{g}:wake', 'test')
+      await redis
+        .multi()
+        .hincrby(`shoal:{${topic}}:g:lease`, 'epoch', 1)
+        .hset(`shoal:{${topic}}:g:lease`, 'owner', '', 'until', '0')
+        .publish('shoal:{g}:wake', 'test')
+        .exec()
       await member.until(`${count} of them`, () => member.seen.length > before)
       const expected = Array.from({ length: count }, (_, value) => [`${value}`, 2 + index])
       assert.deepEqual(member.seen.slice(before).map(counted), expected)

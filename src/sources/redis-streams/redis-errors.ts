@@ -9,14 +9,17 @@ export type RedisTrouble =
   /** Nothing is known of the request: the connection was lost, or the answer is late, or the server is not ready. */
   'away' | 'credentials' | 'wrong-type' | 'no-group' | 'refused'
 
+/** What a server says that is not ready, is full, or has just changed its part: it passes. */
+const PASSES =
+  /\b(?:LOADING|READONLY|MASTERDOWN|NOMASTERLINK|TRYAGAIN|CLUSTERDOWN|BUSY|MOVED|ASK|UNBLOCKED|OOM|MISCONF|NOREPLICAS)\b|max number of clients/
+
 export function troubleOf(error: unknown): RedisTrouble {
   const message = messageOf(error)
   if (/^(?:WRONGPASS|NOAUTH|NOPERM)\b|ERR AUTH|invalid username-password/i.test(message))
     return 'credentials'
   if (/\bWRONGTYPE\b/.test(message)) return 'wrong-type'
   if (/\bNOGROUP\b/.test(message)) return 'no-group'
-  if (/\b(?:LOADING|READONLY|MASTERDOWN|TRYAGAIN|CLUSTERDOWN|BUSY|MOVED|ASK)\b/.test(message))
-    return 'away'
+  if (PASSES.test(message)) return 'away'
   if (isReply(error) || isOurs(error)) return 'refused'
   return 'away'
 }

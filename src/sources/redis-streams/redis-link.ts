@@ -42,6 +42,7 @@ export class RedisLink {
     this.#channels.on('message', (channel: string) => {
       for (const wake of this.#listeners.get(channel) ?? []) wake()
     })
+    this.#channels.on('ready', () => this.#listenAgain())
     this.#commands.on('ready', () => {
       this.#lastError = null
       for (const watcher of this.#watchers) watcher.connected()
@@ -109,6 +110,18 @@ export class RedisLink {
     return () => void wakes.delete(wake)
   }
 
+  /** On a new connection. Whoever listened missed what was said meanwhile: all are woken. */
+  #listenAgain(): void {
+    for (const [channel, wakes] of this.#listeners)
+      this.#channels.subscribe(channel).then(
+        () => {
+          for (const wake of wakes) wake()
+        },
+        // The connection went again: the next one is told.
+        () => {},
+      )
+  }
+
   /** A connection for reads that wait at the server. */
   waitingReads(): WaitingReads {
     return new WaitingReads(this.#connection('reads'), (id) =>
@@ -144,6 +157,8 @@ export class RedisLink {
       // What was under way when the connection went fails at once, instead of waiting for the next one.
       maxRetriesPerRequest: 0,
       autoResendUnfulfilledCommands: false,
+      // ioredis would not look at what becomes of it, and a connection that goes meanwhile would end the process.
+      autoResubscribe: false,
       retryStrategy: (times: number) =>
         ended.has(client) ? null : backoffMs(times, limitsOf(this.#settings), ports.random),
     }

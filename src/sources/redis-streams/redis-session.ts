@@ -202,12 +202,13 @@ export class RedisSession implements SourceSession {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#settings.ports
+    // An answer may lie here unread while the process stands still: what it says was so when it was asked.
+    const askedMs = this.#settings.ports.clock.monotonicMs()
     try {
       const members = await this.#store.beat(this.#isFirstBeat)
       if (members === null) return this.#fail(this.#replaced())
       const holders = await this.#holders()
-      this.#lastBeatMs = clock.monotonicMs()
+      this.#lastBeatMs = askedMs
       if (this.#isFirstBeat) await this.#joined()
       const counts = new Map(
         [...Map.groupBy(this.#shards, ({ topic }) => topic)].map(([topic, list]) => [
