@@ -30,6 +30,9 @@ export const promptly = {
   'group.consumer.assignment.interval.ms': '0',
 }
 
+/** Nobody here is waited for until it is given up, and who was only stopped for a while must stay a member. */
+export const SESSION_TIMEOUT_MS = 60_000
+
 export interface KafkaServer {
   readonly bootstrap: string
   /** Of the topics that tests make; default 1. */
@@ -77,7 +80,7 @@ export async function kafkaFixture(
         {
           brokers: server.bootstrap,
           topics,
-          sessionTimeoutMs: 6_000,
+          sessionTimeoutMs: SESSION_TIMEOUT_MS,
           heartbeatIntervalMs: 200,
           ...options,
         },

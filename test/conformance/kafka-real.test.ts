@@ -18,7 +18,7 @@ import type { KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { pythonMissing, runPython, startPython } from '../real/python.ts'
 import { needs } from '../real/services.ts'
-import { kafkaFixture } from './kafka-fixture.ts'
+import { kafkaFixture, SESSION_TIMEOUT_MS } from './kafka-fixture.ts'
 import { RecordingMember, waitUntil } from './recording-member.ts'
 
 type Fixture = Awaited<ReturnType<typeof kafkaFixture>>
@@ -39,7 +39,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
       kafka({
         brokers: node.bootstrap,
         topics: [topic],
-        sessionTimeoutMs: 6_000,
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
         heartbeatIntervalMs: 200,
         ...options,
       }),
@@ -304,7 +304,7 @@ describe('a real Apache Kafka', needs(apacheKafkaMissing() ?? pythonMissing('2.1
   test('a broker that restarts, and one that is killed, cost a pause: no record is lost, skipped or repeated', async () => {
     const topic = await fixture.createTopic(2)
     const group = newGroup()
-    await using member = await join(topic, group, { sessionTimeoutMs: 45_000 })
+    await using member = await join(topic, group, { sessionTimeoutMs: 300_000 })
     await member.until('the assignment', () => member.owned.size === 2)
     await send(topic, 50)
     await member.until('the first', () => member.seen.length === 50)
@@ -418,7 +418,7 @@ def stop(*_):
     running = False
 signal.signal(signal.SIGTERM, stop)
 c = Consumer({'bootstrap.servers': brokers, 'group.id': group, 'auto.offset.reset': 'earliest',
-    'partition.assignment.strategy': 'cooperative-sticky', 'session.timeout.ms': 6000, 'heartbeat.interval.ms': 300})
+    'partition.assignment.strategy': 'cooperative-sticky', 'session.timeout.ms': 60000, 'heartbeat.interval.ms': 300})
 total = 0
 def assigned(_, partitions):
     global total

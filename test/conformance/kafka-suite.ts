@@ -9,7 +9,7 @@ import type { OwnedPartition } from '../../src/consumer/index.ts'
 import { ZERO_UUID, deleteTopics } from '../../src/protocol/index.ts'
 import { kafka, refusal } from '../../src/sources/kafka/index.ts'
 import type { KafkaClient, KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
-import { createTopic, kafkaFixture, protocols } from './kafka-fixture.ts'
+import { createTopic, kafkaFixture, protocols, SESSION_TIMEOUT_MS } from './kafka-fixture.ts'
 import type { KafkaServer } from './kafka-fixture.ts'
 import { RecordingMember, waitUntil } from './recording-member.ts'
 
@@ -35,7 +35,7 @@ export function kafkaConformance({ name, open }: KafkaConformance): void {
         kafka({
           brokers: server.bootstrap,
           metadataMaxAgeMs: 300,
-          sessionTimeoutMs: 6_000,
+          sessionTimeoutMs: SESSION_TIMEOUT_MS,
           heartbeatIntervalMs: 200,
           ...options,
         }),
@@ -106,7 +106,7 @@ export function kafkaConformance({ name, open }: KafkaConformance): void {
       const options = { topics, groupProtocol: 'classic', groupInstanceId: 'twin' } as const
       await using first = await join('twins', {
         ...options,
-        sessionTimeoutMs: 6_000,
+        sessionTimeoutMs: SESSION_TIMEOUT_MS,
         heartbeatIntervalMs: 200,
       })
       await first.until('its partition', () => first.owned.size === 1)

@@ -16,8 +16,7 @@ import type {
   SourceRecord,
   SourceSession,
 } from '../../src/consumer/index.ts'
-
-const LIMIT_MS = 60_000
+import { GENEROUS_LIMIT_MS } from '../real/program.ts'
 
 export interface Seen {
   readonly topic: string
@@ -177,10 +176,10 @@ export async function waitUntil(
   holds: () => boolean,
   subscribe: (wake: () => void) => void,
 ): Promise<void> {
-  const limit = AbortSignal.timeout(LIMIT_MS)
+  const limit = AbortSignal.timeout(GENEROUS_LIMIT_MS)
   while (!holds()) {
     await new Promise<void>((resolve, reject) => {
-      const late = () => reject(new Error(`${what}: not within ${LIMIT_MS} ms`))
+      const late = () => reject(new Error(`${what}: not within ${GENEROUS_LIMIT_MS} ms`))
       limit.addEventListener('abort', late, { once: true })
       subscribe(() => {
         limit.removeEventListener('abort', late)

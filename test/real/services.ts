@@ -25,27 +25,61 @@ export function missingFile(path: string, what: string): string | null {
   return existsSync(path) ? null : `${what} is not installed (run scripts/install-test-services)`
 }
 
-/** A port that was free a moment ago. */
+/**
+ * Where tests take ports from: below those that Linux gives to clients and to listeners on port 0, so that nobody gets one of
+ * them by chance between its choice and its use, or while a server that was killed comes back.
+ *
+ *   11000 ─ block of process A ─ 11100 ─ block of process B ─ 11200 … 32000
+ *
+ * A process owns the block whose first port it listens on; no two test files choose from the same.
+ */
+const FIRST_PORT = 11_000
+const BLOCK_PORTS = 100
+const BLOCKS = 210
+
+let block: Promise<number> | undefined
+let taken = 0
+
+/** A port that is free, and that nobody else is given. */
 export async function freePort(): Promise<number> {
   const [port] = await freePorts(1)
   return port as number
 }
 
-/** Several at once: asked for one after the other, the same one may come twice. */
+/** Several of them. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer())
-  const ports = await Promise.all(servers.map(listeningPort))
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  const first = await (block ??= ownBlock())
+  const ports: number[] = []
+  for (let tries = 0; ports.length < count; tries++) {
+    if (tries > BLOCK_PORTS) throw new Error(`no free ports from ${first} on`)
+    const port = first + 1 + (taken++ % (BLOCK_PORTS - 1))
+    const probe = await listening(port)
+    if (probe === null) continue
+    await new Promise((resolve) => probe.close(resolve))
+    ports.push(port)
+  }
   return ports
 }
 
-function listeningPort(server: Server): Promise<number> {
+/** The first port of a block that stays this process's own to its end. */
+async function ownBlock(): Promise<number> {
+  for (let tries = 0; tries < BLOCKS; tries++) {
+    const first = FIRST_PORT + ((process.pid + tries) % BLOCKS) * BLOCK_PORTS
+    const holder = await listening(first)
+    if (holder === null) continue
+    holder.unref()
+    return first
+  }
+  throw new Error('no block of ports is free')
+}
+
+/** A server on the port of every address, or null where somebody else is. */
+function listening(port: number): Promise<Server | null> {
+  const server = createServer()
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      if (typeof address === 'object' && address !== null) resolve(address.port)
-      else reject(new Error('no port'))
-    })
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' || error.code === 'EACCES' ? resolve(null) : reject(error),
+    )
+    server.listen(port, () => resolve(server))
   })
 }

@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Program, run, type Finished, type ProgramOptions } from './program.ts'
-import { ROOT } from './services.ts'
+import { freePorts, ROOT } from './services.ts'
 
 const CLI = [
   '--disable-warning=ExperimentalWarning',
@@ -31,18 +31,25 @@ export class ShoalProcess implements AsyncDisposable {
   readonly folder: string
   #program: Program
   #port: number
-  #httpPort = 0
+  #httpPort: number
 
-  private constructor(folder: string, options: ShoalProcessOptions) {
+  private constructor(
+    folder: string,
+    port: number,
+    httpPort: number,
+    options: ShoalProcessOptions,
+  ) {
     this.folder = folder
     this.#options = options
-    this.#port = options.port ?? 0
-    this.#program = startProgram(folder, { kafka: this.#port, http: 0 }, options)
+    this.#port = port
+    this.#httpPort = httpPort
+    this.#program = startProgram(folder, { kafka: port, http: httpPort }, options)
   }
 
   static async start(options: ShoalProcessOptions = {}): Promise<ShoalProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'shoal-broker-'))
-    const broker = new ShoalProcess(folder, options)
+    const [port = 0, httpPort = 0] = await freePorts(2)
+    const broker = new ShoalProcess(folder, options.port ?? port, httpPort, options)
     await broker.#ready()
     return broker
   }
