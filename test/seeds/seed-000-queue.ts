@@ -10,7 +10,7 @@ import { alive, eachClient, numbered, SeedBroker, Stage } from './stage.ts'
 import { eventually, once } from './waiting.ts'
 
 const STUCK = ["print('begun', msg.offset(), flush=True)", 'sys.stdin.readline()']
-const SHORT_LIMIT = ", 'max.poll.interval.ms': 6000, 'session.timeout.ms': 6000"
+const SHORT_LIMIT = ", 'max.poll.interval.ms': 12000, 'session.timeout.ms': 12000"
 
 /** The rows of the internal queue and of the anti-patterns. */
 export function queueRows(): void {
@@ -20,14 +20,14 @@ export function queueRows(): void {
   })
   after(async () => broker[Symbol.asyncDispose]())
 
-  /** Three records, the first takes eight seconds where six between two polls are allowed. */
+  /** Three records, the first takes fifteen seconds where twelve between two polls are allowed. */
   const slowHandler = once(() =>
     eachClient(async (kind) => {
       await using stage = await Stage.set(broker, 's000-10', { kind })
       const program = await stage.run(
         queuePattern(stage, [
           "print('begun', msg.offset(), flush=True)",
-          'time.sleep(8 if msg.offset() == 0 else 0.2)',
+          'time.sleep(15 if msg.offset() == 0 else 0.2)',
           "print('done', msg.offset(), flush=True)",
         ]),
       )
@@ -60,17 +60,13 @@ export function queueRows(): void {
     }),
   )
 
-  /** What the second member of a group sees when the first works for so long on a record. */
-  async function blockedLoop(stage: Stage, seconds: number, conf: string) {
-    const work = [
-      "print('begun', flush=True)",
-      `time.sleep(${seconds})`,
-      "print('ended', flush=True)",
-    ]
+  /** What the second member of a group sees when the first works on a record. @param work a statement */
+  async function blockedLoop(stage: Stage, work: string, conf: string) {
+    const handler = ["print('begun', flush=True)", work, "print('ended', flush=True)"]
     const told = `, 'on_commit': lambda error, _: print('commit', error and error.name(), flush=True)`
     const run = pollLoop(
       stage,
-      work,
+      handler,
       `, 'client.id': 'A', 'partition.assignment.strategy': 'range'${told}${conf}`,
     )
     const program = await stage.run({ ...run, before: 'import time' })
@@ -178,7 +174,7 @@ export function queueRows(): void {
   test('S000-21 FALSE: thirty seconds in the loop trigger no rebalance under default settings', async () => {
     await eachClient(async (kind) => {
       await using stage = await Stage.set(broker, 's000-21', { kind, partitions: 2 })
-      const run = await blockedLoop(stage, 30, '')
+      const run = await blockedLoop(stage, 'time.sleep(30)', '')
       await run.program.until(({ stdout }) => stdout.includes('commit None\n'))
       assert.deepEqual(run.other.events.slice(run.mark), [])
       assert.deepEqual(await broker.observer.group(stage.group), run.before)
@@ -188,10 +184,11 @@ export function queueRows(): void {
   test('S000-22 evicts a member that does not poll within max.poll.interval, and refuses its late commit', async () => {
     await eachClient(async (kind) => {
       await using stage = await Stage.set(broker, 's000-22', { kind, partitions: 2 })
-      const run = await blockedLoop(stage, 12, SHORT_LIMIT)
+      const run = await blockedLoop(stage, 'sys.stdin.readline()', SHORT_LIMIT)
       await run.other.untilOwns([0, 1])
       await run.other.untilMessages(1)
       assert.doesNotMatch(run.program.stdout, /ended/)
+      run.program.write('\n')
       const { exitCode, stdout, stderr } = await run.program.finished()
       assert.equal(exitCode, 1)
       assert.match(stderr, /KafkaException: KafkaError\{code=_MAX_POLL_EXCEEDED/)

@@ -42,7 +42,7 @@ describe('seed 001, partition assignment', seedSuite, () => {
   const pictured = once(async () => {
     await using stage = await Stage.set(broker, 's001-11', { partitions: 6 })
     const join = (id: string) =>
-      stage.member({ ...range, 'client.id': id, 'session.timeout.ms': 6_000 })
+      stage.member({ ...range, 'client.id': id, 'session.timeout.ms': 15_000 })
     const [a, b] = [join('A'), join('B')]
     await Promise.all([a.untilOwns([0, 1, 2]), b.untilOwns([3, 4, 5])])
     const initial = { A: a.owned, B: b.owned }

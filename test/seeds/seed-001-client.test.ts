@@ -21,11 +21,6 @@ describe('seed 001, the client', { concurrency: 4 }, () => {
   })
   after(async () => stage[Symbol.asyncDispose]())
 
-  const warnings: string[] = []
-  const logger = {
-    log: (level: string, message: string) => void (level === 'warn' && warnings.push(message)),
-  }
-
   /** The page's program on two orders of which one fails at first, until SIGTERM. */
   const program = once(async () => {
     await stage.topic('orders', 1, 'order-1', 'flaky')
@@ -47,15 +42,20 @@ describe('seed 001, the client', { concurrency: 4 }, () => {
   })
 
   test('S001-31 CONTRADICTION: 10 s is not less than a third of 30 s; it is accepted, more is warned of', async () => {
-    warnings.length = 0
+    const warnings: string[] = []
+    const logger = {
+      log: (level: string, message: string) => void (level === 'warn' && warnings.push(message)),
+    }
     await using _ = await consumerOf('s001-31', {
       sessionTimeout: '30s',
       heartbeatInterval: '10s',
+      logger,
     })
     assert.deepEqual(warnings, [])
     await using __ = await consumerOf('s001-31-more', {
       sessionTimeout: '30s',
       heartbeatInterval: '10001ms',
+      logger,
     })
     assert.match(warnings[0]!, /more than a third of sessionTimeout/)
   })
@@ -93,7 +93,7 @@ describe('seed 001, the client', { concurrency: 4 }, () => {
     { exists = false }: { readonly exists?: boolean } = {},
   ): Promise<PollingConsumer> {
     if (!exists) await stage.topic(name, 1)
-    const base = { brokers: stage.address, groupId: name, topics: [name], logger }
+    const base = { brokers: stage.address, groupId: name, topics: [name] }
     return newConsumer({ ...base, ...settings })
   }
 })

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import type { PythonKind } from '../real/python.ts'
 import type { Member } from './member.ts'
 import { clients, eachClient, SeedBroker, seedSuite, Stage } from './stage.ts'
-import { elapse, eventually, once, timed } from './waiting.ts'
+import { BEFORE_SESSION_END_MS, elapse, eventually, once, ROOM_MS, timed } from './waiting.ts'
 
 const range = { 'partition.assignment.strategy': 'range' }
 const cooperative = { 'partition.assignment.strategy': 'cooperative-sticky' }
@@ -20,12 +20,14 @@ describe('seed 001, rebalancing', seedSuite, () => {
   })
   after(async () => broker[Symbol.asyncDispose]())
 
-  /** One of two members is killed; the other takes over after the session of six seconds. */
+  /** One of two members is killed; the other takes over after the session of fifteen seconds. */
   const crash = once(async () => {
     await using stage = await Stage.set(broker, 's001-04', { partitions: 4 })
-    const [first, second] = await pair(stage, { 'session.timeout.ms': 6_000 })
-    await first.crash()
-    const tookMs = await timed(() => second.untilOwns(PARTITIONS))
+    const [first, second] = await pair(stage, { 'session.timeout.ms': 15_000 })
+    const tookMs = await timed(async () => {
+      await first.crash()
+      await second.untilOwns(PARTITIONS)
+    })
     return { tookMs, members: (await stage.untilStable(1)).members }
   })
 
@@ -52,7 +54,7 @@ describe('seed 001, rebalancing', seedSuite, () => {
   /** A and B share six partitions cooperatively, C joins, B crashes: what each was told in each step. */
   const steps = once(async () => {
     await using stage = await Stage.set(broker, 's001-17', { partitions: 6 })
-    const join = () => stage.member({ ...cooperative, 'session.timeout.ms': 6_000 })
+    const join = () => stage.member({ ...cooperative, 'session.timeout.ms': 15_000 })
     const a = join()
     await a.untilOwnsSome(6)
     const b = join()
@@ -121,7 +123,7 @@ describe('seed 001, rebalancing', seedSuite, () => {
 
   test('S001-04 tolerates the death of a member: the other has all within the session timeout', async () => {
     const { tookMs } = await crash()
-    assert.ok(tookMs < 3 * 8_000, `${tookMs} ms`)
+    assert.ok(tookMs < 15_000 + ROOM_MS, `${tookMs} ms`)
   })
 
   test('S001-07 creates a group when its first member joins', async () => {
@@ -157,13 +159,13 @@ describe('seed 001, rebalancing', seedSuite, () => {
 
   test('S001-20 rebalances at once when a member leaves', async () => {
     const { tookMs } = await leave()
-    assert.ok(tookMs < 10_000, `${tookMs} ms, where the session would have lasted 45 s`)
+    assert.ok(tookMs < BEFORE_SESSION_END_MS, `${tookMs} ms, where the session lasts 45 s`)
   })
 
   test('S001-21 rebalances after a crash, when the session has ended and not before', async () => {
     const { tookMs, members } = await crash()
-    // the last heartbeat was at most three seconds old when the member was killed
-    assert.ok(tookMs > 2_500, `${tookMs} ms`)
+    // the last heartbeat was some seconds old when the member was killed
+    assert.ok(tookMs > 5_000, `${tookMs} ms`)
     assert.deepEqual(
       members.map(({ clientId, partitions }) => ({ clientId, partitions })),
       [{ clientId: 'B', partitions: PARTITIONS }],
@@ -253,9 +255,11 @@ describe('seed 001, rebalancing', seedSuite, () => {
   test('S001-28 considers a member dead after thirty seconds without heartbeat', async () => {
     await using stage = await Stage.set(broker, 's001-28', { partitions: 4 })
     const [first, second] = await pair(stage, { 'session.timeout.ms': 30_000 })
-    first.program.kill('SIGSTOP')
-    const tookMs = await timed(() => second.untilOwns(PARTITIONS))
-    assert.ok(tookMs > 26_000 && tookMs < 3 * 35_000, `${tookMs} ms`)
+    const tookMs = await timed(() => {
+      first.program.kill('SIGSTOP')
+      return second.untilOwns(PARTITIONS)
+    })
+    assert.ok(tookMs > 15_000 && tookMs < 30_000 + ROOM_MS, `${tookMs} ms`)
   })
 
   test('S001-32 refuses a session timeout that is too low', async () => {

@@ -78,7 +78,7 @@ export function queuePattern(
     before: `
 import sys, time
 conf = {'bootstrap.servers': '${place.bootstrap}', 'group.id': '${place.group}', 'auto.offset.reset': 'earliest',
-        'enable.auto.commit': False, 'session.timeout.ms': 6000, 'max.poll.interval.ms': 6000}
+        'enable.auto.commit': False, 'session.timeout.ms': 12000, 'max.poll.interval.ms': 12000}
 def slow_api_call(msg):
 ${call.map((line) => `    ${line}`).join('\n')}
 `,
@@ -208,7 +208,7 @@ def process_task_event(event):
     return result
 
 consumer = Consumer({'bootstrap.servers': '${place.bootstrap}', 'group.id': '${place.group}',
-                     'auto.offset.reset': 'earliest', 'enable.auto.commit': False, 'session.timeout.ms': 6000})
+                     'auto.offset.reset': 'earliest', 'enable.auto.commit': False, 'session.timeout.ms': 12000})
 consumer.subscribe(['${place.topic}'])
 while True:
     msg = consumer.poll(1.0)

@@ -27,6 +27,11 @@ export async function elapse(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+/** What a machine that is busy, or stands still for a while, may add to a span of time that a row names. */
+export const ROOM_MS = 45_000
+/** Where a row says that something does not wait for the session of 45 s to end: it comes before this. */
+export const BEFORE_SESSION_END_MS = 38_000
+
 /** Runs a scenario at most once, however many rows ask for what it found. */
 export function once<T>(run: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined

@@ -2,7 +2,7 @@
 
 Arguments: the client's configuration as JSON, the topic.
 """
-import json, statistics, sys, time
+import json, sys, time
 from confluent_kafka import Consumer
 
 consumer = Consumer(json.loads(sys.argv[1]))
@@ -22,4 +22,4 @@ for _ in range(20):
     seconds.append(time.perf_counter() - start)
 consumer.close()
 print(json.dumps({'synchronous': [[p.partition, p.offset] for p in done], 'byDefault': by_default,
-                  'asynchronous': asynchronous, 'seconds': statistics.median(seconds)}))
+                  'asynchronous': asynchronous, 'seconds': min(seconds)}))
