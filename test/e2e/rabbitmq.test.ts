@@ -1,6 +1,6 @@
 /**
  * The runtime over a real RabbitMQ: sharing queues, handing them over, and what happens when the server, the queues or the
- * connection are not as they should be.
+ * connection are not as they should be. That the server is killed is in its own file.
  */
 
 import assert from 'node:assert/strict'
@@ -8,17 +8,18 @@ import { after, before, describe, test } from 'node:test'
 import { connect, type ChannelModel, type ConfirmChannel } from 'amqplib'
 import { consumer } from 'shoal'
 import { rabbitmq, type RabbitMqOptions } from 'shoal/rabbitmq'
+import type { Closable } from '../../src/sources/rabbitmq/ending.ts'
 import { GroupChannel } from '../../src/sources/rabbitmq/group-channel.ts'
 import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
 import type { Seen } from '../conformance/recording-member.ts'
 import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
 import { freePort, needs } from '../real/services.ts'
+import { TcpRelay } from '../real/tcp-relay.ts'
 
-/** A start takes RabbitMQ ten seconds: two on every push, more by SHOAL_RABBITMQ_KILLS. */
-const KILLS = Number(process.env['SHOAL_RABBITMQ_KILLS'] ?? 2)
-const KEYS = 20
-const MESSAGES_PER_KILL = 200
 const SHARDS = 4
+/** Class and method of a frame (AMQP 0-9-1, 1.5.2 and 1.7.2). */
+const CHANNEL_CLOSE = Buffer.from([0, 20, 0, 40])
+const QUEUE_DECLARE = Buffer.from([0, 50, 0, 10])
 
 describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
   let server: RabbitMqServer
@@ -136,6 +137,7 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
         }
         return opened
       },
+      end: (opened: Closable) => opened.close(),
     }
     const heard = Promise.withResolvers<unknown>()
     const lost = () => heard.reject(new Error('lost'))
@@ -145,6 +147,52 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     assert.deepEqual(await heard.promise, { ...greeting, isLeaving: false })
     assert.equal(deletions, 3)
     await members.close()
+  })
+
+  test('a connection that goes while a queue is made again ends nothing', async () => {
+    const topic = fresh()
+    await using relay = await TcpRelay.listen(server.port)
+    const url = `amqp://guest:guest@127.0.0.1:${relay.port}`
+    await using member = await RecordingMember.join(source(topic, { url }), 'g')
+    await member.until('the queue', () => member.owned.size === 1)
+    let isDeclared = false
+    relay.onRequest = (bytes) => {
+      isDeclared ||= bytes.includes(QUEUE_DECLARE)
+      if (!isDeclared || !bytes.includes(CHANNEL_CLOSE)) return true
+      // The queue is there, and the server's answer to the end of the channel is not.
+      relay.onRequest = () => true
+      relay.cut()
+      return false
+    }
+    await channel.deleteQueue(topic)
+    await member.until('to have joined again', () => joined(member) === 2)
+    await member.until('the queue again', () => member.owned.size === 1)
+    await send(channel, topic, 'v')
+    await member.until('what comes now', () => member.seen.length === 1)
+    assert.deepEqual(member.errors, [])
+  })
+
+  test('a connection that goes while its member leaves keeps nobody waiting', async () => {
+    const topic = fresh()
+    await using relay = await TcpRelay.listen(server.port)
+    const url = `amqp://guest:guest@127.0.0.1:${relay.port}`
+    const member = await RecordingMember.join(source(topic, { url }), 'g')
+    await member.until('the queue', () => member.owned.size === 1)
+    relay.onRequest = (bytes) => {
+      if (bytes.includes(CHANNEL_CLOSE)) relay.cut()
+      return true
+    }
+    await member.session.close()
+    await relay.untilIdle()
+  })
+
+  test('a server that accepts and says nothing is left, and no connection to it stays', async () => {
+    await using relay = await TcpRelay.listen(server.port)
+    relay.hold()
+    const url = `amqp://guest:guest@127.0.0.1:${relay.port}`
+    const silent = source(fresh(), { url, requestTimeoutMs: 200, bootstrapTimeoutMs: 300 })
+    await assert.rejects(RecordingMember.join(silent, 'g'), { message: /did not answer/ })
+    await relay.untilIdle()
   })
 
   test('competing members share one queue: each message to one of them', async () => {
@@ -195,6 +243,9 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
       code: 'SHOAL_UNKNOWN_TOPIC',
       message: new RegExp(`topic ${letters}: no queue took the message`),
     })
+    // Nobody had to do anything: the next one makes it again.
+    await member.session.produce(letter)
+    assert.equal((await channel.checkQueue(letters)).messageCount, 1)
   })
 
   test('a dead letter that its queue refuses ends nothing: its message comes again', async () => {
@@ -324,110 +375,11 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     await last.session.close()
     assert.equal((await channel.checkQueue(`${topic}.shoal-suspects`)).messageCount, 0)
   })
-
-  // Classic queues: Debian's RabbitMQ 3.10.8, killed and started again, confirms nothing more to its quorum queues.
-  test(`${KILLS} kills of the server under load: nothing lost, every key in order`, async () => {
-    await using crashing = await RabbitMqServer.start()
-    const seen = new Map<string, number[]>()
-    const changed = new Set<() => void>()
-    const handle = (value: unknown, { key }: { readonly key: string | null }) => {
-      const list = seen.get(key ?? '') ?? []
-      seen.set(key ?? '', list)
-      list.push(Number(value))
-      for (const wake of changed) wake()
-    }
-    const topic = 'load'
-    const declared = consumer({
-      group: 'g',
-      source: rabbitmq({
-        url: crashing.url,
-        topics: [topic],
-        shards: SHARDS,
-        queueType: 'classic',
-      }),
-      decode: 'text',
-      handle,
-    })
-    const [first, second] = [await declared.start(), await declared.start()]
-    await using feeder = new Feeder(crashing.url)
-    for (let kill = 0; kill < KILLS; kill++) {
-      await feeder.send(topic, MESSAGES_PER_KILL)
-      await crashing.kill()
-      await crashing.restart()
-    }
-    await feeder.send(topic, MESSAGES_PER_KILL)
-    const missing = () => feeder.sent - new Set([...seen.values()].flat()).size
-    await waitUntil(
-      'everything',
-      () => missing() === 0,
-      (wake) => changed.add(wake),
-    )
-    const reports = [await first.drain(), await second.drain()]
-    const handled = reports.reduce((sum, report) => sum + report.handled, 0)
-    for (const [key, values] of seen) assert.deepEqual(violations(values), [], `key ${key}`)
-    console.log(
-      `rabbitmq: ${KILLS} kills, ${feeder.sent} messages, 0 lost, 0 out of order, repeated ${handled - feeder.sent}`,
-    )
-  })
 })
-
-/** A value may come again; what may not happen is to come before an earlier one of its key ever came. */
-function violations(values: readonly number[]): number[] {
-  let latest = -1
-  return values.filter((value) => {
-    if (value <= latest) return false
-    const isNext = latest === -1 || value === latest + KEYS
-    latest = value
-    return !isNext
-  })
-}
 
 /** How often it joined its group. */
 function joined(member: RecordingMember): number {
   return member.notices.filter(({ kind }) => kind === 'joined').length
-}
-
-/** Sends values in order of their key, each again until it is confirmed. */
-class Feeder implements AsyncDisposable {
-  readonly #url: string
-  #connection: ChannelModel | null = null
-  #channel: ConfirmChannel | null = null
-  sent = 0
-
-  constructor(url: string) {
-    this.#url = url
-  }
-
-  async send(topic: string, count: number): Promise<void> {
-    for (let left = count; left > 0; left--) await this.#confirmed(topic, this.sent++)
-  }
-
-  async #confirmed(topic: string, value: number): Promise<void> {
-    for (;;)
-      try {
-        this.#channel ??= await this.#open()
-        const headers = { 'shoal-key': Buffer.from(`k${value % KEYS}`) }
-        await send(this.#channel, `${topic}.${value % SHARDS}`, `${value}`, headers)
-        return
-      } catch {
-        // The server is away or coming back: whatever became of the message, it is sent again.
-        this.#channel = null
-        await new Promise((resolve) => setImmediate(resolve))
-      }
-  }
-
-  async #open(): Promise<ConfirmChannel> {
-    const connection = await connect(this.#url)
-    connection.on('error', () => {})
-    this.#connection = connection
-    const channel = await connection.createConfirmChannel()
-    channel.on('error', () => {})
-    return channel
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#connection?.close()
-  }
 }
 
 function send(

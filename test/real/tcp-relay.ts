@@ -62,6 +62,14 @@ export class TcpRelay implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Resolves when nobody is connected. */
+  async untilIdle(): Promise<void> {
+    while (this.#sockets.size > 0)
+      await new Promise((resolve) => {
+        for (const socket of this.#sockets) socket.once('close', resolve)
+      })
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.cut()
     await new Promise((resolve) => this.#server.close(resolve))

@@ -8,7 +8,7 @@ import { troubleOf } from './rabbit-errors.ts'
 import type { RabbitLink } from './rabbit-link.ts'
 
 /** Where channels come from. */
-type Channels = Pick<RabbitLink, 'channel' | 'limited'>
+type Channels = Pick<RabbitLink, 'channel' | 'limited' | 'end'>
 
 /** Nobody needs to hear what was said longer ago, milliseconds. */
 const STALE_MS = 30_000
@@ -17,18 +17,19 @@ const STALE_MS = 30_000
 const MOST_TRIES = 10
 
 export class GroupChannel {
+  readonly #link: Channels
   readonly #channel: Channel
   readonly #exchange: string
+  readonly #lost: () => void
+  /** Nothing can be said any more. */
   #isClosed = false
 
-  private constructor(channel: Channel, exchange: string, lost: () => void) {
+  private constructor(link: Channels, channel: Channel, exchange: string, lost: () => void) {
+    this.#link = link
     this.#channel = channel
     this.#exchange = exchange
-    channel.on('close', () => {
-      if (this.#isClosed) return
-      this.#isClosed = true
-      lost()
-    })
+    this.#lost = lost
+    channel.on('close', () => this.#gone())
   }
 
   /**
@@ -43,13 +44,19 @@ export class GroupChannel {
   ): Promise<GroupChannel> {
     const exchange = `shoal.${group}.members`
     const { channel, queue } = await listen(link, exchange)
-    const opened = new GroupChannel(channel, exchange, lost)
+    const opened = new GroupChannel(link, channel, exchange, lost)
     const take = (message: ConsumeMessage | null) => {
-      if (message === null) return void opened.#channel.close().catch(() => {})
+      if (message === null) return opened.#gone()
       const announcement = parseAnnouncement(message.content)
       if (announcement !== null) hear(announcement)
     }
-    await link.limited(channel.consume(queue, take, { noAck: true }))
+    try {
+      await link.limited(channel.consume(queue, take, { noAck: true }))
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+    if (opened.#isClosed) throw new Error('the channel to the other members was closed')
     return opened
   }
 
@@ -62,8 +69,13 @@ export class GroupChannel {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    // A channel that the server closed meanwhile is closed.
-    await this.#channel.close().catch(() => {})
+    await this.#link.end(this.#channel)
+  }
+
+  #gone(): void {
+    if (this.#isClosed) return
+    void this.close()
+    this.#lost()
   }
 }
 
@@ -82,7 +94,9 @@ async function listen(
       await link.limited(channel.bindQueue(queue, exchange, ''))
       return { channel, queue }
     } catch (error) {
-      if (troubleOf(error) !== 'gone' || attempt === MOST_TRIES) throw error
+      if (troubleOf(error) === 'gone' && attempt < MOST_TRIES) continue
+      await link.end(channel)
+      throw error
     }
   }
 }

@@ -16,6 +16,8 @@ export interface Announcement {
   /** It asks the others to say at once that they are there. */
   readonly isGreeting?: boolean
   readonly isLeaving?: boolean
+  /** When it was said, by the clock of its member alone. */
+  readonly sentMs?: number
 }
 
 interface Known {
@@ -74,7 +76,10 @@ export function parseAnnouncement(bytes: Uint8Array): Announcement | null {
   try {
     const parsed: unknown = JSON.parse(new TextDecoder().decode(bytes))
     if (typeof parsed !== 'object' || parsed === null) return null
-    const { memberId, topics, holds, isGreeting, isLeaving } = parsed as Record<string, unknown>
+    const { memberId, topics, holds, isGreeting, isLeaving, sentMs } = parsed as Record<
+      string,
+      unknown
+    >
     if (typeof memberId !== 'string' || !areTexts(topics) || !areTexts(holds)) return null
     return {
       memberId,
@@ -82,6 +87,7 @@ export function parseAnnouncement(bytes: Uint8Array): Announcement | null {
       holds,
       isGreeting: isGreeting === true,
       isLeaving: isLeaving === true,
+      ...(typeof sentMs === 'number' ? { sentMs } : {}),
     }
   } catch {
     return null

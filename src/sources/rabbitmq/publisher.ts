@@ -34,14 +34,16 @@ export class Publisher {
       await this.#declare(record.topic)
       await this.#link.limited(this.#send(record))
     } catch (error) {
+      // Where its queue is gone the next one makes it again.
+      this.#declared.delete(record.topic)
       throw rabbitError(error, `topic ${record.topic}`)
     }
   }
 
   async close(): Promise<void> {
-    const channel = await this.#channel?.catch(() => null)
+    const channel = (await this.#channel?.catch(() => null)) ?? null
     this.#channel = null
-    await channel?.close().catch(() => {})
+    if (channel !== null) await this.#link.end(channel)
   }
 
   /** Once for everybody who asks meanwhile. */

@@ -15,6 +15,7 @@ import type { OwnedPartition, SourceEvents, SourceRecord } from '../../consumer/
 import { Ordinals, type Settled } from '../shards/ordinals.ts'
 import { admitted, atOnce, suspectFrom } from '../shards/suspicion.ts'
 import type { Grades, Hand } from '../shards/suspicion.ts'
+import { ended } from './ending.ts'
 import type { RabbitSettings } from './options.ts'
 import { DELIVERY_COUNT, recordOf } from './message-record.ts'
 import type { SuspectRegister } from './suspect-register.ts'
@@ -76,6 +77,11 @@ export class QueueConsumer {
       void this.#register.close()
       host.closed(this)
     })
+  }
+
+  /** Released, or its channel went. */
+  get isOver(): boolean {
+    return this.#isReleased
   }
 
   /** Begins to take messages. @throws when the server refuses */
@@ -149,8 +155,9 @@ export class QueueConsumer {
     this.#host.suspectsEnded()
     this.#register.tidy()
     await this.#register.close()
+    const { ports, requestTimeoutMs } = this.#host.settings
     // A channel that the server closed meanwhile has given back all the same.
-    await this.#channel.close().catch(() => {})
+    await ended(this.#channel, ports.timers, requestTimeoutMs)
   }
 
   #take(message: ConsumeMessage): void {

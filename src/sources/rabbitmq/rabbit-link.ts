@@ -8,6 +8,7 @@
 import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
 import { ShoalError } from '../../core/index.ts'
 import { retry, within } from '../backoff.ts'
+import { ended, type Closable } from './ending.ts'
 import type { RabbitSettings } from './options.ts'
 import { rabbitError, troubleOf } from './rabbit-errors.ts'
 
@@ -46,8 +47,8 @@ export class RabbitLink {
     const connection = this.#connection
     this.#connection = null
     // A connection that failed is closed.
-    const model = await connection?.catch(() => null)
-    await model?.close().catch(() => {})
+    const model = (await connection?.catch(() => null)) ?? null
+    if (model !== null) await this.end(model)
   }
 
   /** Waits for a connection, trying again for as long as the settings say. */
@@ -60,7 +61,7 @@ export class RabbitLink {
         {
           timeoutMs,
           limits: { firstMs, longestMs },
-          retriable: (error) => troubleOf(error) === 'away',
+          retriable: (error) => this.#uses > 0 && troubleOf(error) === 'away',
         },
         () => this.#model(),
       )
@@ -76,17 +77,18 @@ export class RabbitLink {
   }
 
   /** A channel; what becomes of it is told by its `close` event. */
-  async channel(): Promise<Channel> {
-    const channel = await this.limited((await this.#model()).createChannel())
-    // The `close` that follows is what is dealt with.
-    channel.on('error', () => {})
-    return channel
+  channel(): Promise<Channel> {
+    return this.#opened((model) => model.createChannel())
   }
 
-  async confirmChannel(): Promise<ConfirmChannel> {
-    const channel = await this.limited((await this.#model()).createConfirmChannel())
-    channel.on('error', () => {})
-    return channel
+  confirmChannel(): Promise<ConfirmChannel> {
+    return this.#opened((model) => model.createConfirmChannel())
+  }
+
+  /** Closes a channel, or a connection. Never rejects, and takes no longer than any answer may. */
+  end(closable: Closable): Promise<void> {
+    const { ports, requestTimeoutMs } = this.#settings
+    return ended(closable, ports.timers, requestTimeoutMs)
   }
 
   limited<Value>(answer: Promise<Value>): Promise<Value> {
@@ -103,16 +105,50 @@ export class RabbitLink {
     )
   }
 
+  async #opened<Opened extends Channel>(
+    open: (model: ChannelModel) => Promise<Opened>,
+  ): Promise<Opened> {
+    const connection = this.#model()
+    const channel = await this.#inTime(open(await connection))
+    // The `close` that follows is what is dealt with.
+    channel.on('error', () => {})
+    // It went before anybody could listen for that.
+    if (this.#connection !== connection) throw new Error('the connection was closed')
+    return channel
+  }
+
+  /** What comes after its time is nobody's: closed, and its errors with it. */
+  async #inTime<Opened extends Channel | ChannelModel>(opening: Promise<Opened>): Promise<Opened> {
+    try {
+      return await this.limited(opening)
+    } catch (error) {
+      opening.then(
+        (late) => {
+          late.on('error', () => {})
+          void this.end(late)
+        },
+        // That is the error.
+        () => {},
+      )
+      throw error
+    }
+  }
+
   #model(): Promise<ChannelModel> {
+    if (this.#uses === 0)
+      return Promise.reject(new ShoalError('SHOAL_CLOSED', 'the link to rabbitmq is closed'))
     this.#connection ??= this.#connect()
     return this.#connection
   }
 
   async #connect(): Promise<ChannelModel> {
+    const { url, consumerName, requestTimeoutMs } = this.#settings
     try {
-      const model = await this.limited(
-        this.#amqplib.connect(this.#settings.url, {
-          clientProperties: { connection_name: `shoal ${this.#settings.consumerName}` },
+      const model = await this.#inTime(
+        this.#amqplib.connect(url, {
+          clientProperties: { connection_name: `shoal ${consumerName}` },
+          // Ends the socket of a server that says nothing.
+          timeout: requestTimeoutMs,
         }),
       )
       model.on('error', (error) => {

@@ -58,6 +58,8 @@ export class RabbitSession implements SourceSession, QueueHost {
   /** A queue went: it is made again before anything is consumed. */
   #mustDeclare = false
   #failures = 0
+  /** Which beginning is under way: one that a loss overtook is over. */
+  #beginning = 0
   #heardMs: number
   #closing: Promise<void> | null = null
 
@@ -92,12 +94,17 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   /** Joins the others on the connection that there is; called again after each loss. */
   async begin(): Promise<void> {
+    const beginning = ++this.#beginning
+    const isOver = () => this.#closing !== null || beginning !== this.#beginning
     try {
       await this.#link.reach()
+      if (isOver()) return
       await this.#declare()
-      if (this.settings.sharing === 'ordered') await this.#greet()
-      this.#failures = 0
+      if (isOver()) return
       this.#heardMs = this.#nowMs()
+      if (this.settings.sharing === 'ordered') await this.#greet(isOver)
+      if (isOver()) return
+      this.#failures = 0
       this.events.notice({
         kind: 'joined',
         memberId: this.memberId,
@@ -107,7 +114,7 @@ export class RabbitSession implements SourceSession, QueueHost {
       const greetingMs = this.settings.sharing === 'ordered' ? this.settings.greetingMs : 0
       this.#schedule(greetingMs)
     } catch (error) {
-      this.#beginFailed(error)
+      if (!isOver()) this.#beginFailed(error)
     }
   }
 
@@ -201,23 +208,30 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   // --- with the others ---
 
-  async #greet(): Promise<void> {
+  async #greet(isOver: () => boolean): Promise<void> {
     this.#presence.clear()
     const hear = (announcement: Announcement) => {
       const nowMs = this.#nowMs()
-      if (announcement.memberId === this.memberId) this.#heardMs = nowMs
+      // It may have lain here unread while the process stood still.
+      if (announcement.memberId === this.memberId)
+        this.#heardMs = Math.min(nowMs, Math.max(this.#heardMs, announcement.sentMs ?? nowMs))
       const isNews = this.#presence.heard(announcement, nowMs)
       if (announcement.isGreeting === true && announcement.memberId !== this.memberId)
         this.#announce()
       if (isNews) this.#follow()
     }
     const { group } = this.#context
-    this.#group = await GroupChannel.open(this.#link, group, hear, () => this.#groupLost())
+    const lost = () => this.#groupLost(opened)
+    let opened: GroupChannel | null = null
+    opened = await GroupChannel.open(this.#link, group, hear, lost)
+    if (isOver()) return opened.close()
+    this.#group = opened
     this.#announce({ isGreeting: true })
   }
 
   /** What is consumed stays so; the others are asked anew who they are. */
-  #groupLost(): void {
+  #groupLost(lost: GroupChannel | null): void {
+    if (lost === null || this.#group !== lost) return
     this.#group = null
     // Where it went with its connection, that is what is told and dealt with.
     this.settings.ports.timers.soon(() => {
@@ -233,6 +247,7 @@ export class RabbitSession implements SourceSession, QueueHost {
       memberId: this.memberId,
       topics: this.settings.topics,
       holds: [...this.#consumers.keys()],
+      sentMs: this.#nowMs(),
       ...more,
     })
   }
@@ -278,7 +293,8 @@ export class RabbitSession implements SourceSession, QueueHost {
     const leaving = [...this.#consumers.values()].filter(
       (consumer) => !consumer.isLeaving && !planned.has(idOf(consumer.owned)),
     )
-    if (leaving.length > 0) void this.#handOver(leaving)
+    if (leaving.length > 0)
+      this.#handOver(leaving).catch((error: unknown) => this.#actFailed(error))
     const others = new Set(
       this.#presence
         .holders()
@@ -318,7 +334,7 @@ export class RabbitSession implements SourceSession, QueueHost {
 
   async #consume(shards: readonly Shard[]): Promise<void> {
     if (this.#mustDeclare) await this.#declare()
-    const consumers = await Promise.all(
+    const opened = await Promise.allSettled(
       shards.map(async ({ topic, shard }) => {
         const owned = { topic, partition: shard, epoch: this.#nextEpoch() }
         const queue = queueName(topic, shard, this.settings.shards)
@@ -326,8 +342,13 @@ export class RabbitSession implements SourceSession, QueueHost {
         return new QueueConsumer(this, await this.#link.channel(), owned, queue, register)
       }),
     )
-    if (this.#closing !== null) {
+    const consumers = opened.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+    const failed = opened.find((each) => each.status === 'rejected')
+    // What went before it was said to be held would be held by nobody.
+    const isGone = this.#isDown || consumers.some(({ isOver }) => isOver)
+    if (this.#closing !== null || failed !== undefined || isGone) {
       await Promise.all(consumers.map((consumer) => consumer.release()))
+      if (failed !== undefined) throw failed.reason
       return
     }
     for (const consumer of consumers) this.#consumers.set(idOf(consumer.owned), consumer)
@@ -377,6 +398,7 @@ export class RabbitSession implements SourceSession, QueueHost {
   #down(reason: string): void {
     if (this.#closing !== null || this.#isDown) return
     this.#isDown = true
+    this.#beginning++
     this.#timer?.cancel()
     this.#group = null
     this.events.notice({

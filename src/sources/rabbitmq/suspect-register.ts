@@ -61,8 +61,7 @@ export class SuspectRegister {
     await this.#last.catch(() => {})
     const channel = this.#channel
     this.#channel = null
-    // A channel that the server closed meanwhile is closed.
-    await channel?.close().catch(() => {})
+    if (channel !== null) await this.#link.end(channel)
   }
 
   #update<Value>(change: (register: Map<string, number>) => Value): Promise<Value> {

@@ -46,8 +46,7 @@ export async function declareTopic(
       )
     if (shardCount > 1) await bind(link, channel, topic, shardCount)
   } finally {
-    // A channel that was closed by an error is closed.
-    await channel.close().catch(() => {})
+    await link.end(channel)
   }
 }
 
@@ -82,8 +81,7 @@ export async function declareDelay(
     )
     return name
   } finally {
-    // A channel that was closed by an error is closed.
-    await channel.close().catch(() => {})
+    await link.end(channel)
   }
 }
 
@@ -107,8 +105,7 @@ async function isThere(
     if (troubleOf(error) === 'gone') return false
     throw error
   } finally {
-    // Asking for what is not there closes the channel.
-    await channel.close().catch(() => {})
+    await link.end(channel)
   }
 }
 

@@ -13,8 +13,7 @@ export async function passiveQueue(
     try {
       return await link.limited(channel.checkQueue(queue))
     } finally {
-      // Asking for a queue that is not there closes the channel.
-      await channel.close().catch(() => {})
+      await link.end(channel)
     }
   } catch (error) {
     if (troubleOf(error) === 'gone') return null

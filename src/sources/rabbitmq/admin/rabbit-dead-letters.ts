@@ -78,7 +78,7 @@ export class RabbitDeadLetters implements DeadLetterPort {
       }
     } finally {
       // What is not acknowledged goes back to its place.
-      await channel.close().catch(() => {})
+      await this.#link.end(channel)
     }
   }
 
@@ -109,7 +109,7 @@ export class RabbitDeadLetters implements DeadLetterPort {
     } catch (error) {
       throw rabbitError(error, `queue ${topic}`)
     } finally {
-      await channel.close().catch(() => {})
+      await this.#link.end(channel)
       await outgoing.close()
     }
   }
@@ -122,7 +122,7 @@ export class RabbitDeadLetters implements DeadLetterPort {
     } catch (error) {
       throw rabbitError(error, `queue ${topic}`)
     } finally {
-      await channel.close().catch(() => {})
+      await this.#link.end(channel)
     }
   }
 
@@ -210,7 +210,7 @@ class Outgoing {
   }
 
   async close(): Promise<void> {
-    await this.#channel.close().catch(() => {})
+    await this.#link.end(this.#channel)
   }
 }
 
