@@ -60,13 +60,13 @@ async function openFixture(sharing: keyof typeof SHARING): Promise<ConformanceFi
     // What is left of a member whose session ended: its leases are another's.
     expel: async (group, memberId) => {
       const { members, wakeChannel } = keysOf('shoal', group)
-      await redis.hdel(members, memberId)
+      // In one step: a heartbeat in the middle would take them back, and they would be lost twice.
+      const step = redis.multi().hdel(members, memberId)
       for (const lease of await redis.keys(`shoal:*:${group}:lease`)) {
-        await redis.hincrby(lease, 'epoch', 1)
-        await redis.hset(lease, 'owner', '', 'until', '0')
-        for (const guard of await redis.keys(`${lease}:*`)) await redis.del(guard)
+        step.hincrby(lease, 'epoch', 1).hset(lease, 'owner', '', 'until', '0')
+        for (const guard of await redis.keys(`${lease}:*`)) step.del(guard)
       }
-      await redis.publish(wakeChannel, 'test')
+      await step.publish(wakeChannel, 'test').exec()
     },
     close: async () => {
       redis.disconnect()

@@ -245,6 +245,27 @@ describe('Redis Streams: hard cases', needs(redisMissing()), () => {
     )
   })
 
+  test('an entry that Redis gave to a connection that was gone comes all the same', async () => {
+    const topic = fresh()
+    const competing = { sharing: 'competing', claimIdleMs: 300, consumerName: 'named' } as const
+    await redis.xadd(topic, '*', 'value', 'v')
+    await using member = await RecordingMember.join(source(topic, competing), 'g')
+    await member.until('one', () => member.seen.length === 1)
+    await redis
+      .multi()
+      .xadd(topic, '*', 'value', 'unheard of')
+      .xreadgroup('GROUP', 'g', 'named', 'STREAMS', topic, '>')
+      .exec()
+    await member.until('the other', () => member.seen.length === 2)
+    const { epoch } = member.assignment(topic, 0)
+    await member.commit([{ topic, partition: 0, epoch, offset: 2, metadata: '' }])
+    assert.equal((await redis.xpending(topic, 'g'))[0], 0)
+    assert.deepEqual(
+      member.seen.map(({ record }) => text(record.value)),
+      ['v', 'unheard of'],
+    )
+  })
+
   test('a dead letter that cannot be written ends nothing; once it can be, there is one', async () => {
     for (const sharing of ['ordered', 'competing'] as const) {
       const topic = fresh()

@@ -154,7 +154,8 @@ ${CLAIM}`,
 
 /**
  * KEYS stream; ARGV member, group, idle limit, first id, most entries, 1 for our own, rules. Entries that their members gave no
- * sign of for the limit, or those that stand under our name. Rules and answer are those of `CLAIM`.
+ * sign of for the limit, or those that stand under our name. Ours are among the first, too: what we have in hand is kept alive,
+ * and the rest was read by a connection that went before the answer came. Rules and answer are those of `CLAIM`.
  */
 export const claimShared: ScriptSource = {
   name: 'shoalClaimShared',
@@ -162,10 +163,7 @@ export const claimShared: ScriptSource = {
   lua: `local stream, member, group, most, rules = KEYS[1], ARGV[1], ARGV[2], ARGV[5], {unpack(ARGV, 7)}
 local found = ARGV[6] == '1' and redis.call('XPENDING', stream, group, ARGV[4], '+', most, member)
   or redis.call('XPENDING', stream, group, 'IDLE', ARGV[3], ARGV[4], '+', most)
-local rows = {}
-for _, row in ipairs(found) do
-  if ARGV[6] == '1' or row[2] ~= member then rows[#rows + 1] = row end
-end
+local rows = found
 ${CLAIM}`,
 }
 

@@ -59,7 +59,7 @@ export class StreamStore {
     return entriesOf(answer)
   }
 
-  /** Entries that some other member has had for longer than `idleMs` without a sign of life. */
+  /** Entries that nobody has given a sign of for longer than `idleMs`. */
   claimIdle(stream: string, request: ClaimRequest, idleMs: number): Promise<TakenOver | null> {
     return this.#claimPending(stream, request, idleMs, false)
   }
