@@ -183,7 +183,7 @@ export class KafkaMember implements Member, SourceEvents {
     const buffer = this.#buffers.get(idOf(batch))
     if (buffer?.epoch !== batch.epoch) return
     const left = buffer.next === buffer.records.length ? [] : buffer.records.slice(buffer.next)
-    buffer.records = left.length === 0 ? batch.records : [...left, ...batch.records]
+    buffer.records = [...left, ...batch.records]
     buffer.next = 0
     if (buffer.records.length > BUFFERED_RECORDS && !buffer.isPaused) {
       buffer.isPaused = true

@@ -98,13 +98,21 @@ export interface Assignment extends OwnedPartition {
 
 export interface SourceBatch extends OwnedPartition {
   /** In order of offset; there may be gaps (compaction, transaction markers), also before the first and after the last. */
-  readonly records: readonly SourceRecord[]
+  readonly records: SourceRecords
   /** Bytes of memory that these records keep alive, shared buffers included. */
   readonly byteLength: number
   /** The position after the batch, gaps at its end included: what may be committed when all of it is done. */
   readonly nextOffset: number
   /** The end of the partition as the broker told it with this batch. */
   readonly endOffset: number
+  /** Whether a record may have been handed out before, as the broker counts; left out: they are asked one by one. */
+  readonly hasHistory?: boolean
+}
+
+/** Records in their order, made when they are asked for where that is cheaper; an array is one. */
+export interface SourceRecords extends Iterable<SourceRecord> {
+  readonly length: number
+  at(index: number): SourceRecord | undefined
 }
 
 export interface SourceRecord {

@@ -13,7 +13,7 @@ import { EMPTY_BYTES, ShoalError } from '../core/index.ts'
 import { writeBigInt64, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { CodecFailure } from './codec-failure.ts'
 import type { CompressionType } from './compression/compression.ts'
-import { compress, compressionCodeOf, decompress } from './compression/compression.ts'
+import { compress, compressionCodeOf } from './compression/compression.ts'
 import { crc32c } from './crc32c.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -21,9 +21,10 @@ import {
   BATCH_PREFIX_BYTES,
   BatchAttribute,
   BatchPosition,
-  RecordBatch,
+  type RecordBatch,
 } from './record-batch.ts'
-import type { Cursor } from './varint.ts'
+import { openBatch, readBytes, readHeaders } from './record-fields.ts'
+import type { DecodeRecordsOptions, RecordHeader } from './record-fields.ts'
 import {
   readVarint,
   readVarlong,
@@ -33,11 +34,6 @@ import {
   writeVarlong,
 } from './varint.ts'
 
-export interface RecordHeader {
-  readonly key: string
-  readonly value: Uint8Array | null
-}
-
 export interface KafkaRecord {
   readonly offset: number
   readonly timestampMs: number
@@ -46,55 +42,15 @@ export interface KafkaRecord {
   readonly headers: readonly RecordHeader[]
 }
 
-export interface DecodeRecordsOptions {
-  /** Most bytes that the records of one batch may take decompressed; default 64 MiB. */
-  readonly maxDecompressedBytes?: number
-}
-
-const DEFAULT_MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
-
-/** Length, attributes, two deltas, two lengths and a count: a byte each. */
-const SMALLEST_RECORD_BYTES = 7
-
-/** The length of its name, and of its value. */
-const SMALLEST_HEADER_BYTES = 2
-
-const NO_HEADERS: readonly RecordHeader[] = []
-
 /**
  * All records of a batch, in order. Keys and values are slices of the batch, or of what it decompresses to.
  * @throws ShoalError SHOAL_CORRUPT_BATCH, SHOAL_UNSUPPORTED_COMPRESSION or SHOAL_DECOMPRESSION_LIMIT
  */
 export function decodeRecords(
   batch: RecordBatch,
-  { maxDecompressedBytes = DEFAULT_MAX_DECOMPRESSED_BYTES }: DecodeRecordsOptions = {},
+  options: DecodeRecordsOptions = {},
 ): readonly KafkaRecord[] {
-  requireReadable(batch)
-  const bytes = plainRecords(batch, maxDecompressedBytes)
-  const count = batch.recordCount
-  try {
-    if (count < 0 || count * SMALLEST_RECORD_BYTES > bytes.length)
-      throw new CodecFailure(`${count} records cannot be in ${bytes.length} bytes`)
-    return readRecords(batch, bytes, count)
-  } catch (error) {
-    if (!(error instanceof CodecFailure)) throw error
-    throw corrupt(batch, error.path === '' ? error.message : `${error.path}: ${error.message}`)
-  }
-}
-
-function requireReadable(batch: RecordBatch): void {
-  if (batch.magic !== BATCH_MAGIC) throw corrupt(batch, `format ${batch.magic} is not read here`)
-  if (!batch.isWhole) throw corrupt(batch, 'the batch is cut off')
-}
-
-function plainRecords(batch: RecordBatch, maxBytes: number): Uint8Array {
-  const { compression, compressionCode } = batch
-  if (compression === undefined)
-    throw new ShoalError(
-      'SHOAL_UNSUPPORTED_COMPRESSION',
-      `the batch at offset ${batch.baseOffset} is compressed in a way (${compressionCode}) that does not exist`,
-    )
-  return decompress(compression, batch.recordBytes, maxBytes)
+  return openBatch(batch, options, (bytes, count) => readRecords(batch, bytes, count))
 }
 
 function readRecords(batch: RecordBatch, bytes: Uint8Array, count: number): KafkaRecord[] {
@@ -128,37 +84,6 @@ function readRecords(batch: RecordBatch, bytes: Uint8Array, count: number): Kafk
   if (cursor.position !== bytes.length)
     throw new CodecFailure(`${bytes.length - cursor.position} bytes follow the last record`)
   return records
-}
-
-function readBytes(cursor: Cursor, end: number): Uint8Array | null {
-  const length = readVarint(cursor)
-  if (length < 0) {
-    if (length === -1) return null
-    throw new CodecFailure(`a length is ${length}`)
-  }
-  const { bytes, position } = cursor
-  if (length > end - position)
-    throw new CodecFailure(`a length of ${length} goes beyond the record`)
-  cursor.position = position + length
-  return new Uint8Array(bytes.buffer, bytes.byteOffset + position, length)
-}
-
-function readHeaders(cursor: Cursor, end: number): readonly RecordHeader[] {
-  const count = readVarint(cursor)
-  if (count === 0) return NO_HEADERS
-  if (count < 0 || count * SMALLEST_HEADER_BYTES > end - cursor.position)
-    throw new CodecFailure(`${count} headers cannot be in the record`)
-  const headers: RecordHeader[] = []
-  while (headers.length < count) {
-    const key = readBytes(cursor, end)
-    if (key === null) throw new CodecFailure('a header has no name')
-    headers.push({ key: textOf(key), value: readBytes(cursor, end) })
-  }
-  return headers
-}
-
-function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }
 
 export interface RecordInput {
@@ -295,10 +220,4 @@ function writeHeader(
   writeInt32(batch, BatchPosition.baseSequence, options.baseSequence ?? -1)
   writeInt32(batch, BatchPosition.recordCount, facts.recordCount)
   writeInt32(batch, BatchPosition.crc, crc32c(batch, BatchPosition.attributes))
-}
-
-function corrupt(batch: RecordBatch, message: string): ShoalError {
-  return new ShoalError('SHOAL_CORRUPT_BATCH', `record batch: ${message}`, {
-    details: { position: batch.position },
-  })
 }

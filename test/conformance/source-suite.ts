@@ -143,7 +143,7 @@ const sourceCases: readonly Case[] = [
       await member.until('all records', () => member.seen.length >= 30)
       let position = 0
       for (const batch of member.batches) {
-        const offsets = batch.records.map((record) => record.offset)
+        const offsets = [...batch.records].map((record) => record.offset)
         assert.ok(offsets.every((offset) => offset >= position && offset < batch.nextOffset))
         assert.ok(batch.endOffset >= batch.nextOffset)
         assert.ok(batch.byteLength >= batch.records.length)

@@ -9,12 +9,12 @@
  * counts as seen (`OffsetTracker.endBatch`) when its last record has left: nothing that waits here can be committed past.
  */
 
-import type { SourceRecord } from '../source.ts'
+import type { SourceRecord, SourceRecords } from '../source.ts'
 import type { Chunk, PartitionWork } from '../work.ts'
 
 export interface BacklogBatch {
   readonly work: PartitionWork
-  readonly records: readonly SourceRecord[]
+  readonly records: SourceRecords
   readonly chunk: Chunk
   /** The position after the batch. */
   readonly nextOffset: number
@@ -59,7 +59,7 @@ export class Backlog {
     let isOver = true
     let count = 0
     while (count < most && isOver && batch.at < records.length) {
-      const record = records[batch.at++] as SourceRecord
+      const record = records.at(batch.at++) as SourceRecord
       work.waitingRecords--
       count++
       isOver = onlooker.lookAt(record, batch)

@@ -15,8 +15,8 @@
 
 import { messageOf } from '../../core/index.ts'
 import { admissionOf } from './admission.ts'
-import { Attempt, type AttemptHost } from './attempt.ts'
-import { Backlog, type BacklogBatch, type Onlooker } from './backlog.ts'
+import { Attempt } from './attempt.ts'
+import { Backlog, type BacklogBatch } from './backlog.ts'
 import { Caution } from '../failure/caution.ts'
 import type { Failure } from '../failure/decide.ts'
 import type { EngineParts } from '../engine-parts.ts'
@@ -29,16 +29,15 @@ import { WaitingRoom } from './waiting-room.ts'
 import { endedAs, execute } from './execution.ts'
 import { Gate } from './gate.ts'
 import type { DispatcherFacts, DispatcherHost, Ending } from './dispatcher-host.ts'
+import { FirstLook, type FirstLookHost } from './first-look.ts'
 import { Pace } from './pace.ts'
-import { Passing } from './passing.ts'
 import { StartQueue } from './start-queue.ts'
 import { isThenable, thrown, verdictOf, type Verdict } from './outcome.ts'
-import { WorkItem, type PartitionWork } from '../work.ts'
+import type { PartitionWork, WorkItem } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { SourceRecord } from '../source.ts'
 import { telemetry } from '../telemetry.ts'
 
-export class Dispatcher implements AttemptHost, Onlooker {
+export class Dispatcher implements FirstLookHost {
   readonly #settings: Settings
   readonly #parts: EngineParts
   readonly #host: DispatcherHost
@@ -52,7 +51,7 @@ export class Dispatcher implements AttemptHost, Onlooker {
   /** Who finds the record that kills the process; asked about careful partitions only. */
   readonly caution: Caution
   readonly outbox: Outbox | null
-  readonly #passing: Passing
+  readonly #looks: FirstLook
   #slots = 0
   #held = true
   #pumping = false
@@ -74,7 +73,7 @@ export class Dispatcher implements AttemptHost, Onlooker {
       commit: () => host.commitSoon(),
       ready: (items) => this.ready(items),
     })
-    this.#passing = new Passing((work, chunk, count) => host.passed(work, chunk, count))
+    this.#looks = new FirstLook(settings, this, host)
     this.#gate = new Gate(
       settings,
       () => host.ownershipIsFresh(),
@@ -158,9 +157,14 @@ export class Dispatcher implements AttemptHost, Onlooker {
     this.#running.abort(partition, cause)
   }
 
+  /** Whether something else comes before records that nobody has looked at. */
+  get isInterrupted(): boolean {
+    return this.#held || !this.#queue.isEmpty
+  }
+
   /** Tells the host of everything that is done, were it a moment ago. */
   tell(): void {
-    this.#passing.tell()
+    this.#looks.tell()
   }
 
   /** Starts what may start. */
@@ -176,13 +180,13 @@ export class Dispatcher implements AttemptHost, Onlooker {
           break
         }
         this.#pace.begin()
-        if (item === null) this.#pace.ran(this.#backlog.look(this.#pace.run, this))
+        if (item === null) this.#pace.ran(this.#backlog.look(this.#pace.run, this.#looks))
         else if (item.letter !== null) this.#writeLetter(item)
         else if (this.#admit(item)) this.#start(item)
         else this.#queue.held(item)
         this.#pace.look()
       }
-      this.#passing.end()
+      this.#looks.end()
     } catch (error) {
       this.#host.broken(error)
     } finally {
@@ -205,61 +209,12 @@ export class Dispatcher implements AttemptHost, Onlooker {
     return this.outbox?.isFull !== true && this.#gate.isOpen(this.#pace.nowMs)
   }
 
-  get isInterrupted(): boolean {
-    return this.#held || !this.#queue.isEmpty
-  }
-
-  lookAt(record: SourceRecord, batch: BacklogBatch): boolean {
-    const { work, chunk } = batch
-    const key = this.#settings.order === 'key' ? record.key : null
-    if (work.lanes?.isBusy(key) !== true) return this.#startNew(record, key, batch)
-    this.#append(new WorkItem(record, work, chunk, work.tracker.deliver(record.offset)), key)
-    return false
-  }
-
-  lookedAt({ work, nextOffset }: BacklogBatch): void {
-    this.tell()
-    work.tracker.endBatch(nextOffset)
-    this.#host.lookedAt(work)
-  }
-
-  #append(item: WorkItem, key: Uint8Array | null): void {
-    item.laneKey = key
-    item.partition.lanes?.append(item)
-  }
-
-  /** A record that was just looked at. True: its handler ended at once, and no trace is left but that it is done. */
-  #startNew(record: SourceRecord, key: Uint8Array | null, { work, chunk }: BacklogBatch): boolean {
-    const attempt = new Attempt(this, record, work, chunk, null, this.#pace.nowMs)
-    work.active++
+  /** A handler was called for a record that was just looked at, and goes on or has failed. */
+  wentOn(attempt: Attempt, result: unknown, failure: Failure | null): void {
     this.#slots++
-    let result: unknown
-    let failure: Failure | null = null
-    try {
-      result = execute(this.#settings, attempt)
-    } catch (error) {
-      failure = thrown(error)
-    }
-    if (
-      result === undefined &&
-      failure === null &&
-      work.state === 'open' &&
-      !attempt.hasItem &&
-      !this.#host.watchesEnds
-    ) {
-      this.#slots--
-      work.active--
-      work.tracker.pass(record.offset)
-      this.#passing.add(work, chunk)
-      return true
-    }
-    const { item } = attempt
-    item.active = true
-    this.#append(item, key)
     this.#running.add(attempt)
     if (failure === null) this.#began(attempt, result)
     else this.#settle(attempt, failure)
-    return false
   }
 
   /** False: it does not run now, or not here. */
@@ -483,9 +438,6 @@ export class Dispatcher implements AttemptHost, Onlooker {
     this.#detached++
     const outageMs = this.#tellGate(attempt, { kind: 'aborted', cause })
     this.#vacate(item)
-    const facts = { partition: item.partition.id, offset: item.record.offset, cause }
-    const words = 'a handler goes on although its signal aborted'
-    this.#settings.logger.log('error', words, { group: this.group, ...facts })
     if (cause === 'timeout') this.#failed(attempt, { kind: 'aborted', cause }, outageMs)
     else {
       this.#release(item)

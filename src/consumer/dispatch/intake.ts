@@ -15,12 +15,12 @@ import { InvalidPayload } from '../payload.ts'
 import { WorkItem } from '../work.ts'
 import type { PartitionWork } from '../work.ts'
 import type { Settings } from '../resolve-options.ts'
-import type { Retried, SourceBatch, SourceRecord } from '../source.ts'
+import type { Retried, SourceBatch, SourceRecords } from '../source.ts'
 
 type By = Exclude<Order<unknown>, string>['by']
 
 const utf8 = new TextEncoder()
-const NO_RECORDS: readonly SourceRecord[] = []
+const NO_RECORDS: SourceRecords = []
 
 export class Intake {
   readonly #settings: Settings
@@ -41,7 +41,7 @@ export class Intake {
     const records = newRecords(batch.records, work.deliveredOffset)
     work.deliveredOffset = Math.max(work.deliveredOffset, batch.nextOffset)
     work.endOffset = batch.endOffset
-    if (this.#mustLookAtOnce(work, records)) return this.#look(work, batch, records)
+    if (this.#mustLookAtOnce(work, records, batch)) return this.#look(work, batch, records)
     if (records.length === 0 && work.waitingBatches === 0) tracker.endBatch(batch.nextOffset)
     else {
       const chunk = { byteLength: batch.byteLength, remaining: records.length }
@@ -51,7 +51,11 @@ export class Intake {
   }
 
   /** Whether what starts next depends on more than the order of arrival and the keys of the records. */
-  #mustLookAtOnce(work: PartitionWork, records: readonly SourceRecord[]): boolean {
+  #mustLookAtOnce(
+    work: PartitionWork,
+    records: SourceRecords,
+    { hasHistory }: SourceBatch,
+  ): boolean {
     const { order, topics } = this.#settings
     const { tracker } = work
     return (
@@ -61,11 +65,11 @@ export class Intake {
       work.careful ||
       this.#dispatcher.isPicky ||
       tracker.rememberedEnd > tracker.nextOffset ||
-      records.some(hasHistory)
+      (hasHistory ?? someHaveHistory(records))
     )
   }
 
-  #look(work: PartitionWork, batch: SourceBatch, records: readonly SourceRecord[]): number {
+  #look(work: PartitionWork, batch: SourceBatch, records: SourceRecords): number {
     const { order, maxDeliveries } = this.#settings
     const { tracker } = work
     const by = typeof order === 'object' ? order.by.bind(order) : null
@@ -145,13 +149,15 @@ function goOn(item: WorkItem, { attempts, firstFailureMs }: Retried): void {
 }
 
 /** The broker counts how often it handed the record out, or has it back after a wait. */
-function hasHistory({ deliveryCount, retried }: SourceRecord): boolean {
-  return deliveryCount !== undefined || retried !== undefined
+function someHaveHistory(records: SourceRecords): boolean {
+  for (const { deliveryCount, retried } of records)
+    if (deliveryCount !== undefined || retried !== undefined) return true
+  return false
 }
 
 /** Without those that were delivered before. */
-function newRecords(records: readonly SourceRecord[], from: number): readonly SourceRecord[] {
-  const [first] = records
+function newRecords(records: SourceRecords, from: number): SourceRecords {
+  const first = records.at(0)
   if (first === undefined) return NO_RECORDS
-  return first.offset >= from ? records : records.filter(({ offset }) => offset >= from)
+  return first.offset >= from ? records : [...records].filter(({ offset }) => offset >= from)
 }

@@ -6,7 +6,7 @@
  * One timer serves all executions: it rings at the earliest deadline.
  */
 
-import type { Clock, Timers } from '../../core/index.ts'
+import type { Clock, Logger, Timers } from '../../core/index.ts'
 import type { AbortCause } from '../options.ts'
 import type { PartitionWork } from '../work.ts'
 import { Alarm } from './alarm.ts'
@@ -17,17 +17,28 @@ import type { Run } from './run.ts'
 /** How long a handler may go on after its signal aborted before its slot is taken back. */
 const GRACE_MS = 5_000
 
+export interface RunningSettings {
+  readonly group: string
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly timers: Timers
+}
+
 export class Running {
   readonly #list = new RunningList<Attempt>()
+  readonly #group: string
+  readonly #logger: Logger
   readonly #clock: Clock
   readonly #sweep: Alarm
   readonly #detach: (attempt: Attempt, cause: AbortCause) => void
 
   /** @param detach a handler ignores its signal: its slot and lane are to be taken back. */
   constructor(
-    { clock, timers }: { readonly clock: Clock; readonly timers: Timers },
+    { group, logger, clock, timers }: RunningSettings,
     detach: (attempt: Attempt, cause: AbortCause) => void,
   ) {
+    this.#group = group
+    this.#logger = logger
     this.#clock = clock
     this.#sweep = new Alarm(clock, timers, () => this.#sweepDeadlines())
     this.#detach = detach
@@ -66,6 +77,15 @@ export class Running {
     this.#sweep.by(run.deadlineMs)
   }
 
+  #takeAway(run: Run<Attempt>, cause: AbortCause): void {
+    const { work, offset } = run.attempt
+    this.#list.remove(run)
+    run.detached = true
+    const facts = { group: this.#group, partition: work.id, offset, cause }
+    this.#logger.log('error', 'a handler goes on although its signal aborted', facts)
+    this.#detach(run.attempt, cause)
+  }
+
   #sweepDeadlines(): void {
     const nowMs = this.#clock.monotonicMs()
     let nextMs = Number.POSITIVE_INFINITY
@@ -73,9 +93,7 @@ export class Running {
       if (run.deadlineMs <= nowMs) {
         if (run.cause === null) this.#abortOne(run, 'timeout')
         else {
-          this.#list.remove(run)
-          run.detached = true
-          this.#detach(run.attempt, run.cause)
+          this.#takeAway(run, run.cause)
         }
       }
       if (!run.detached) nextMs = Math.min(nextMs, run.deadlineMs)

@@ -77,6 +77,13 @@ export function isReady(track: Track): boolean {
   return track.arrived.length <= 1
 }
 
+/** What has arrived and is not delivered, bytes. */
+export function bytesWaiting({ arrived }: Track): number {
+  let bytes = 0
+  for (const { answer } of arrived) bytes += answer.bytesLeft
+  return bytes
+}
+
 /** Whether there are records to be fetched for certain: the broker answers at once. */
 export function isBehind({ position, endOffset }: Track): boolean {
   return position < endOffset

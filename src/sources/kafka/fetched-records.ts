@@ -19,9 +19,9 @@
  */
 
 import { ShoalError } from '../../core/index.ts'
-import { batchesIn, decodeRecords } from '../../protocol/index.ts'
+import { batchesIn, PackedRecords } from '../../protocol/index.ts'
 import type { RecordBatch } from '../../protocol/index.ts'
-import type { SourceRecord } from '../../consumer/index.ts'
+import type { SourceRecords } from '../../consumer/index.ts'
 import type { EpochTrail } from './epoch-trail.ts'
 
 export interface AbortedTransaction {
@@ -30,11 +30,13 @@ export interface AbortedTransaction {
 }
 
 export interface FetchedPiece {
-  readonly records: readonly SourceRecord[]
+  readonly records: SourceRecords
   /** Memory that the records keep alive: their part of the answer, and what was decompressed. */
   readonly byteLength: number
   /** The position after the piece. */
   readonly nextOffset: number
+  /** Kafka does not count what it hands out. */
+  readonly hasHistory: false
 }
 
 export interface DecodeOptions {
@@ -53,8 +55,6 @@ const PIECE_RECORDS = 500
 /** What a record takes in memory beside its bytes, about: a batch of a few bytes may unpack to a million of nothing. */
 const RECORD_BYTES = 64
 
-const NO_RECORDS: readonly SourceRecord[] = []
-
 /**
  * The position after the whole batches in `bytes`, found by their headers alone; `from` when there are none. The leader
  * epochs are noted on the way.
@@ -68,6 +68,13 @@ export function positionAfter(bytes: Uint8Array, from: number, trail?: EpochTrai
     trail?.note(batch.baseOffset, batch.partitionLeaderEpoch)
   }
   return position
+}
+
+/** What is gathered for one. */
+interface Piece {
+  readonly records: PackedRecords
+  /** Bytes that its compressed batches became. */
+  decompressed: number
 }
 
 export class FetchedAnswer {
@@ -98,8 +105,9 @@ export class FetchedAnswer {
     return this.#offset
   }
 
-  get isBegun(): boolean {
-    return this.#read > 0
+  /** Bytes that were not read yet. */
+  get bytesLeft(): number {
+    return this.#byteLength - this.#read
   }
 
   get isRead(): boolean {
@@ -112,16 +120,17 @@ export class FetchedAnswer {
    */
   read(): FetchedPiece {
     const begin = this.#read
-    const piece = new Piece(this.#options.from)
+    const piece = { records: new PackedRecords(), decompressed: 0 }
+    const { records } = piece
     while (
       !this.isRead &&
       piece.decompressed < this.#options.pieceBytes &&
-      piece.count < PIECE_RECORDS
+      records.length < PIECE_RECORDS
     )
       if (!this.#readBatch(piece, begin)) break
     if (this.isRead) this.#read = this.#byteLength
     const byteLength = this.#read - begin + piece.decompressed
-    return { records: piece.records, byteLength, nextOffset: this.#offset }
+    return { records, byteLength, nextOffset: this.#offset, hasHistory: false }
   }
 
   /** False at damage behind what was read already. */
@@ -147,49 +156,14 @@ export class FetchedAnswer {
       throw corrupt(`the batch at offset ${batch.baseOffset} has another checksum than its bytes`)
     const isAborted = this.#filter?.drops(batch) ?? false
     if (batch.isControl || isAborted) return
-    const { maxDecompressedBytes } = this.#options
+    const { from, maxDecompressedBytes } = this.#options
     const isCompressed = batch.compressionCode !== 0
     if (isCompressed && batch.recordCount * RECORD_BYTES > maxDecompressedBytes)
       throw new ShoalError(
         'SHOAL_DECOMPRESSION_LIMIT',
         `${batch.recordCount} records in one compressed batch are more than memory is given to`,
       )
-    piece.add(batch, decodeRecords(batch, { maxDecompressedBytes }), isCompressed)
-  }
-}
-
-/** What is gathered; the records of a single batch, the usual case, are not copied. */
-class Piece {
-  readonly #from: number
-  #records: readonly SourceRecord[] = NO_RECORDS
-  #own: SourceRecord[] | null = null
-  decompressed = 0
-
-  constructor(from: number) {
-    this.#from = from
-  }
-
-  get records(): readonly SourceRecord[] {
-    return this.#own ?? this.#records
-  }
-
-  get count(): number {
-    return this.records.length
-  }
-
-  get isEmpty(): boolean {
-    return this.count === 0
-  }
-
-  add(batch: RecordBatch, decoded: readonly SourceRecord[], isCompressed: boolean): void {
-    if (isCompressed) this.decompressed += sizeOf(decoded)
-    const records =
-      batch.baseOffset < this.#from ? decoded.filter(({ offset }) => offset >= this.#from) : decoded
-    if (this.isEmpty) this.#records = records
-    else {
-      this.#own ??= [...this.#records]
-      for (const record of records) this.#own.push(record)
-    }
+    piece.decompressed += piece.records.add(batch, { from, maxDecompressedBytes })
   }
 }
 
@@ -214,12 +188,6 @@ class AbortedFilter {
     if (batch.isControl) this.#running.delete(batch.producerId)
     return true
   }
-}
-
-function sizeOf(records: readonly SourceRecord[]): number {
-  let size = 0
-  for (const { key, value } of records) size += (key?.length ?? 0) + (value?.length ?? 0)
-  return size
 }
 
 function corrupt(message: string): ShoalError {

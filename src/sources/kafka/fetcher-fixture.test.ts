@@ -79,7 +79,7 @@ export async function fixture({
     seen: (partition: number) =>
       batches
         .filter((batch) => batch.partition === partition)
-        .flatMap(({ records }) => records)
+        .flatMap(({ records }) => [...records])
         .map(({ offset, value }) => `${offset} ${Buffer.from(value ?? []).toString()}`),
   }
 }

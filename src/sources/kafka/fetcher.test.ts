@@ -207,7 +207,7 @@ describe('giving a partition up', () => {
     fetcher.add(owned(0, 2), 1)
     await settle()
     assert.deepEqual(
-      batches.map(({ epoch, records }) => [epoch, records.map(({ offset }) => offset)]),
+      batches.map(({ epoch, records }) => [epoch, [...records].map(({ offset }) => offset)]),
       [[2, [1]]],
     )
   })

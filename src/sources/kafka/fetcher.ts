@@ -20,16 +20,25 @@
  */
 
 import { ShoalError, messageOf, unreachable as impossible } from '../../core/index.ts'
-import type { ErrorCode, Timer } from '../../core/index.ts'
+import type { Timer } from '../../core/index.ts'
 import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
 import { fetch } from '../../protocol/index.ts'
 import type { FetchResponse, KafkaErrorCode } from '../../protocol/index.ts'
 import { backoffMs } from '../backoff.ts'
 import { EpochTrail } from './epoch-trail.ts'
-import { fetchRequest, isBehind, isReady, isRemade, newTrack, nodeToRead } from './fetch-track.ts'
+import { FetchRestraint } from './fetch-restraint.ts'
+import {
+  bytesWaiting,
+  fetchRequest,
+  isBehind,
+  isReady,
+  isRemade,
+  newTrack,
+  nodeToRead,
+} from './fetch-track.ts'
 import type { Arrived, Planned, ReadLog, Track } from './fetch-track.ts'
 import { FetchedAnswer, positionAfter } from './fetched-records.ts'
-import { fetchVerdict } from './fetch-verdict.ts'
+import { fetchVerdict, unreadableFor } from './fetch-verdict.ts'
 import type { Channel, KafkaClient } from './kafka-client.ts'
 import { partitionKey } from './topic-partition.ts'
 import type { SourceSettings } from './options.ts'
@@ -48,6 +57,7 @@ type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number]
 
 interface BrokerState {
   readonly busy: Set<Channel>
+  readonly restraint: FetchRestraint
   failures: number
   backoff: Timer | null
 }
@@ -67,16 +77,6 @@ const REPLICA_REST_MS = 10_000
 const WAITING_CHANNELS: readonly Channel[] = ['fetch', 'fetch-beside']
 const ALL_CHANNELS: readonly Channel[] = [...WAITING_CHANNELS, 'fetch-behind']
 const NO_BYTES = new Uint8Array(0)
-/** What the user can do, beside reading the reason. */
-const REMEDIES: { readonly [code in ErrorCode]?: string } = {
-  SHOAL_DECOMPRESSION_LIMIT:
-    '; if it is to be trusted, raise fetch.maxDecompressedBytes, else set the group past it',
-  SHOAL_CORRUPT_BATCH: '; restore it on the broker, or leave it out by setting the group past it',
-}
-/** Damaged answers in a row for one partition that end the session: damage on the way is rarer than damage on disk. */
-const MAX_DAMAGED = 3
-/** What came as it was sent and cannot be read will not be readable the next time either. */
-const FINAL: readonly ErrorCode[] = ['SHOAL_DECOMPRESSION_LIMIT', 'SHOAL_UNSUPPORTED_COMPRESSION']
 
 export class Fetcher {
   readonly #client: KafkaClient
@@ -129,7 +129,10 @@ export class Fetcher {
     this.#isClosed = true
     this.#tracks.clear()
     this.#refresh?.cancel()
-    for (const broker of this.#brokers.values()) broker.backoff?.cancel()
+    for (const { backoff, restraint } of this.#brokers.values()) {
+      backoff?.cancel()
+      restraint.close()
+    }
   }
 
   #current(partition: OwnedPartition): Track | undefined {
@@ -143,7 +146,9 @@ export class Fetcher {
     const ready = new Map<number, Track[]>()
     const remade = new Set<string>()
     const { cluster, ports } = this.#client
+    let waitingBytes = 0
     for (const track of this.#tracks.values()) {
+      waitingBytes += bytesWaiting(track)
       if (!isReady(track)) continue
       const node = nodeToRead(track, cluster, ports.clock.monotonicMs())
       if (isRemade(track, cluster)) {
@@ -152,8 +157,10 @@ export class Fetcher {
       } else if (node === null) this.#refreshSoon()
       else ready.set(node, [...(ready.get(node) ?? []), track])
     }
-    for (const [node, tracks] of ready) {
+    for (const [node, readyTracks] of ready) {
       const broker = this.#broker(node)
+      const tracks = broker.restraint.choose(readyTracks, waitingBytes)
+      if (tracks.length === 0) continue
       const channels = tracks.some(isBehind) ? ALL_CHANNELS : WAITING_CHANNELS
       const channel = channels.find((one) => !broker.busy.has(one))
       if (channel !== undefined && broker.backoff === null)
@@ -177,6 +184,7 @@ export class Fetcher {
     plan: readonly Planned[],
   ): Promise<void> {
     broker.busy.add(channel)
+    const expectedBytes = broker.restraint.asked(plan.map(({ track }) => track))
     let response: FetchResponse | null = null
     try {
       const request = fetchRequest(plan, this.#settings, this.#client.cluster, this.#rackId)
@@ -191,6 +199,7 @@ export class Fetcher {
       for (const { track } of plan) this.#leaveReplica(track)
     }
     broker.busy.delete(channel)
+    broker.restraint.answered(expectedBytes)
     for (const { track } of plan) track.isInFlight = false
     if (this.#isClosed) return
     this.#guard(() => {
@@ -393,20 +402,12 @@ export class Fetcher {
 
   /** Fetches the same bytes again, a few times. */
   #isDamaged(track: Track, offset: number, error: unknown): void {
-    const { topic, partition } = track.partition
     track.damaged++
-    const code = error instanceof ShoalError ? error.code : 'SHOAL_CORRUPT_BATCH'
     this.#goBack(track, offset)
-    if (track.damaged >= MAX_DAMAGED || FINAL.includes(code)) {
-      track.waitsFor = 'the end'
-      const reason = `partition ${partition} of topic ${topic} cannot be read from offset ${offset} on: ${messageOf(error)}${REMEDIES[code] ?? ''}`
-      this.#events.failed(
-        new ShoalError(code, reason, { cause: error, details: { topic, partition, offset } }),
-      )
-      return
-    }
-    track.waitsFor = 'cluster'
-    this.#refreshSoon()
+    const unreadable = unreadableFor(track, offset, error)
+    track.waitsFor = unreadable === null ? 'cluster' : 'the end'
+    if (unreadable === null) this.#refreshSoon()
+    else this.#events.failed(unreadable)
   }
 
   /** Sets the position anew; what was fetched beyond it is dropped. */
@@ -477,7 +478,10 @@ export class Fetcher {
   #broker(node: number): BrokerState {
     const known = this.#brokers.get(node)
     if (known !== undefined) return known
-    const broker: BrokerState = { busy: new Set(), failures: 0, backoff: null }
+    const restraint = new FetchRestraint(this.#settings.fetch, this.#client.ports.timers, () =>
+      this.#pump(),
+    )
+    const broker: BrokerState = { busy: new Set(), restraint, failures: 0, backoff: null }
     this.#brokers.set(node, broker)
     return broker
   }

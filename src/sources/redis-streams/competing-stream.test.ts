@@ -14,7 +14,7 @@ describe('a stream that members share entry by entry', () => {
     const first = stream.handOut([entry(500), entry(700)])
     const second = stream.handOut([entry(20)])
     assert.deepEqual(
-      [first, second].map((batch) => batch?.records.map(({ offset }) => offset)),
+      [first, second].map((batch) => [...(batch?.records ?? [])].map(({ offset }) => offset)),
       [[0, 1], [2]],
     )
     assert.equal(second?.nextOffset, 3)

@@ -5,8 +5,8 @@ import type { Entry } from './pending-claim.ts'
 
 const keys = { topic: 'orders', shard: 2, stream: 'orders:2', lease: 'lease' }
 const entry = (offset: number): Entry => ({ offset, fields: [] })
-const offsets = (batch: { readonly records: readonly { readonly offset: number }[] } | null) =>
-  batch?.records.map(({ offset }) => offset) ?? []
+const offsets = (batch: { readonly records: Iterable<{ readonly offset: number }> } | null) =>
+  [...(batch?.records ?? [])].map(({ offset }) => offset)
 
 function held(committed: number | null, oldestOpen: number): HeldShard {
   const stored = committed === null ? null : { offset: committed, metadata: 'm' }

@@ -6,7 +6,8 @@
 
 import type { PrintedRecord } from './printed-record.ts'
 import { ShoalError } from '../../../core/index.ts'
-import { ZERO_UUID, fetch, listOffsets, type KafkaErrorCode } from '../../../protocol/index.ts'
+import { ZERO_UUID, fetch, listOffsets } from '../../../protocol/index.ts'
+import type { KafkaErrorCode, KafkaRecord } from '../../../protocol/index.ts'
 import { refusal } from '../broker-link.ts'
 import { FetchedAnswer, positionAfter } from '../fetched-records.ts'
 import { KafkaClient, type Channel, type KafkaClientOptions } from '../kafka-client.ts'
@@ -167,7 +168,12 @@ export async function fetchOnce(client: KafkaClient, position: FetchPosition) {
   })
   // What lies behind the first piece is asked for again: reading on is the caller's to decide.
   const { records, nextOffset } = fetched.read()
-  return { records, next: nextOffset }
+  return { records: [...records].map(decoded), next: nextOffset }
+}
+
+/** All that it holds, to be kept and passed on. */
+function decoded({ offset, timestampMs, key, value, headers }: KafkaRecord): KafkaRecord {
+  return { offset, timestampMs, key, value, headers }
 }
 
 function fetchRequest(position: FetchPosition) {
