@@ -230,7 +230,7 @@ async function openLogs(
   const { files, data } = options
   const isKept = files !== undefined || (data !== undefined && data !== null)
   return openLogStore({
-    files: await openFiles(options),
+    files: await openFiles(options, settings),
     flushPolicy: settings.shoalFlushPolicy as 'group' | 'os' | 'none',
     flushIntervalMs: settings.shoalFlushIntervalMs,
     memoryBytes: settings.shoalLogMemoryBytes,
@@ -243,7 +243,11 @@ async function openLogs(
   })
 }
 
-async function openFiles({ files, data }: BrokerOptions): Promise<FileStore> {
+async function openFiles(
+  { files, data }: BrokerOptions,
+  settings: BrokerSettings,
+): Promise<FileStore> {
   if (files !== undefined) return files
-  return data === undefined || data === null ? new MemoryFileStore() : NodeFileStore.open(data)
+  if (data === undefined || data === null) return new MemoryFileStore()
+  return NodeFileStore.open(data, { uncachedWrites: !settings.shoalDirectWriteCached })
 }

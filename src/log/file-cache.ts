@@ -9,7 +9,7 @@
  */
 
 import { ShoalError } from '../core/index.ts'
-import type { FileStore, StoredFile } from './file-store.ts'
+import type { FileStore, StoredFile, WriteOptions } from './file-store.ts'
 
 export interface FileCacheOptions {
   readonly files: FileStore
@@ -168,8 +168,8 @@ class CachedFile implements StoredFile {
     return this.#run((file) => file.read(position, target), null)
   }
 
-  write(position: number, chunks: readonly Uint8Array[]): Promise<number> {
-    return this.#run((file) => file.write(position, chunks), true)
+  write(position: number, chunks: readonly Uint8Array[], options?: WriteOptions): Promise<number> {
+    return this.#run((file) => file.write(position, chunks, options), true)
   }
 
   sync(): Promise<void> {

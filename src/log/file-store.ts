@@ -39,13 +39,21 @@ export interface StoredName {
   readonly isFolder: boolean
 }
 
+export interface WriteOptions {
+  /** The bytes are synced at once and nobody is about to read them: they need no place in the system's cache. A hint. */
+  readonly uncached?: boolean
+}
+
 export interface StoredFile {
   /** Bytes in the file, as this process sees it. */
   size(): Promise<number>
   /** Reads into `target` from `position`; answers how many bytes came, fewer only at the end of the file. */
   read(position: number, target: Uint8Array): Promise<number>
-  /** Writes the chunks one after another from `position`; answers how many bytes were taken. */
-  write(position: number, chunks: readonly Uint8Array[]): Promise<number>
+  /**
+   * Writes the chunks one after another from `position`; answers how many bytes were taken. The chunks must not change
+   * before it does.
+   */
+  write(position: number, chunks: readonly Uint8Array[], options?: WriteOptions): Promise<number>
   /** Makes data and size of this file durable (fdatasync). */
   sync(): Promise<void>
   truncate(size: number): Promise<void>

@@ -7,7 +7,8 @@
 
 import * as fs from 'node:fs'
 import { byteLengthOf, ShoalError } from '../core/index.ts'
-import type { StoredFile } from './file-store.ts'
+import type { StoredFile, WriteOptions } from './file-store.ts'
+import { closeDescriptor, type UncachedFile } from './node-file-store-uncached.ts'
 
 /** Up to this size a write runs in the calling thread: cheaper than the 15 microseconds that a trip to the pool costs. */
 const LARGEST_DIRECT_WRITE_BYTES = 256 * 1024
@@ -18,11 +19,14 @@ export type SyncDescriptor = (fd: number) => Promise<void>
 export class NodeStoredFile implements StoredFile {
   readonly #fd: number
   readonly #sync: SyncDescriptor
+  readonly #uncached: UncachedFile | null
   #closed = false
 
-  constructor(fd: number, sync: SyncDescriptor) {
+  /** @param uncached the same file for uncached writes; null when all are to go through the cache */
+  constructor(fd: number, sync: SyncDescriptor, uncached: UncachedFile | null = null) {
     this.#fd = fd
     this.#sync = sync
+    this.#uncached = uncached
   }
 
   size(): Promise<number> {
@@ -46,14 +50,14 @@ export class NodeStoredFile implements StoredFile {
     return count
   }
 
-  write(position: number, chunks: readonly Uint8Array[]): Promise<number> {
+  write(
+    position: number,
+    chunks: readonly Uint8Array[],
+    { uncached = false }: WriteOptions = {},
+  ): Promise<number> {
     if (byteLengthOf(chunks) <= LARGEST_DIRECT_WRITE_BYTES)
       return this.#call<number>((done) => done(fs.writevSync(this.#fd, chunks, position)))
-    return this.#call<number>((done, failed) =>
-      fs.writev(this.#fd, chunks, position, (error, bytes) =>
-        error === null ? done(bytes) : failed(error),
-      ),
-    )
+    return uncached ? this.#writeUncached(position, chunks) : this.#writeCached(position, chunks)
   }
 
   sync(): Promise<void> {
@@ -69,11 +73,21 @@ export class NodeStoredFile implements StoredFile {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await new Promise<void>((done, failed) => {
-      fs.close(this.#fd, (error) =>
-        error === null || error === undefined ? done() : failed(error),
-      )
-    })
+    await this.#uncached?.close()
+    await closeDescriptor(this.#fd)
+  }
+
+  #writeCached(position: number, chunks: readonly Uint8Array[]): Promise<number> {
+    return this.#call<number>((done, failed) =>
+      fs.writev(this.#fd, chunks, position, (error, bytes) =>
+        error === null ? done(bytes) : failed(error),
+      ),
+    )
+  }
+
+  async #writeUncached(position: number, chunks: readonly Uint8Array[]): Promise<number> {
+    const written = this.#closed ? null : await this.#uncached?.write(position, chunks)
+    return written ?? this.#writeCached(position, chunks)
   }
 
   #call<Result>(

@@ -4,7 +4,8 @@
  * Folders are made for the owner alone (0700), files too (0600). A data folder that is a symbolic link is refused and no
  * file is opened through one: somebody else could point it elsewhere between two starts.
  * Small writes run in the calling thread (they end in the page cache, a few microseconds), large ones and reads, which may
- * wait for the device, in libuv's pool; syncs that requests wait for have a thread of their own.
+ * wait for the device, in libuv's pool; syncs that requests wait for have a thread of their own. Large ones that need no
+ * place in the page cache pass it by (`node-file-store-uncached.ts`).
  */
 
 import * as fs from 'node:fs'
@@ -14,25 +15,33 @@ import type { FileStore, OpenOptions, StoredFile, StoredName } from './file-stor
 import { NodeStoredFile } from './node-file-store-file.ts'
 import { lockFolder } from './node-file-store-lock.ts'
 import { SyncThread } from './node-file-store-sync-thread.ts'
+import { UncachedFile, UncachedWrites } from './node-file-store-uncached.ts'
 
 const FOLDER_MODE = 0o700
 const FILE_MODE = 0o600
 const { O_CREAT, O_NOFOLLOW, O_RDONLY, O_RDWR } = fs.constants
 
+export interface NodeFileStoreOptions {
+  /** Whether writes that need no cache pass it by, where the system can; default true. */
+  readonly uncachedWrites?: boolean
+}
+
 export class NodeFileStore implements FileStore {
   readonly #root: string
+  readonly #uncached: UncachedWrites | null
   /** Made for the first file that is synced often; ends with the lock, which a store gives back last. */
   #thread: SyncThread | null = null
 
-  private constructor(root: string) {
+  private constructor(root: string, { uncachedWrites = true }: NodeFileStoreOptions) {
     this.#root = root
+    this.#uncached = uncachedWrites ? new UncachedWrites() : null
   }
 
   /**
    * A store over `folder`, which is made when it is absent.
    * @throws ShoalError SHOAL_INVALID_ARGUMENT when the folder is a symbolic link, no folder, or cannot be made.
    */
-  static async open(folder: string): Promise<NodeFileStore> {
+  static async open(folder: string, options: NodeFileStoreOptions = {}): Promise<NodeFileStore> {
     const root = resolve(folder)
     try {
       await makeDurableFolder(root)
@@ -52,15 +61,16 @@ export class NodeFileStore implements FileStore {
         { cause: error },
       )
     }
-    return new NodeFileStore(root)
+    return new NodeFileStore(root, options)
   }
 
   async open(path: string, { create, syncsOften = false }: OpenOptions): Promise<StoredFile> {
     const flags = O_RDWR | O_NOFOLLOW | (create ? O_CREAT : 0)
     const fd = await openDescriptor(this.#pathOf(path), flags)
-    if (!syncsOften) return new NodeStoredFile(fd, syncInPool)
+    const uncached = this.#uncached === null ? null : new UncachedFile(fd, this.#uncached)
+    if (!syncsOften) return new NodeStoredFile(fd, syncInPool, uncached)
     const thread = (this.#thread ??= new SyncThread())
-    return new NodeStoredFile(fd, (descriptor) => thread.sync(descriptor))
+    return new NodeStoredFile(fd, (descriptor) => thread.sync(descriptor), uncached)
   }
 
   async list(folder: string): Promise<readonly StoredName[]> {

@@ -58,6 +58,7 @@ export class SegmentReader {
   /** @throws what the file's reads throw */
   async read(segment: Segment, request: SegmentReadRequest): Promise<SegmentReadResult> {
     const { offset, maxBytes } = request
+    segment.noteRead()
     const end = this.#ends.get(offset)
     const isKnown = end !== undefined && end.segment === segment
     const scan = isKnown

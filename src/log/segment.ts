@@ -74,6 +74,8 @@ export class Segment implements MemoryHolder, DirectSegment {
   /** Who is loading the indexes, and the bytes of them that `LogMemory` counts. */
   #indexUsers = 0
   #heldBytes = 0
+  /** So much that is written directly stays in the system's cache, for somebody reads behind it. */
+  #cachedBytes = 0
   readonly #context: SegmentContext
   #file: StoredFile | null = null
 
@@ -195,13 +197,24 @@ export class Segment implements MemoryHolder, DirectSegment {
   async writeDirect(position: number, chunks: readonly Uint8Array[]): Promise<boolean> {
     if (!this.takesDirect) return false
     this.isDirty = true
+    const length = byteLengthOf(chunks)
+    const uncached = this.#cachedBytes <= 0
+    this.#cachedBytes -= length
     try {
-      const written = await this.#note(writeOrNothing(this.file, position, chunks))
-      return written === byteLengthOf(chunks)
+      const write = writeOrNothing(this.file, position, chunks, { uncached })
+      return (await this.#note(write)) === length
     } catch (error) {
       if (isOutOfFiles(error)) return false
       throw error
     }
+  }
+
+  /**
+   * A consumer was not served from memory: it is behind, and finds what is written now in the system's cache. It has
+   * caught up when so much was written as memory holds and it did not come again.
+   */
+  noteRead(): void {
+    this.#cachedBytes = this.#context.memory.limitBytes
   }
 
   async syncDirect(): Promise<void> {

@@ -6,7 +6,7 @@
  * them again and looks for some room beside: only then records are taken again.
  */
 
-import type { FileStore, StoredFile } from './file-store.ts'
+import type { FileStore, StoredFile, WriteOptions } from './file-store.ts'
 
 export const RESERVE_PATH = 'reserve'
 export const messageOfFull = 'the disk is full'
@@ -86,9 +86,10 @@ export async function writeOrNothing(
   file: StoredFile,
   position: number,
   chunks: readonly Uint8Array[],
+  options?: WriteOptions,
 ): Promise<number> {
   try {
-    return await file.write(position, chunks)
+    return await file.write(position, chunks, options)
   } catch (error) {
     if (isFull(error)) return 0
     throw error

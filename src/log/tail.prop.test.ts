@@ -74,6 +74,30 @@ test('a tail keeps batches in order, writes or passes each once and drops only w
   )
 })
 
+test('a tail releases what goes, but nothing that was lent or is not in a file yet', () => {
+  const released: Uint8Array[] = []
+  const tail = new Tail<{ baseOffset: number }>((bytes) => released.push(bytes))
+  const segment = { baseOffset: 0 }
+  const batches = [0, 1, 2, 3, 4].map((offset): Batch => ({
+    baseOffset: offset,
+    nextOffset: offset + 1,
+    segment,
+    position: offset * 10,
+    bytes: new Uint8Array(10),
+    isInFile: false,
+    isLent: false,
+  }))
+  for (const batch of batches) tail.push(batch)
+  tail.written(4)
+  tail.read(1, 2, { maxBytes: 10, atLeastOneBatch: true })
+  assert.equal(tail.drop(10), 10)
+  assert.equal(tail.forget(Infinity), 40)
+  assert.deepEqual(
+    released.map((bytes) => batches.findIndex((batch) => batch.bytes === bytes)),
+    [0, 2, 3],
+  )
+})
+
 function writeOne(tail: Tail<{ baseOffset: number }>, model: Model, endOffset: number): void {
   for (;;) {
     const next = model.batches[model.written]

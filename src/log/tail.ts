@@ -7,7 +7,8 @@
  * Some of those to be written may be in their file already (`isInFile`); they are passed in their turn.
  * Invariant: the batches follow each other without a gap, so whatever is at or above `firstOffset` is here, and what is
  * below it is in the files. Batches are the slices that came from the socket: they go to consumers without a copy. Of one
- * that was dropped and never lent to anybody, `release` is told: its memory may be used again.
+ * that was dropped, or forgotten once it was written, and never lent to anybody, `release` is told: its memory may be used
+ * again.
  * Pure: budget and files are its owner's.
  */
 
@@ -166,7 +167,9 @@ export class Tail<Segment extends TailSegment> {
     let bytes = 0
     for (let batch = this.#batches[this.#first]; batch !== undefined;) {
       if (batch.nextOffset > beforeOffset) break
+      // One that is not written may be under way to a file.
       if (this.#first >= this.#unwritten) this.written(1)
+      else if (!batch.isLent) this.#release(batch.bytes)
       bytes += batch.bytes.length
       this.#batches[this.#first++] = undefined
       batch = this.#batches[this.#first]

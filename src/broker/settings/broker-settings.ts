@@ -108,6 +108,10 @@ export const brokerSettingTable = {
     0,
     1_000,
   ),
+  'shoal.direct.write.cached': boolean(
+    false,
+    'keep what is written once in the page cache, for consumers that come later',
+  ),
   'shoal.kafka.group.limits': boolean(
     false,
     "hold groups to Kafka's own least session timeout (45 s) and heartbeat interval (5 s)",
