@@ -186,14 +186,22 @@ export class RedisLink {
   }
 }
 
+/** A read is never so many round trips behind the word that ends it: what still does not wait has ended, or never arrives. */
+const MOST_TRIES = 100
+
 /** One read at a time that waits at the server, and can be told not to. */
 export class WaitingReads {
-  readonly #client: RedisClient
+  readonly #client: Pick<RedisClient, 'on' | 'client' | 'callBuffer' | 'disconnect'>
   readonly #unblock: (id: number) => Promise<unknown>
   /** The server's name for the connection; null while there is none. */
   #id: number | null = null
+  #underWay = 0
+  #interruptions = 0
 
-  constructor(client: RedisClient, unblock: (id: number) => Promise<unknown>) {
+  constructor(
+    client: Pick<RedisClient, 'on' | 'client' | 'callBuffer' | 'disconnect'>,
+    unblock: (id: number) => Promise<unknown>,
+  ) {
     this.#client = client
     this.#unblock = unblock
     client.on('close', () => (this.#id = null))
@@ -210,15 +218,24 @@ export class WaitingReads {
     return (await this.command('XREAD', args)) !== null
   }
 
-  /** A command that may wait at the server; answers as Redis does, texts as bytes. */
+  /** A command that may wait at the server; answers as Redis does, texts as bytes; null when it was interrupted. */
   async command(name: string, args: readonly (string | number)[]): Promise<unknown> {
+    const interruptions = this.#interruptions
     this.#id ??= await this.#client.client('ID')
-    return this.#client.callBuffer(name, [...args])
+    if (interruptions !== this.#interruptions) return null
+    this.#underWay++
+    try {
+      return await this.#client.callBuffer(name, [...args])
+    } finally {
+      this.#underWay--
+    }
   }
 
-  /** Ends a read that waits; harmless when none does. */
+  /** Ends a read that waits, or is on its way to: it goes by another connection than this word. Harmless when none does. */
   async interrupt(): Promise<void> {
-    if (this.#id !== null) await this.#unblock(this.#id)
+    this.#interruptions++
+    for (let tries = 0; tries < MOST_TRIES && this.#underWay > 0 && this.#id !== null; tries++)
+      if ((await this.#unblock(this.#id)) !== 0) return
   }
 
   close(): void {
@@ -228,13 +245,13 @@ export class WaitingReads {
 
 const links = new Map<string, RedisLink>()
 
-const ended = new WeakSet<RedisClient>()
+const ended = new WeakSet<object>()
 
 /**
  * For good: while a server loads its data ioredis asks it every second whether it is ready, and begins anew when it goes
  * meanwhile, also after `disconnect`.
  */
-function endConnection(client: RedisClient): void {
+function endConnection(client: Pick<RedisClient, 'disconnect'>): void {
   ended.add(client)
   client.disconnect()
 }
