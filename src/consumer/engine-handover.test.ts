@@ -89,6 +89,16 @@ describe('rebalancing', () => {
     assert.equal(world.committed(), 0)
   })
 
+  test('a revoke that meets a stop is over when the commit of the stop is answered, and not before', async () => {
+    const { world, held, revoke, running } = await revocable()
+    world.broker.faults.commit = () => ({ beforeMs: 50 })
+    const stopped = running.drain()
+    const released = revoke().then(() => world.committed())
+    held.at(0).done()
+    assert.equal(await world.until(released), 1)
+    await world.until(stopped)
+  })
+
   test('only the partitions that go drain, the others run on', async () => {
     const world = new World(2)
     world.produce(keys(3), 0)
@@ -337,7 +347,7 @@ async function revocable() {
   const source = world.broker.source({ topics: [TOPIC] })
   const owned: OwnedPartition[] = []
   let events: SourceEvents | null = null
-  await world.start({
+  const running = await world.start({
     source: {
       ...source,
       open: (context) => {
@@ -352,5 +362,5 @@ async function revocable() {
     },
     handle: held.handle,
   })
-  return { world, held, revoke: (limitMs?: number) => events!.revoked(owned, limitMs) }
+  return { world, held, running, revoke: (limitMs?: number) => events!.revoked(owned, limitMs) }
 }

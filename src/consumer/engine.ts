@@ -186,7 +186,8 @@ export class Engine implements SourceEvents, DispatcherHost, FlowHost {
     for (const work of works) this.#drain(work)
     await deadline.before(Promise.all(works.map((work) => work.quiet())))
     deadline.cancel()
-    const ours = works.filter((work) => work.state !== 'gone')
+    // Without what was lost meanwhile, and with what a stop has left: that is released when its commit is answered.
+    const ours = this.#partitions.owned(partitions)
     for (const work of ours) this.#leave(work)
     const lastMs = Math.max(this.nowMs(), endMs - marginMs / 2)
     if (ours.length > 0) await this.#commits.last(lastMs, ours)
