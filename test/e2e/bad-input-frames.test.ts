@@ -59,7 +59,7 @@ describe('a frame whose size lies', () => {
     assert.ok(await healthy.isServed())
     const grown = residentBytes(broker.pid) - idle
     for (const client of clients) client[Symbol.dispose]()
-    assert.ok(grown < 32 * MiB, `${Math.round(grown / MiB)} MiB more for 200 claims of 100 MiB`)
+    assert.ok(grown < MAX_REQUEST_BYTES, `${Math.round(grown / MiB)} MiB more for 200 such claims`)
   })
 })
 
@@ -188,17 +188,19 @@ describe('counts and lengths beyond the frame', ofShoal, () => {
 test('every refused connection is told in the log, in a line a second', ofShoal, async () => {
   await using other = await startSubject()
   let sent = 0
+  const startedMs = performance.now()
   // What was held back is told by the next line, which comes when its second is over.
-  while (refusals(other.log).lines < 2) {
+  for (let now = refusals(other.log); now.told === now.lines; now = refusals(other.log)) {
     using client = await RawClient.connect(other.port)
     client.write(int32(-1))
     await client.closed()
     sent++
   }
   const { lines, told } = refusals(other.log)
-  assert.equal(lines, 2)
+  const seconds = (performance.now() - startedMs) / 1_000
+  assert.ok(lines <= 1 + seconds, `${lines} lines in ${seconds} s`)
   // The line is read a moment after the connection's end: a few more may have been sent by then.
-  assert.ok(told > 2 && told <= sent && told >= sent - 10, `${told} of ${sent} are told`)
+  assert.ok(told > lines && told <= sent, `${told} of ${sent} are told`)
   assert.match(other.log, /a request of -1 bytes/)
 })
 

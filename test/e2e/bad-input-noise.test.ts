@@ -20,6 +20,8 @@ const AT_ONCE = 50
 /** Growth in one round of the same work that counts as none, and the rounds that it may take to get there. */
 const LEVEL_MIB = 16
 const MOST_ROUNDS = 8
+/** One of each kind of complaint. */
+const MOST_LINES_A_SECOND = 5
 const SEED = Number(process.env['SHOAL_FUZZ_SEED'] ?? 1)
 
 let broker: ShoalProcess
@@ -46,9 +48,12 @@ describe('noise', () => {
       return kind === 0 ? hello : kind === 1 ? http : random.bytes(1 + randomBelow(random, 2_000))
     }
     const lines = lineCount()
+    const startedMs = performance.now()
     await memoryLevelsOff(() => offerMany(10_000, noise))
-    context.diagnostic(`${lineCount() - lines} log lines`)
-    assert.ok(lineCount() - lines < 100, 'the log is rate-limited')
+    const seconds = Math.ceil((performance.now() - startedMs) / 1_000)
+    const logged = lineCount() - lines
+    context.diagnostic(`${logged} log lines in ${seconds} s`)
+    assert.ok(logged < MOST_LINES_A_SECOND * (seconds + 1), `${logged} lines in ${seconds} s`)
   })
 
   test('twenty thousand recorded requests with wounds leave a broker that serves', async (context) => {
@@ -67,7 +72,7 @@ describe('noise', () => {
     await work.finally(() => offering.abort())
     await watching
     context.diagnostic(`seed ${SEED}: others waited ${slowestMs.toFixed(0)} ms at most`)
-    assert.ok(slowestMs < 10_000, `others waited ${slowestMs} ms`)
+    assert.ok(slowestMs < 30_000, `others waited ${slowestMs} ms`)
   })
 })
 

@@ -16,7 +16,7 @@ import * as protocol from '../../src/protocol/index.ts'
 import type { GoldenPair } from '../golden/corpus.ts'
 import { goldenPairs } from '../golden/corpus.ts'
 
-const LIMIT = { timeout: 60_000 }
+const LIMIT = { timeout: 180_000 }
 
 /** The APIs, and which fields of their answers have to be equal to Kafka's. */
 const compared: readonly { readonly api: protocol.Api; readonly equal: readonly string[] }[] = [

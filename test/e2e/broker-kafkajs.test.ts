@@ -14,7 +14,7 @@ import { Broker } from 'shoal/broker'
 
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs
 /** Generous: the machine may be ten times slower than usual. */
-const LIMIT = { timeout: 60_000 }
+const LIMIT = { timeout: 180_000 }
 
 test('a topic is made on demand, and what is produced is consumed in order', LIMIT, async (t) => {
   const { kafka } = await fixture(t)

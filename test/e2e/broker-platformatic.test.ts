@@ -15,7 +15,7 @@ import {
 } from '@platformatic/kafka'
 import { Broker } from 'shoal/broker'
 
-const LIMIT = { timeout: 60_000 }
+const LIMIT = { timeout: 180_000 }
 
 for (const idempotent of [false, true])
   test(

@@ -26,7 +26,8 @@ after(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-const HANDLER = `import { setTimeout } from 'node:timers/promises'
+const HANDLER = `import { existsSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 export const options = { order: 'key', retry: { attempts: 2, backoff: { kind: 'fixed', base: '10ms' } } }
 export async function handle(message, ctx, { log }) {
   log('begun ' + message.id)
@@ -35,7 +36,7 @@ export async function handle(message, ctx, { log }) {
     ctx.signal.addEventListener('abort', () => { clearInterval(alive); reject(ctx.signal.reason) })
   })
   if (message.bad) throw new RangeError('this one is bad')
-  if (message.ms) await setTimeout(message.ms)
+  while (message.until && !existsSync(message.until)) await setTimeout(20)
   log('done ' + message.id)
 }
 `
@@ -80,7 +81,8 @@ describe('a service with a port for metrics', () => {
   })
 
   test('is not ready while it stops: what runs is finished and committed first', async () => {
-    await broker.produce('calm', [{ key: 'a', value: { id: 1, ms: 1_500 } }])
+    const released = join(folder, 'calm-is-released')
+    await broker.produce('calm', [{ key: 'a', value: { id: 1, until: released } }])
     const { program, address } = await service('calm-group', 'calm')
     await program.until(({ stderr }) => stderr.includes('begun 1'))
     program.kill('SIGTERM')
@@ -91,6 +93,7 @@ describe('a service with a port for metrics', () => {
     assert.match(stopping.text, /not ready: running: stopping: finishes what runs/)
     assert.equal((await get(`${address}/livez`)).status, 200)
 
+    await writeFile(released, '')
     const { exitCode, stderr } = await program.finished()
     assert.equal(exitCode, 0)
     assert.match(stderr, /done 1/)
@@ -133,17 +136,22 @@ describe('alerts on lag', () => {
       exec: ['/bin/sh', '-c', 'cat >> ${file}; echo >> ${file}']
 `
     await writeFile(join(folder, 'shoal.yaml'), yaml)
+    const released = join(folder, 'behind-is-released')
     await broker.produce(
       'behind',
-      [1, 2, 3, 4].map((id) => ({ key: 'a', value: { id, ms: 400 } })),
+      [1, 2, 3, 4].map((id) => ({ key: 'a', value: { id, until: released } })),
     )
     const module = `${HANDLER}export function onAlert({ name, kind }) { process.stderr.write(name + ' is ' + kind + '\\n') }\n`
     const { program } = await service('behind-group', 'behind', {}, module)
+    await program.until(({ stderr }) => stderr.includes('behind is firing'))
+    await writeFile(released, '')
     await program.until(({ stderr }) => stderr.includes('behind is resolved'))
     await broker.waitUntilConsumed('behind-group', 'behind')
+    const told = async () => (await readFile(file, 'utf8').catch(() => '')).trim().split('\n')
+    await waitFor(async () => (await told()).length === 2)
     assert.equal((await program.stop()).exitCode, 0)
 
-    const notices = (await readFile(file, 'utf8')).trim().split('\n')
+    const notices = await told()
     const [firing, resolved] = notices.map((line) => JSON.parse(line) as Record<string, unknown>)
     assert.deepEqual(
       [firing?.['kind'], resolved?.['kind'], notices.length],

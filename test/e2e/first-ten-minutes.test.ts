@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { waitFor } from 'shoal/testing'
-import { Program, run } from '../real/program.ts'
+import { GENEROUS_LIMIT_MS, Program, run } from '../real/program.ts'
 import { freePorts, ROOT } from '../real/services.ts'
 
 const CLI = `node --disable-warning=ExperimentalWarning --conditions=@shoal/source ${join(ROOT, 'src/cli/main.ts')}`
@@ -46,17 +46,23 @@ describe('the first ten minutes of the README', () => {
     await started.until(({ stderr }) => stderr.includes('charging o-1'))
     await started.until(({ stderr }) => stderr.includes('a record went to the dead letters'))
 
-    const seen = await waitFor(async () => {
-      const { stdout } = await run('bash', ['-c', script(look)], { cwd: folder })
-      return stdout.includes('outcome="dead_letter"} 1') && stdout
-    })
+    const seen = await waitFor(
+      async () => {
+        const { stdout } = await run('bash', ['-c', script(look)], { cwd: folder })
+        return stdout.includes('outcome="dead_letter"} 1') && stdout
+      },
+      { limitMs: 2 * GENEROUS_LIMIT_MS },
+    )
     assert.match(seen, /^\{"status":"pass","checks":\{"group":\{"status":"pass"/)
     assert.match(seen, /^shoal_records_processed_total\{.*outcome="ok"\} 1$/m)
     assert.match(seen, /^GROUP +TOPIC +PARTITION +CURRENT-OFFSET/m)
     assert.match(seen, /"value":"\{\\"id\\":\\"o-2\\"\}"/)
     assert.match(seen, /an order without an amount/)
 
-    const judged = await run('bash', ['-c', script(ledger)], { cwd: folder })
+    const judged = await run('bash', ['-c', script(ledger)], {
+      cwd: folder,
+      limitMs: 4 * GENEROUS_LIMIT_MS,
+    })
     assert.equal(judged.exitCode, 0, judged.stderr)
     assert.match(judged.stdout, /^PASSED: nothing lost, nothing out of order$/m)
   })

@@ -205,7 +205,7 @@ class HttpMember implements GroupMember {
         autoCommit: false,
         sessionTimeout: sessionTimeoutMs,
         heartbeatInterval: heartbeatIntervalMs,
-        requestTimeout: 5_000,
+        requestTimeout: '1m',
         onRebalance: (rebalance) => member.#heard(rebalance),
       },
       { fetch: (asked, init) => member.#fetch(asked, init) },
@@ -303,17 +303,16 @@ class LibrdkafkaMember implements GroupMember {
 
   async leave(): Promise<void> {
     await this.#program.close()
-    await this.#ended()
-  }
-
-  async kill(): Promise<void> {
-    await this.#program.crash()
-    await this.#ended()
-  }
-
-  async #ended(): Promise<void> {
     await this.#watching
     this.#place.journal.gone(this.name, Date.now())
+  }
+
+  /** It owns nothing from the signal on, however late its end is heard of here. */
+  async kill(): Promise<void> {
+    const killedMs = Date.now()
+    await this.#program.crash()
+    await this.#watching
+    this.#place.journal.gone(this.name, killedMs)
   }
 
   /** Reads its events as they come, to its end. */

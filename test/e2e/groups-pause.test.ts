@@ -34,7 +34,7 @@ describe('a live group', needs(pythonMissing('2.16.1')), () => {
         url: cluster.url,
         group: 'billing',
         topic: TOPIC,
-        sessionTimeoutMs: 6_000,
+        sessionTimeoutMs: 60_000,
         heartbeatIntervalMs: 200,
         commit: 'interval',
         journal,
@@ -86,7 +86,7 @@ describe('a live group', needs(pythonMissing('2.16.1')), () => {
       const settings = [
         `partition.assignment.strategy=${strategy}`,
         'heartbeat.interval.ms=200',
-        'session.timeout.ms=6000',
+        'session.timeout.ms=60000',
         'fetch.wait.max.ms=100',
       ]
       const program = join(import.meta.dirname, 'consumer-member.py')
@@ -118,7 +118,7 @@ describe('a live group', needs(pythonMissing('2.16.1')), () => {
       bootstrap: cluster.bootstrap,
       group: 'billing',
       topic: TOPIC,
-      sessionTimeoutMs: 6_000,
+      sessionTimeoutMs: 60_000,
       heartbeatIntervalMs: 200,
       commit: 'interval',
       journal,

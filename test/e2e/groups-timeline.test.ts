@@ -14,7 +14,7 @@ import { runHere } from '../../src/cli/run-fixture.test.ts'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { needs } from '../real/services.ts'
 
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = 120_000
 
 describe('groups timeline', () => {
   test(

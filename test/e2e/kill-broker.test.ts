@@ -142,8 +142,9 @@ class Load {
     const kafka = new Kafka({
       brokers: [bootstrap],
       logLevel: logLevel.NOTHING,
-      connectionTimeout: 5_000,
-      requestTimeout: 10_000,
+      // A broker that dies ends its connections: nothing here waits for a limit.
+      connectionTimeout: 60_000,
+      requestTimeout: 60_000,
       // An idempotent producer must get the same batch through, however long the broker is away.
       retry: { initialRetryTime: 50, maxRetryTime: 200, retries: 10_000 },
     })

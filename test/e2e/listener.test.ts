@@ -20,7 +20,7 @@ import {
 } from '../../src/protocol/index.ts'
 import { goldenPairs } from '../golden/corpus.ts'
 
-const GENEROUS = { timeout: 60_000 }
+const GENEROUS = { timeout: 180_000 }
 
 describe('the listener on a real socket', GENEROUS, () => {
   const first = goldenPairs().filter(({ api }) => api === apiVersions.key)

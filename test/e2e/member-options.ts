@@ -6,23 +6,25 @@ import type { KafkaSourceOptions } from '../../src/sources/kafka/index.ts'
 
 export const kinds = ['consumer', 'consumer-static', 'cooperative', 'eager'] as const
 
-/** How long a member that says nothing is waited for, milliseconds. */
-export const SESSION_TIMEOUT_MS = 2_000
-
-/** Settings of Shoal and of Kafka under which sessions are that short, and members hear of changes soon. */
-export const settings: Readonly<Record<string, string>> = {
-  'group.initial.rebalance.delay.ms': '0',
-  'group.min.session.timeout.ms': '1000',
-  'group.consumer.min.session.timeout.ms': '1000',
-  'group.consumer.session.timeout.ms': String(SESSION_TIMEOUT_MS),
-  'group.consumer.min.heartbeat.interval.ms': '100',
-  'group.consumer.heartbeat.interval.ms': '200',
-  'group.consumer.assignment.interval.ms': '0',
+/** Settings of Shoal and of Kafka with these sessions for members of KIP-848, who hear of changes soon. */
+export function settings(sessionTimeoutMs: number): Readonly<Record<string, string>> {
+  return {
+    'group.initial.rebalance.delay.ms': '0',
+    'group.consumer.min.session.timeout.ms': '1000',
+    'group.consumer.session.timeout.ms': String(sessionTimeoutMs),
+    'group.consumer.min.heartbeat.interval.ms': '100',
+    'group.consumer.heartbeat.interval.ms': '200',
+    'group.consumer.assignment.interval.ms': '0',
+  }
 }
 
 /** @param group its first word is the kind. @param worker its first letter names the place that a static member keeps */
-export function memberOptions(group: string, worker: string): Partial<KafkaSourceOptions> {
-  const session = { sessionTimeoutMs: SESSION_TIMEOUT_MS, heartbeatIntervalMs: 200 }
+export function memberOptions(
+  group: string,
+  worker: string,
+  sessionTimeoutMs: number,
+): Partial<KafkaSourceOptions> {
+  const session = { sessionTimeoutMs, heartbeatIntervalMs: 200 }
   const kind = kinds.findLast((one) => group.startsWith(one))
   switch (kind) {
     case 'consumer':

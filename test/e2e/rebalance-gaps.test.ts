@@ -5,8 +5,8 @@
  *
  * For each partition the gaps between processed records are taken. Beside each group stands one of a single member of the same
  * kind that nobody joins, with the same records at the same time: its gaps are the normal spread, with whatever this machine
- * was busy with. The partitions that stay must not have longer ones than a few turns of the loop; an eager group, for
- * comparison, stops everything.
+ * was busy with. The partitions that stay must be kept throughout, and go on while the session of the dead member
+ * runs; an eager group, for comparison, stops everything.
  */
 
 import assert from 'node:assert/strict'
@@ -23,10 +23,11 @@ import { OwnershipJournal } from './ownership-journal.ts'
 const PARTITIONS = 6
 const EVERY_MS = 10
 const TOPIC = 'gaps'
-const SESSION_TIMEOUT_MS = 3_000
+/** Longer than a machine stands still: who is not killed stays, and a group that waits for the dead one shows it. */
+const SESSION_TIMEOUT_MS = 10_000
 const HEARTBEAT_MS = 500
-/** What a gap may be, beside the longest of the undisturbed group, before it counts as a stop: some more turns of the same loop. */
-const mostMs = (normalMs: number) => 3 * normalMs + 150
+/** What a gap may be, beside the longest of the undisturbed group, before it counts as a stop: far below a session. */
+const mostMs = (normalMs: number) => 3 * normalMs + SESSION_TIMEOUT_MS / 5
 
 interface Watched {
   readonly kind: MemberKind

@@ -5,6 +5,9 @@
  */
 
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { LedgerRun, type LedgerEntry } from 'shoal/testing'
 import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
@@ -14,6 +17,8 @@ import { ShoalProcess } from '../real/shoal.ts'
 const RECORDS = 6_000
 const KEYS = 200
 const PARTITIONS = 8
+/** From here on the records of each key wait at the gate until the second member works, so that it finds work. */
+const FIRST_AT_GATE = 20
 
 describe('a second member that joins under load', () => {
   test('on Shoal: takes over without a record done twice', async (context) => {
@@ -33,19 +38,26 @@ describe('a second member that joins under load', () => {
 
 async function joinAndJudge(bootstrap: string): Promise<string> {
   const entries: LedgerEntry[] = []
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-gate-'))
+  using _ = { [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
+  const gate = join(folder, 'open')
   await using run = await LedgerRun.open({
-    module: new URL('ledger-worker.ts', import.meta.url),
+    module: new URL('second-member-worker.ts', import.meta.url),
     brokers: bootstrap,
     topic: 'join',
     group: 'join-group',
     records: RECORDS,
     keys: KEYS,
     partitions: PARTITIONS,
-    value: (key, sequence) => JSON.stringify({ key, sequence }),
+    value: (_key, sequence) => JSON.stringify({ gate: sequence < FIRST_AT_GATE ? '' : gate }),
     concurrency: 20,
     sessionTimeoutMs: 30_000,
     stuckAfterMs: 120_000,
-    onEntry: (entry) => void (entry.what !== 'commit' && entries.push(entry)),
+    onEntry: (entry) => {
+      if (entry.what === 'commit') return
+      entries.push(entry)
+      if (entry.worker === 'second') writeFileSync(gate, '')
+    },
   })
   run.startWorker('first')
   await run.untilEnded(500)

@@ -17,15 +17,20 @@ import { incrementalAlterConfigs } from '../../src/protocol/index.ts'
 import { RawClient } from './raw-client.ts'
 
 const SHARE_GROUPS = 'org.apache.kafka.tools.consumer.group.ShareGroupCommand'
-/** As long as a member may hold a record, by default. */
-const LOCK_MS = 30_000
+/** As long as a member may hold a record: longer than anything here is waited for. */
+const LOCK_MS = 600_000
 const MEMBER = join(import.meta.dirname, 'share-member.py')
 
 describe('share groups', () => {
   let broker: ShoalProcess
 
   before(async () => {
-    broker = await ShoalProcess.start()
+    broker = await ShoalProcess.start({
+      settings: {
+        'group.share.record.lock.duration.ms': String(LOCK_MS),
+        'group.share.max.record.lock.duration.ms': String(LOCK_MS),
+      },
+    })
     const created = await shoal(['topics', 'create', 'orders', '-b', broker.bootstrap])
     assert.equal(created.exitCode, 0, created.stderr)
     using client = await RawClient.connect(broker.port)

@@ -14,11 +14,11 @@ import type {
   SourceSession,
 } from '../../src/consumer/index.ts'
 import { KafkaClient, commitOffsets, kafka } from '../../src/sources/kafka/index.ts'
-import { SESSION_TIMEOUT_MS, memberOptions } from './member-options.ts'
+import { memberOptions } from './member-options.ts'
 
-const [, , brokers = '', topic = '', group = '', records = ''] = process.argv
+const [, , brokers = '', topic = '', group = '', records = '', sessionTimeoutMs = ''] = process.argv
 const half = Number(records) / 2
-const options = memberOptions(group, 'zombie')
+const options = memberOptions(group, 'zombie', Number(sessionTimeoutMs))
 const client = await KafkaClient.open({ brokers })
 const stop = new AbortController()
 const woken = Promise.withResolvers<void>()
@@ -44,19 +44,14 @@ const running = await consumer({
   },
 }).start({ signal: stop.signal })
 
-let lookedMs = performance.now()
-setInterval(() => {
-  const nowMs = performance.now()
-  if (nowMs - lookedMs > SESSION_TIMEOUT_MS && !hasWoken) void wake()
-  lookedMs = nowMs
-}, 20)
+process.on('SIGCONT', () => void wake())
 process.on('SIGTERM', () => stop.abort())
 await running.finished
 await client.close()
 tell(JSON.stringify({ finishedLate, attemptedLate, acceptedLate }))
 process.exit()
 
-/** The first thing that runs after the stop: before the member itself notices. */
+/** Among the first that runs after the stop: before the member itself notices. */
 async function wake(): Promise<void> {
   hasWoken = true
   const was = member

@@ -20,9 +20,12 @@ import { ApacheKafka, apacheKafkaMissing } from '../real/apache-kafka.ts'
 import { Program } from '../real/program.ts'
 import { needs } from '../real/services.ts'
 import { ShoalProcess } from '../real/shoal.ts'
-import { SESSION_TIMEOUT_MS, kinds, memberOptions, settings } from './member-options.ts'
+import { kinds, memberOptions, settings as settingsOf } from './member-options.ts'
 
 const RECORDS = 80
+/** Ends while the zombie sleeps; the heir keeps its place when the machine stands still for some seconds. */
+const SESSION_TIMEOUT_MS = 6_000
+const settings = settingsOf(SESSION_TIMEOUT_MS)
 const FENCED =
   /^by hand (?:UNKNOWN_MEMBER_ID|ILLEGAL_GENERATION|STALE_MEMBER_EPOCH|FENCED_INSTANCE_ID)$/m
 
@@ -56,11 +59,15 @@ async function sleepAndWake(brokers: string, kind: string): Promise<string> {
   zombie.kill('SIGSTOP')
   // How long it sleeps is what this is about; nothing is waited for by it.
   const asleep = setTimeout(2 * SESSION_TIMEOUT_MS)
-  const ends: number[] = []
+  const ends = new Set<string>()
   await using heir = await consumer({
     group,
-    source: kafka({ brokers, topics: [topic], ...memberOptions(group, 'heir') }),
-    handle: (_value, { offset }) => void ends.push(offset),
+    source: kafka({
+      brokers,
+      topics: [topic],
+      ...memberOptions(group, 'heir', SESSION_TIMEOUT_MS),
+    }),
+    handle: (_value, { partition, offset }) => void ends.add(`${partition}/${offset}`),
   }).start()
   const stored = async () => {
     const both = [0, 1].map((partition) => ({ topic, partition }))
@@ -80,7 +87,7 @@ async function sleepAndWake(brokers: string, kind: string): Promise<string> {
   const { finishedLate, attemptedLate, acceptedLate } = JSON.parse(
     stdout.trim().split('\n').at(-1)!,
   )
-  assert.deepEqual([finishedLate, acceptedLate, ends.length], [half, 0, half], stdout)
+  assert.deepEqual([finishedLate, acceptedLate, ends.size], [half, 0, half], stdout)
   assert.deepEqual(await stored(), [half, half])
   await heir.drain()
   const [byHand] = FENCED.exec(stdout) ?? []
@@ -111,5 +118,6 @@ function startZombie(brokers: string, topic: string, group: string): Program {
     topic,
     group,
     String(RECORDS),
+    String(SESSION_TIMEOUT_MS),
   ])
 }

@@ -32,7 +32,7 @@ const COUNT = Number(process.env['SHOAL_FUZZ_COUNT'] ?? 100_000)
 const SEED = Number(process.env['SHOAL_FUZZ_SEED'] ?? 1)
 const AT_ONCE = 50
 const PROBE_ID = 0x5ca1ab1e
-const LONGEST_MS = 10_000
+const LONGEST_MS = 30_000
 const KEPT_BYTES = 32 * 1024 * 1024
 
 const apis: readonly Api[] = allApis
