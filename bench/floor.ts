@@ -1,9 +1,10 @@
 /**
- * The floor under produce: what a KiB costs a bare program on Node that does what any durable broker must do with it.
+ * What a KiB costs a bare program on Node that does plainly what any durable broker must do with it.
  *
  * `load/bare-writer.ts` reads a socket into one buffer that it uses again, takes a CRC-32C, writes it to one file and
  * syncs that beside the next read; each row has one step more. No protocol, no answers, no validation, one partition.
- * The figure is CPU of that process, user and system, a KiB: what `produce.ts` gives for 1 KiB records cannot be less.
+ * The figure is CPU of that process, user and system, a KiB: what `produce.ts` gives for 1 KiB records is to be held against
+ * it. It writes through the page cache; what passes that by, as Shoal's large appends do, can cost less.
  * What it does not show: rates (the sender waits for nothing), small batches.
  */
 
