@@ -72,6 +72,17 @@ describe('the judge of a crash ledger', () => {
     )
   })
 
+  test('explains by a lost partition what was not committed of it, once, and what went on', () => {
+    const entries = [begin(0), done(0, 10), begin(1), done(1, 20), commit(1, 25), begin(2), lost()]
+    const again = [done(2, 40), begin(1), done(1, 50)]
+    const verdict = judgedWithCrash(...entries, ...again)
+    assert.deepEqual(
+      [verdict.repeated, verdict.inFlight, verdict.explainedByPosition],
+      [1, 0, 2 + 1],
+    )
+    assert.equal(verdict.explainedByCompletion, 1 + 1)
+  })
+
   test('explains nothing by a crash when all was committed', () => {
     const verdict = judgedWithCrash(begin(0), done(0, 10), commit(1, 11))
     assert.deepEqual([verdict.explainedByPosition, verdict.explainedByCompletion], [0, 0])
@@ -115,6 +126,10 @@ function done(offset: number, atMs = 0): LedgerEntry {
 
 function settled(offset: number): LedgerEntry {
   return { ...begin(offset), what: 'settled' }
+}
+
+function lost(): LedgerEntry {
+  return { ...begin(0), what: 'lost' }
 }
 
 /** @param atMs when it was sent, well after what it covers was done */

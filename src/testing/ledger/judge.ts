@@ -5,8 +5,8 @@
  *   lost           never done, and neither in the dead letters nor skipped
  *   out of order   begun although the record before it of its key was never done (or settled) before
  *   repeated       done again
- *   explained      for each process that ended by force: what it had done and no stored position covered, and what it
- *                  had begun and not done
+ *   explained      for each process that ended by force, and each partition that one lost: what it had done and no stored
+ *                  position covered, and what it had begun and not done
  *
  * Two explanations are kept apart. By position: everything done at or above the partition's committed position. By
  * completion: of that, what was done after the last commit was sent; it is the smaller one, and holds only where the
@@ -57,7 +57,8 @@ interface RecordState extends ExpectedRecord {
 
 /** What one process has begun, and what it has done and not yet seen committed, by partition. */
 interface Uncommitted {
-  readonly running: Set<RecordState>
+  /** With their partitions. */
+  readonly running: Map<RecordState, number>
   readonly done: Map<number, { readonly offset: number; readonly atMs: number }[]>
   readonly lastCommitMs: Map<number, number>
 }
@@ -96,6 +97,7 @@ export class LedgerJudge {
   take(entry: LedgerEntry): void {
     const worker = this.#worker(entry.worker)
     if (entry.what === 'commit') return committed(worker, entry)
+    if (entry.what === 'lost') return this.#comesAgain(worker, entry.partition)
     const record =
       entry.record === undefined ? this.#byPlace.get(placeOf(entry)) : this.#records[entry.record]
     if (record === undefined)
@@ -109,17 +111,10 @@ export class LedgerJudge {
 
   /** A process was ended, or stopped, by force: what it had not committed may come again. */
   crashed(name: string): void {
-    const { running, done, lastCommitMs } = this.#worker(name)
-    this.#inFlight += running.size
-    this.#explainedByPosition += running.size
-    this.#explainedByCompletion += running.size
-    for (const [partition, ends] of done) {
-      const sinceMs = (lastCommitMs.get(partition) ?? Number.NEGATIVE_INFINITY) - FINISH_GAP_MS
-      this.#explainedByPosition += ends.length
-      this.#explainedByCompletion += ends.filter(({ atMs }) => atMs >= sinceMs).length
-    }
-    running.clear()
-    done.clear()
+    const worker = this.#worker(name)
+    this.#inFlight += worker.running.size
+    for (const partition of new Set([...worker.running.values(), ...worker.done.keys()]))
+      this.#comesAgain(worker, partition)
   }
 
   verdict(): Verdict {
@@ -136,8 +131,23 @@ export class LedgerJudge {
     }
   }
 
+  /** Of one partition: what was not committed, and what is under way. */
+  #comesAgain({ running, done, lastCommitMs }: Uncommitted, partition: number): void {
+    for (const [record, its] of running)
+      if (its === partition) {
+        running.delete(record)
+        this.#explainedByPosition++
+        this.#explainedByCompletion++
+      }
+    const ends = done.get(partition) ?? []
+    done.delete(partition)
+    const sinceMs = (lastCommitMs.get(partition) ?? Number.NEGATIVE_INFINITY) - FINISH_GAP_MS
+    this.#explainedByPosition += ends.length
+    this.#explainedByCompletion += ends.filter(({ atMs }) => atMs >= sinceMs).length
+  }
+
   #begun(worker: Uncommitted, entry: LedgerEntry, record: RecordState): void {
-    worker.running.add(record)
+    worker.running.set(record, entry.partition)
     // Doing again what was done before is a repeat, no disorder; what may not happen is to run ahead of a predecessor.
     if (record.sequence > (this.#endedUpTo.get(record.key) ?? -1) + 1)
       this.#outOfOrder.push(`${nameOf(record)} by ${entry.worker}`)
@@ -146,7 +156,7 @@ export class LedgerJudge {
   #ended(worker: Uncommitted, entry: LedgerEntry, record: RecordState): void {
     const { what, atMs, partition, offset } = entry
     const { key, sequence } = record
-    worker.running.delete(record)
+    const isKnown = worker.running.delete(record)
     this.#endedUpTo.set(key, Math.max(this.#endedUpTo.get(key) ?? -1, sequence))
     if (!hasEnded(record)) this.#remaining--
     if (what === 'settled') {
@@ -155,6 +165,8 @@ export class LedgerJudge {
     }
     record.doneTimes++
     if (record.doneTimes > 1) this.#repeated++
+    // What went on after its partition was lost is explained already.
+    if (!isKnown) return
     const ends = worker.done.get(partition)
     if (ends === undefined) worker.done.set(partition, [{ offset, atMs }])
     else ends.push({ offset, atMs })
@@ -163,7 +175,7 @@ export class LedgerJudge {
   #worker(name: string): Uncommitted {
     let worker = this.#workers.get(name)
     if (worker === undefined) {
-      worker = { running: new Set(), done: new Map(), lastCommitMs: new Map() }
+      worker = { running: new Map(), done: new Map(), lastCommitMs: new Map() }
       this.#workers.set(name, worker)
     }
     return worker

@@ -5,6 +5,7 @@
  *   done    WORKER AT PARTITION OFFSET RECORD     it returned
  *   settled WORKER AT PARTITION OFFSET RECORD     dead letter or skip: the record ended without being done
  *   commit  WORKER AT PARTITION OFFSET            the broker stored a position that was sent at AT
+ *   lost    WORKER AT PARTITION 0                 the partition is another's: what was not committed will not be
  *
  * RECORD is the number that the ledger gave the record; without it partition and offset say which one it is.
  *
@@ -15,7 +16,7 @@
 import { ShoalError } from '../../core/index.ts'
 
 export interface LedgerEntry {
-  readonly what: 'begin' | 'done' | 'settled' | 'commit'
+  readonly what: 'begin' | 'done' | 'settled' | 'commit' | 'lost'
   readonly worker: string
   readonly atMs: number
   readonly partition: number
@@ -24,7 +25,7 @@ export interface LedgerEntry {
   readonly record?: number
 }
 
-const KINDS: ReadonlySet<string> = new Set(['begin', 'done', 'settled', 'commit'])
+const KINDS: ReadonlySet<string> = new Set(['begin', 'done', 'settled', 'commit', 'lost'])
 const LINE = /^([a-z]+) (\S+) (\d+(?:\.\d+)?) (\d{1,10}) (\d{1,16})(?: (\d{1,10}))?$/
 
 export function entryLine({ what, worker, atMs, partition, offset, record }: LedgerEntry): string {

@@ -66,6 +66,11 @@ export class WorkerBook {
     for (const position of committed) this.#write('commit', position, undefined, durationMs)
   }
 
+  /** These partitions are another's: what was not committed of them will not be. */
+  lost(partitions: readonly { readonly partition: number }[]): void {
+    for (const { partition } of partitions) this.#write('lost', { partition, offset: 0 }, undefined)
+  }
+
   /** A dead letter is told by the place of its record alone. */
   #leave(record: LedgerRecord): number | undefined {
     const place = placeOf(record)

@@ -46,6 +46,9 @@ async function serve(service: ServiceModule): Promise<void> {
   const { place, topic, group, concurrency, worker } = job
   tellOfDeadLetters()
   telemetry.commit.subscribe((event) => book.committed(event))
+  telemetry.rebalance.subscribe(({ kind, partitions }) => {
+    if (kind === 'lost') book.lost(partitions)
+  })
   const definition = serviceConsumer(watched(service), {
     group,
     source: await ledgerSource(place),
