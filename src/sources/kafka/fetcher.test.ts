@@ -75,6 +75,40 @@ describe('a pause', () => {
 })
 
 describe('a partition that is behind', () => {
+  test('is read on when each of its batches is larger than an answer may be', async () => {
+    const { fetcher, append, settle, batches } = await fixture({ maxBytes: 100 })
+    for (let count = 0; count < 3; count++) append(0, 'x'.repeat(200))
+    fetcher.add(owned(0), 0)
+    await settle()
+    assert.deepEqual(
+      batches.map(({ nextOffset }) => nextOffset),
+      [1, 2, 3],
+    )
+  })
+
+  test('is held back for a moment while more than an answer waits undelivered, and then goes on all the same', async () => {
+    const { clock, fetcher, append, settle, seen, events } = await fixture({
+      leaders: [1, 1],
+      maxBytes: 300,
+    })
+    append(0, 'x'.repeat(100))
+    append(0, 'x'.repeat(400))
+    append(1, 'a')
+    append(1, 'b')
+    // What was under way when it paused waits packed.
+    events.records = () => fetcher.pause(owned(0))
+    fetcher.add(owned(0), 0)
+    await settle()
+    const delivered: number[] = []
+    events.records = ({ nextOffset }) => delivered.push(nextOffset)
+    fetcher.add(owned(1), 0)
+    await settle()
+    assert.deepEqual(delivered, [1])
+    await clock.advance(10)
+    assert.deepEqual(delivered, [1, 2])
+    assert.deepEqual(seen(0), [])
+  })
+
   test('does not wait for the fetches of those that are at their end', async () => {
     const { fetcher, append, settle, seen, events, batches, script } = await fixture({
       leaders: [1, 1, 1],

@@ -207,6 +207,8 @@ export class Fetcher {
       // The next fetch is on its way while this answer is decoded.
       this.#pump()
       for (const track of tracks) this.#deliver(track)
+      // Unless too much waited: now less does.
+      this.#pump()
     })
   }
 
