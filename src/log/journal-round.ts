@@ -24,26 +24,6 @@ export interface CoveringCut extends JournalCut {
   readonly coveredBytes: number
 }
 
-/** What waits is this large: it goes at once, for the disk takes longer to write it than to sync it. */
-const LARGE_BYTES = 256 * 1024
-
-/**
- * How many appends the next flush takes of the rounds that wait, in their order and by whole rounds: as many as the middle
- * between what waits and what the last flush took.
- *
- * Writers that ask again as soon as they are answered fall into two parts, one at the disk while the other is served. All that
- * waits in each flush would keep them as they fell, one here and seven there, and there would be nothing to serve during
- * the sync of the seven. The middle makes halves of them. Where appends come evenly, or all at once, it is all that waits.
- */
-export function appendsToFlush(waiting: readonly JournalRound[], lastCount: number): number {
-  let [count, byteLength] = [0, 0]
-  for (const round of waiting) {
-    count += round.count
-    byteLength += round.byteLength
-  }
-  return byteLength >= LARGE_BYTES ? count : (count + lastCount) / 2
-}
-
 /** Entries gather in a frame until it has this size; recovery reads a frame at a time. */
 const FRAME_BYTES = 1024 * 1024
 
@@ -94,25 +74,12 @@ export class JournalRound {
   /** A batch of a partition that goes in the same round leaves nothing to compare with, so it is not written directly. */
   readonly #deleted = new Set<PartitionKey>()
   #callbacks: (() => void)[] = []
-  /** Later rounds that are flushed with this one, in order. */
-  readonly #joined: JournalRound[] = []
-  #count = 0
-  #byteLength = 0
   #promise: PromiseWithResolvers<void> | null = null
   /** Set when this round ends the journal file it goes to. */
   cut: PromiseWithResolvers<CoveringCut> | null = null
 
   get isEmpty(): boolean {
     return this.#entries.length === 0 && this.frames.length === 0
-  }
-
-  /** Appends, those of the rounds that joined too. */
-  get count(): number {
-    return this.#count
-  }
-
-  get byteLength(): number {
-    return this.#byteLength
   }
 
   /** Bytes of the batches that may be written directly. */
@@ -122,27 +89,11 @@ export class JournalRound {
 
   add(head: Uint8Array, body: readonly Uint8Array[]): void {
     this.#entries.push({ head, body })
-    this.#count++
-    this.#byteLength += head.length + byteLengthOf(body)
   }
 
   addBatch(batch: PendingBatch): void {
     this.#entries.push(batch)
-    this.#count++
-    this.#byteLength += batch.length
     if (batch.direct !== null) this.#directBytes += batch.length
-  }
-
-  /** Both are flushed together, and those who wait for them told one after the other. */
-  join(later: JournalRound): void {
-    for (const entry of later.#entries) this.#entries.push(entry)
-    for (const partition of later.#deleted) this.#deleted.add(partition)
-    this.#count += later.#count
-    this.#byteLength += later.#byteLength
-    this.#directBytes += later.#directBytes
-    this.cut = later.cut
-    this.#joined.push(later)
-    later.#entries = []
   }
 
   /** The partition's deletion is one of the entries. */
@@ -187,14 +138,12 @@ export class JournalRound {
   resolve(): void {
     for (const callback of this.#callbacks) callback()
     this.#promise?.resolve()
-    for (const round of this.#joined) round.resolve()
   }
 
   reject(error: Error): void {
     this.#callbacks = []
     this.#promise?.reject(error)
     this.cut?.reject(error)
-    for (const round of this.#joined) round.reject(error)
   }
 }
 

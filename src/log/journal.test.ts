@@ -88,51 +88,6 @@ describe('a journal', () => {
     assert.ok(seen.indexOf('first flushed') < seen.indexOf('second'))
   })
 
-  test('lets writers that ask again when they are answered take turns at the disk in halves', async () => {
-    const clock = new VirtualClock()
-    const disk = new SimDisk({ timers: clock })
-    const { journal } = await openJournal(disk)
-    const answered: number[] = []
-    disk.fault = ({ kind, path }) => {
-      if (!path.startsWith(`${JOURNAL_FOLDER}/`) || kind !== 'sync') return undefined
-      answered.push(0)
-      return { kind: 'delay', ms: 10 }
-    }
-    const ask = () => {
-      journal.appendMachine('m', [bytesOf('one')])
-      journal.onFlushed(() => {
-        answered.push((answered.pop() ?? 0) + 1)
-        clock.schedule(1, ask)
-      })
-    }
-    for (let writer = 0; writer < 8; writer++) clock.schedule(writer, ask)
-    await clock.advance(1_000)
-    assert.deepEqual(answered.slice(0, 2), [1, 4])
-    assert.deepEqual(new Set(answered.slice(4, 40)), new Set([4]))
-  })
-
-  test('flushes all that waits where it is large', async () => {
-    const clock = new VirtualClock()
-    const disk = new SimDisk({ timers: clock })
-    const { journal } = await openJournal(disk)
-    disk.fault = ({ kind }) => (kind === 'sync' ? { kind: 'delay', ms: 10 } : undefined)
-    const order: string[] = []
-    const append = (text: string, size: number) => {
-      journal.appendMachine('m', [bytesOf(text.repeat(size))])
-      journal.onFlushed(() => order.push(`${text} at ${clock.monotonicMs()}`))
-    }
-    append('a', 1)
-    for (const [at, text] of [...'bcdefg'].entries())
-      clock.schedule(at + 1, () => append(text, 50_000))
-    await clock.advance(1_000)
-    const [first, ...others] = order.map((each) => Number(each.split(' at ')[1]))
-    assert.equal(order.map((each) => each[0]).join(''), 'abcdefg')
-    assert.deepEqual(
-      others,
-      Array.from({ length: 6 }, () => Number(first) + 10),
-    )
-  })
-
   test('calls back before it resolves, and at once when nothing waits', async () => {
     const { journal } = await openJournal(new SimDisk())
     const order: string[] = []

@@ -33,7 +33,7 @@ import type {
   PartitionKey,
   SegmentPosition,
 } from './journal-port.ts'
-import { appendsToFlush, type CoveringCut, type JournalCut, JournalRound } from './journal-round.ts'
+import { type CoveringCut, type JournalCut, JournalRound } from './journal-round.ts'
 import { JournalSpares } from './journal-spares.ts'
 import type { FlushPolicy } from './log.ts'
 import { isFull, isOutOfFiles, messageOfFull, type SpaceReserve } from './space-reserve.ts'
@@ -69,11 +69,9 @@ export class Journal implements JournalPort {
   /** Zeros. */
   readonly #room: Uint8Array
   #pending = new JournalRound()
-  /** Rounds before `pending`, in order: one of each turn, and those that end a file. */
+  /** Rounds that end a file, in order, before `pending`. */
   readonly #sealed: JournalRound[] = []
   #current: JournalRound | null = null
-  /** Appends in the last flush. */
-  #lastCount = 0
   #file: JournalFile | null = null
   #nextFileNumber = 0
   #nextSequence = 0
@@ -195,7 +193,9 @@ export class Journal implements JournalPort {
    */
   cut(): Promise<CoveringCut> {
     if (this.#failure !== null) return Promise.reject(this.#failure)
-    const round = this.#seal()
+    const round = this.#pending
+    this.#pending = new JournalRound()
+    this.#sealed.push(round)
     round.cut = Promise.withResolvers<CoveringCut>()
     this.#wake()
     return round.cut.promise
@@ -264,20 +264,12 @@ export class Journal implements JournalPort {
   }
 
   #wake(): void {
-    if (this.#woken) return
+    if (this.#running || this.#woken) return
     this.#woken = true
     this.#options.timers.soon(() => {
       this.#woken = false
-      if (!this.#pending.isEmpty) this.#seal()
       this.#run()
     })
-  }
-
-  #seal(): JournalRound {
-    const round = this.#pending
-    this.#pending = new JournalRound()
-    this.#sealed.push(round)
-    return round
   }
 
   #run(): void {
@@ -310,16 +302,11 @@ export class Journal implements JournalPort {
   }
 
   #takeRound(): JournalRound | null {
-    if (!this.#pending.isEmpty) this.#seal()
-    const count = appendsToFlush(this.#sealed, this.#lastCount)
-    const round = this.#sealed.shift()
-    if (round === undefined) return null
-    while (round.cut === null && round.count < count) {
-      const next = this.#sealed.shift()
-      if (next === undefined) break
-      round.join(next)
-    }
-    this.#lastCount = round.count
+    const sealed = this.#sealed.shift()
+    if (sealed !== undefined) return sealed
+    if (this.#pending.isEmpty) return null
+    const round = this.#pending
+    this.#pending = new JournalRound()
     return round
   }
 
