@@ -2,7 +2,7 @@
  * The records of batches where they lie: all of them checked, none of them decoded before somebody asks.
  *
  *   batch 0 bytes   ‥│len│attr│time Δ│offset Δ│key len│key│value len│value│headers│‥
- *   places           batch 0, offset Δ   ▲ start   ▲ key          ▲ value      a few numbers a record, in one array
+ *   places           offset Δ  ▲ start                                ▲ value      four numbers a record, in one array
  *
  * A consumer keeps many records waiting and asks most of them for their value alone. As objects they outlive the young
  * generation and are copied by the collector twice; as numbers in an array they cost it nothing.
@@ -36,6 +36,8 @@ interface Source {
   /** Where `bytes` are: asked of them for each record, it costs as much as a view. */
   readonly buffer: ArrayBufferLike
   readonly start: number
+  /** Which of all records its own begin with. */
+  readonly first: number
   readonly baseOffset: number
   readonly baseTimestamp: number
   /** Instead of each record's own time; undefined: they have one. */
@@ -43,16 +45,13 @@ interface Source {
 }
 
 /** Two to this are the numbers of a record. */
-const SHIFT = 3
-const SOURCE = 0
-const OFFSET_DELTA = 1
+const SHIFT = 2
+const OFFSET_DELTA = 0
 /** Position of its attributes. */
-const START = 2
-/** Position of its key's length. */
-const KEY = 3
+const START = 1
 /** Position of its value, and the length of that; -1: null. */
-const VALUE = 4
-const VALUE_LENGTH = 5
+const VALUE = 2
+const VALUE_LENGTH = 3
 
 const NO_PLACES = new Int32Array(0)
 
@@ -60,6 +59,8 @@ export class PackedRecords implements Iterable<KafkaRecord> {
   readonly #sources: Source[] = []
   #places: Int32Array = NO_PLACES
   #length = 0
+  /** The batch of the record that was asked for last: they are asked for in turn. */
+  #latest = 0
 
   get length(): number {
     return this.#length
@@ -76,8 +77,9 @@ export class PackedRecords implements Iterable<KafkaRecord> {
       this.#reserve(count)
       const added = this.#walk(batch, bytes, count, (options.from ?? 0) - baseOffset)
       const { buffer, byteOffset: start } = bytes
+      const first = this.#length
       if (added > 0)
-        this.#sources.push({ bytes, buffer, start, baseOffset, baseTimestamp, appendTime })
+        this.#sources.push({ bytes, buffer, start, first, baseOffset, baseTimestamp, appendTime })
       this.#length += added
       return batch.compressionCode === 0 ? 0 : bytes.length
     })
@@ -85,9 +87,16 @@ export class PackedRecords implements Iterable<KafkaRecord> {
 
   at(index: number): KafkaRecord | undefined {
     if (index < 0 || index >= this.#length) return undefined
-    const places = this.#places
-    const at = index << SHIFT
-    return new PackedRecord(this.#sources[places[at] as number] as Source, places, at)
+    return new PackedRecord(this.#sourceOf(index), this.#places, index << SHIFT)
+  }
+
+  #sourceOf(index: number): Source {
+    const sources = this.#sources
+    let latest = this.#latest
+    while (index < (sources[latest] as Source).first) latest--
+    while (latest + 1 < sources.length && index >= (sources[latest + 1] as Source).first) latest++
+    this.#latest = latest
+    return sources[latest] as Source
   }
 
   *[Symbol.iterator](): Generator<KafkaRecord, void, undefined> {
@@ -122,7 +131,6 @@ export class PackedRecords implements Iterable<KafkaRecord> {
         const offsetDelta = readVarint(cursor)
         if (offsetDelta < 0 || offsetDelta > lastOffsetDelta)
           throw new CodecFailure(`an offset delta of ${offsetDelta} is outside of the batch`)
-        const key = cursor.position
         skipBytes(cursor, end)
         const valueLength = readLength(cursor, end)
         const value = cursor.position
@@ -130,10 +138,8 @@ export class PackedRecords implements Iterable<KafkaRecord> {
         skipHeaders(cursor, end)
         if (cursor.position !== end) throw new CodecFailure('the length is not that of the record')
         if (offsetDelta < firstDelta) continue
-        places[at | SOURCE] = this.#sources.length
         places[at | OFFSET_DELTA] = offsetDelta
         places[at | START] = start
-        places[at | KEY] = key
         places[at | VALUE] = value
         places[at | VALUE_LENGTH] = valueLength
         at += 1 << SHIFT
@@ -173,8 +179,11 @@ class PackedRecord implements KafkaRecord {
 
   get key(): Uint8Array | null {
     const { bytes } = this.#source
-    const position = this.#places[this.#at | KEY] as number
-    return readBytes({ bytes, position, end: bytes.length }, bytes.length)
+    const position = (this.#places[this.#at | START] as number) + 1
+    const cursor = { bytes, position, end: bytes.length }
+    readVarlong(cursor)
+    readVarint(cursor)
+    return readBytes(cursor, bytes.length)
   }
 
   get value(): Uint8Array | null {

@@ -36,6 +36,15 @@ export function readUnsignedVarint(cursor: Cursor): number {
 
 /** A zigzag int32. @throws CodecFailure */
 export function readVarint(cursor: Cursor): number {
+  const { bytes, position, end } = cursor
+  // Most take one byte.
+  if (position < end) {
+    const byte = bytes[position] as number
+    if (byte < 0x80) {
+      cursor.position = position + 1
+      return (byte >>> 1) ^ -(byte & 1)
+    }
+  }
   const raw = readUnsignedVarint(cursor)
   return (raw >>> 1) ^ -(raw & 1)
 }
