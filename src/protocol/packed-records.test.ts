@@ -29,6 +29,27 @@ function plain({ offset, timestampMs, key, value, headers }: KafkaRecord): Kafka
   return { offset, timestampMs, key, value, headers }
 }
 
+/** Packing and decoding give the same, were it an error, and what was packed before stays. */
+function refusedAlike(bytes: Uint8Array): void {
+  const options = { maxDecompressedBytes: 100_000 }
+  const packed = new PackedRecords()
+  packed.add(new RecordBatch(encodeRecordBatch([{ timestampMs: 7 }])))
+  assert.deepEqual(
+    outcome(() => {
+      const expected = []
+      for (const each of batchesIn(bytes)) expected.push(...decodeRecords(each, options))
+      return expected.map((each) => each.value)
+    }),
+    outcome(() => {
+      for (const each of batchesIn(bytes))
+        // Sums of offsets that are no safe integers may be smaller than 0.
+        packed.add(each, { ...options, from: Number.NEGATIVE_INFINITY })
+      return [...packed].slice(1).map((each) => each.value)
+    }),
+  )
+  assert.equal(packed.at(0)?.timestampMs, 7)
+}
+
 describe('packed records', () => {
   test('are those that decoding gives, whatever batches they come from, from an offset on', () => {
     fc.assert(
@@ -76,30 +97,27 @@ describe('packed records', () => {
       minLength: 1,
       maxLength: 4,
     })
-    const options = { maxDecompressedBytes: 100_000 }
     fc.assert(
       fc.property(batch, changes, ({ records, compression }, changes) => {
         const bytes = Uint8Array.from(encodeRecordBatch(records, { compression }))
         for (const { at, byte } of changes) bytes[at % bytes.length] = byte
-        const packed = new PackedRecords()
-        packed.add(new RecordBatch(encodeRecordBatch([{ timestampMs: 7 }])))
-        assert.deepEqual(
-          outcome(() => {
-            const expected = []
-            for (const each of batchesIn(bytes)) expected.push(...decodeRecords(each, options))
-            return expected.map((each) => each.value)
-          }),
-          outcome(() => {
-            for (const each of batchesIn(bytes))
-              // Sums of offsets that are no safe integers may be smaller than 0.
-              packed.add(each, { ...options, from: Number.NEGATIVE_INFINITY })
-            return [...packed].slice(1).map((each) => each.value)
-          }),
-        )
-        assert.equal(packed.at(0)?.timestampMs, 7)
+        refusedAlike(bytes)
       }),
       { numRuns: 1_000 },
     )
+  })
+
+  test('are refused with those words whatever a single byte of a batch becomes', () => {
+    const whole = encodeRecordBatch([
+      { timestampMs: 3, key: null, value: null, headers: [{ key: 'h', value: null }] },
+      { timestampMs: 4, key: Buffer.from('k'), value: Buffer.from('v'), headers: [] },
+    ])
+    for (let at = 0; at < whole.length; at++)
+      for (let byte = 0; byte < 256; byte++) {
+        const bytes = Uint8Array.from(whole)
+        bytes[at] = byte
+        refusedAlike(bytes)
+      }
   })
 
   test('of two batches are told apart when the second is damaged', () => {

@@ -87,7 +87,10 @@ export function readBytes(cursor: Cursor, end: number): Uint8Array | null {
 /** The length of a key or a value, whose bytes are there; -1: null. @throws CodecFailure */
 export function readLength(cursor: Cursor, end: number): number {
   const length = readVarint(cursor)
-  if (length < -1) throw new CodecFailure(`a length is ${length}`)
+  if (length < 0) {
+    if (length === -1) return -1
+    throw new CodecFailure(`a length is ${length}`)
+  }
   if (length > end - cursor.position)
     throw new CodecFailure(`a length of ${length} goes beyond the record`)
   return length
