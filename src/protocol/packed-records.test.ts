@@ -5,22 +5,12 @@ import { ShoalError, concatBytes } from '../core/index.ts'
 import { compressionTypes } from './compression/compression.ts'
 import { PackedRecords } from './packed-records.ts'
 import { RecordBatch, batchesIn, setLogAppendTime } from './record-batch.ts'
+import { recordsUpTo } from './records-fixture.test.ts'
 import { decodeRecords, encodeRecordBatch } from './records.ts'
 import type { KafkaRecord } from './records.ts'
 
-const maybeBytes = fc.option(fc.uint8Array({ maxLength: 200 }))
-const header = fc.record(
-  { key: fc.string({ unit: 'grapheme', maxLength: 6 }), value: maybeBytes },
-  { noNullPrototype: true },
-)
-const record = fc.record({
-  timestampMs: fc.oneof(fc.integer({ min: 0, max: 2 ** 42 }), fc.constant(-1)),
-  key: maybeBytes,
-  value: maybeBytes,
-  headers: fc.array(header, { maxLength: 3 }),
-})
 const batch = fc.record({
-  records: fc.array(record, { minLength: 1, maxLength: 12 }),
+  records: recordsUpTo(200),
   compression: fc.constantFrom(...compressionTypes),
   hasAppendTime: fc.boolean(),
 })

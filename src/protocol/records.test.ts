@@ -4,20 +4,10 @@ import * as fc from 'fast-check'
 import { ShoalError } from '../core/index.ts'
 import { compressionTypes } from './compression/compression.ts'
 import { BATCH_HEADER_BYTES, batchesIn, BatchPosition, RecordBatch } from './record-batch.ts'
+import { recordsUpTo } from './records-fixture.test.ts'
 import { decodeRecords, encodeRecordBatch } from './records.ts'
 
-const maybeBytes = fc.option(fc.uint8Array({ maxLength: 40 }))
-const header = fc.record(
-  { key: fc.string({ unit: 'grapheme', maxLength: 6 }), value: maybeBytes },
-  { noNullPrototype: true },
-)
-const record = fc.record({
-  timestampMs: fc.oneof(fc.integer({ min: 0, max: 2 ** 42 }), fc.constant(-1)),
-  key: maybeBytes,
-  value: maybeBytes,
-  headers: fc.array(header, { maxLength: 3 }),
-})
-const batch = fc.array(record, { minLength: 1, maxLength: 12 })
+const batch = recordsUpTo(40)
 
 describe('the records of a batch', () => {
   for (const compression of compressionTypes)

@@ -10,6 +10,7 @@ import { rabbitmq } from 'shoal/rabbitmq'
 import { waitUntil } from '../conformance/recording-member.ts'
 import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
 import { needs } from '../real/services.ts'
+import { send } from './rabbit-send.ts'
 
 /** A start takes RabbitMQ ten seconds: two on every push, more by SHOAL_RABBITMQ_KILLS. */
 const KILLS = Number(process.env['SHOAL_RABBITMQ_KILLS'] ?? 2)
@@ -118,19 +119,4 @@ class Feeder implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#connection?.close()
   }
-}
-
-function send(
-  channel: ConfirmChannel,
-  queue: string,
-  value: string,
-  headers: Record<string, Buffer> = {},
-  messageId?: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const options = { persistent: true, headers, ...(messageId === undefined ? {} : { messageId }) }
-    channel.sendToQueue(queue, Buffer.from(value), options, (error) =>
-      error === null || error === undefined ? resolve() : reject(new Error('not confirmed')),
-    )
-  })
 }

@@ -14,6 +14,7 @@ import { RecordingMember, waitUntil } from '../conformance/recording-member.ts'
 import type { Seen } from '../conformance/recording-member.ts'
 import { RabbitMqServer, rabbitmqMissing } from '../real/rabbitmq-server.ts'
 import { freePort, needs } from '../real/services.ts'
+import { send } from './rabbit-send.ts'
 import { TcpRelay } from '../real/tcp-relay.ts'
 
 const SHARDS = 4
@@ -380,21 +381,6 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
 /** How often it joined its group. */
 function joined(member: RecordingMember): number {
   return member.notices.filter(({ kind }) => kind === 'joined').length
-}
-
-function send(
-  channel: ConfirmChannel,
-  queue: string,
-  value: string,
-  headers: Record<string, Buffer> = {},
-  messageId?: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const options = { persistent: true, headers, ...(messageId === undefined ? {} : { messageId }) }
-    channel.sendToQueue(queue, Buffer.from(value), options, (error) =>
-      error === null || error === undefined ? resolve() : reject(new Error('not confirmed')),
-    )
-  })
 }
 
 function text(bytes: Uint8Array | null): string {
