@@ -107,18 +107,25 @@ describe('RabbitMQ: hard cases', needs(rabbitmqMissing()), () => {
     await first.until('all queues again', () => first.owned.size === SHARDS)
   })
 
-  test('members whose exchange is deleted find each other again', async () => {
+  test('members whose exchange is deleted, or made anew by somebody, find each other again', async () => {
     const topic = fresh()
     const group = `of-${topic}`
-    await using first = await RecordingMember.join(source(topic, { shards: 2 }), group)
+    const options = { shards: 2, sessionTimeoutMs: 3_000 }
+    await using first = await RecordingMember.join(source(topic, options), group)
     await first.until('both queues', () => first.owned.size === 2)
-    await using second = await RecordingMember.join(source(topic, { shards: 2 }), group)
+    await using second = await RecordingMember.join(source(topic, options), group)
     await second.until('a queue', () => second.owned.size === 1)
-    await channel.deleteExchange(`shoal.${group}.members`)
-    for (const member of [first, second])
-      await member.until('to have joined again', () => joined(member) === 2)
+    const exchange = `shoal.${group}.members`
+    for (const isMadeAnew of [false, true]) {
+      const before = [first, second].map(joined)
+      await channel.deleteExchange(exchange)
+      // Whoever speaks now is not refused, and not heard either.
+      if (isMadeAnew) await channel.assertExchange(exchange, 'fanout', { autoDelete: true })
+      for (const [index, member] of [first, second].entries())
+        await member.until('to have joined again', () => joined(member) > before[index]!)
+    }
     await first.session.close()
-    await second.until('the other queue', () => second.owned.size === 2)
+    await second.until('both queues', () => second.owned.size === 2)
     assert.deepEqual([second.losses, second.errors, first.errors], [[], [], []])
   })
 

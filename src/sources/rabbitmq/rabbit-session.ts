@@ -61,6 +61,8 @@ export class RabbitSession implements SourceSession, QueueHost {
   /** Which beginning is under way: one that a loss overtook is over. */
   #beginning = 0
   #heardMs: number
+  /** Looks whose own announcement has not come back. */
+  #unheard = 0
   #closing: Promise<void> | null = null
 
   constructor(
@@ -102,6 +104,7 @@ export class RabbitSession implements SourceSession, QueueHost {
       await this.#declare()
       if (isOver()) return
       this.#heardMs = this.#nowMs()
+      this.#unheard = 0
       if (this.settings.sharing === 'ordered') await this.#greet(isOver)
       if (isOver()) return
       this.#failures = 0
@@ -213,15 +216,18 @@ export class RabbitSession implements SourceSession, QueueHost {
     const hear = (announcement: Announcement) => {
       const nowMs = this.#nowMs()
       // It may have lain here unread while the process stood still.
-      if (announcement.memberId === this.memberId)
+      if (announcement.memberId === this.memberId) {
         this.#heardMs = Math.min(nowMs, Math.max(this.#heardMs, announcement.sentMs ?? nowMs))
+        this.#unheard = 0
+      }
       const isNews = this.#presence.heard(announcement, nowMs)
       if (announcement.isGreeting === true && announcement.memberId !== this.memberId)
         this.#announce()
       if (isNews) this.#follow()
     }
     const { group } = this.#context
-    const lost = () => this.#groupLost(opened)
+    const lost = () =>
+      this.#groupLost(opened, 'RabbitMQ closed the channel to the others (see its log)')
     let opened: GroupChannel | null = null
     opened = await GroupChannel.open(this.#link, group, hear, lost)
     if (isOver()) return opened.close()
@@ -230,13 +236,12 @@ export class RabbitSession implements SourceSession, QueueHost {
   }
 
   /** What is consumed stays so; the others are asked anew who they are. */
-  #groupLost(lost: GroupChannel | null): void {
+  #groupLost(lost: GroupChannel | null, reason: string): void {
     if (lost === null || this.#group !== lost) return
     this.#group = null
     // Where it went with its connection, that is what is told and dealt with.
     this.settings.ports.timers.soon(() => {
       if (!this.#isAtWork || this.#group !== null) return
-      const reason = 'RabbitMQ closed the channel to the other members (see its log)'
       this.events.notice({ kind: 'heartbeat-failed', reason })
       this.#beginAgain()
     })
@@ -285,7 +290,19 @@ export class RabbitSession implements SourceSession, QueueHost {
       })
   }
 
+  /** It speaks, and its own word does not come back: the exchange went, and somebody else made it anew. */
+  get #isDeaf(): boolean {
+    const silentMs = this.#nowMs() - this.#heardMs
+    return this.#unheard >= 2 && silentMs >= this.settings.sessionTimeoutMs / 2
+  }
+
   async #act(): Promise<void> {
+    if (this.#group !== null && this.#isDeaf) {
+      const deaf = this.#group
+      this.#groupLost(deaf, 'what is said to the other members does not come back')
+      return deaf.close()
+    }
+    this.#unheard++
     this.#announce()
     this.#presence.forgetSilent(this.#nowMs())
     const plan = this.#plan()
