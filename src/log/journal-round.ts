@@ -70,6 +70,7 @@ export class JournalRound {
   /** Of the round whose turn has come: those not written yet. */
   readonly frames: PendingFrame[] = []
   #entries: (PendingEntry | PendingBatch)[] = []
+  #byteLength = 0
   #directBytes = 0
   /** A batch of a partition that goes in the same round leaves nothing to compare with, so it is not written directly. */
   readonly #deleted = new Set<PartitionKey>()
@@ -82,6 +83,11 @@ export class JournalRound {
     return this.#entries.length === 0 && this.frames.length === 0
   }
 
+  /** Bytes of all entries. */
+  get byteLength(): number {
+    return this.#byteLength
+  }
+
   /** Bytes of the batches that may be written directly. */
   get directBytes(): number {
     return this.#directBytes
@@ -89,10 +95,12 @@ export class JournalRound {
 
   add(head: Uint8Array, body: readonly Uint8Array[]): void {
     this.#entries.push({ head, body })
+    this.#byteLength += head.length + byteLengthOf(body)
   }
 
   addBatch(batch: PendingBatch): void {
     this.#entries.push(batch)
+    this.#byteLength += batch.length
     if (batch.direct !== null) this.#directBytes += batch.length
   }
 

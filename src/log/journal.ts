@@ -5,6 +5,8 @@
  *               ▲                              │
  *               └── what arrives meanwhile is the next round
  *
+ * A small round that waits goes to the disk before those of the synced one are answered: the disk works while they are.
+ *
  * Invariants: rounds are flushed one after another in the order of the calls; a frame is acknowledged only when it and all
  * before it are flushed under the policy; a file's name is durable before anything in it is acknowledged.
  * A full disk rolls nothing back: the file is cut back to its last whole frame and the round waits, with `full` set, until
@@ -63,6 +65,9 @@ export interface JournalOptions {
 /** How long a round waits before it tries a full disk again. */
 const FULL_RETRY_MS = 500
 
+/** A round up to this size is written before the round that was synced is answered: it takes a few microseconds. */
+const SMALL_ROUND_BYTES = 64 * 1024
+
 export class Journal implements JournalPort {
   readonly #options: JournalOptions
   readonly #spares: JournalSpares
@@ -72,6 +77,8 @@ export class Journal implements JournalPort {
   /** Rounds that end a file, in order, before `pending`. */
   readonly #sealed: JournalRound[] = []
   #current: JournalRound | null = null
+  /** As durable as the policy says, and not answered yet. */
+  #finished: JournalRound | null = null
   #file: JournalFile | null = null
   #nextFileNumber = 0
   #nextSequence = 0
@@ -253,14 +260,14 @@ export class Journal implements JournalPort {
     this.#file = null
     if (file === null) return
     if (this.#failure === null && this.#options.policy === 'os' && file.isDirty)
-      await this.#sync(file)
+      await this.#syncAndMark(file)
     await file.handle.close()
   }
 
   /** The last round with anything in it: what `flushed` of this moment waits for. */
   #lastRound(): JournalRound | null {
     if (!this.#pending.isEmpty) return this.#pending
-    return this.#sealed.at(-1) ?? this.#current
+    return this.#sealed.at(-1) ?? this.#current ?? this.#finished
   }
 
   #wake(): void {
@@ -283,22 +290,41 @@ export class Journal implements JournalPort {
       for (;;) {
         this.#current ??= this.#takeRound()
         const round = this.#current
-        if (round === null) return
+        if (round === null && this.#finished === null) return
+        if (round === null || !this.#isQuick(round)) await this.#answerFinished()
+        if (round === null) continue
         await this.#place(round)
-        while (!(await this.#flush(round))) {
+        while (!(await this.#write(round))) {
+          await this.#answerFinished()
           this.noteFull()
           await this.#spares.drop()
           if (!(await this.#options.reserve.release())) return
         }
+        await this.#finish(round)
         if (this.#failure !== null) return
         this.#current = null
-        round.resolve()
+        this.#finished = round
       }
     } finally {
       // In the turn that found nothing left: whoever appends after it must wake the journal anew.
       this.#running = false
       this.#idle?.resolve()
     }
+  }
+
+  /** Whether it is one short write: who waits for the round before it does not notice. */
+  #isQuick({ byteLength }: JournalRound): boolean {
+    const hasFile = this.#file !== null && this.#file.position < this.#options.fileBytes
+    return hasFile && byteLength > 0 && byteLength <= SMALL_ROUND_BYTES
+  }
+
+  /** Whoever waits for the finished round is answered, once the mark tells how far the last sync reached. */
+  async #answerFinished(): Promise<void> {
+    const round = this.#finished
+    if (round === null) return
+    if (this.#options.policy === 'group') await this.#options.mark.write(this.#durable)
+    this.#finished = null
+    round.resolve()
   }
 
   #takeRound(): JournalRound | null {
@@ -330,36 +356,38 @@ export class Journal implements JournalPort {
   }
 
   /** False when the disk is full: frames that fitted are taken out of the round, the others wait. */
-  async #flush(round: JournalRound): Promise<boolean> {
-    if (round.frames.length > 0) {
-      const file = await this.#currentFile()
-      if (file === null) return false
-      const before = file.position
-      const written = await file.write({
-        frames: round.frames,
-        sequence: this.#nextSequence,
-        durable: this.#durable,
-        room: this.#takesRoom ? this.#room : EMPTY_BYTES,
-      })
-      this.#nextSequence += written
-      this.#untrimmedBytes += file.position - before
-      this.#options.grown(this.#untrimmedBytes)
-      if (written < round.frames.length) {
-        round.frames.splice(0, written)
-        return false
-      }
-      round.frames.length = 0
-      if (this.#options.policy === 'group') await this.#sync(file)
-      else if (this.#options.policy === 'os') this.#syncLater()
-    }
-    if (round.cut === null) return true
+  async #write({ frames }: JournalRound): Promise<boolean> {
+    if (frames.length === 0) return true
+    const file = await this.#currentFile()
+    if (file === null) return false
+    const before = file.position
+    const written = await file.write({
+      frames,
+      sequence: this.#nextSequence,
+      durable: this.#durable,
+      room: this.#takesRoom ? this.#room : EMPTY_BYTES,
+    })
+    this.#nextSequence += written
+    this.#untrimmedBytes += file.position - before
+    this.#options.grown(this.#untrimmedBytes)
+    frames.splice(0, written)
+    return frames.length === 0
+  }
+
+  /** What was written becomes as durable as the policy says; the round before it is answered while the disk works. */
+  async #finish({ cut }: JournalRound): Promise<void> {
+    const { policy } = this.#options
+    const file = this.#file
+    const syncing = policy === 'group' && file?.isDirty === true ? this.#sync(file) : null
+    await Promise.all([syncing, this.#answerFinished()])
+    if (policy === 'os') this.#syncLater()
+    if (cut === null) return
     await this.#endFile()
-    round.cut.resolve({
+    cut.resolve({
       fileNumber: this.#nextFileNumber,
       sequence: this.#nextSequence,
       coveredBytes: this.#untrimmedBytes,
     })
-    return true
   }
 
   /** The file that takes the next frames; null when a new one is due and there is no room for it. */
@@ -387,7 +415,7 @@ export class Journal implements JournalPort {
     await this.#backgroundSync
     const file = this.#file
     if (file === null) return
-    if (file.isDirty && this.#options.policy !== 'none') await this.#sync(file)
+    if (file.isDirty && this.#options.policy !== 'none') await this.#syncAndMark(file)
     this.#file = null
     this.#spares.ended(file.number)
     await file.handle.close()
@@ -399,6 +427,11 @@ export class Journal implements JournalPort {
     this.#direct.clear()
     await Promise.all([file.sync(), ...segments.map((segment) => segment.syncDirect())])
     this.#durable = Math.max(this.#durable, upTo)
+  }
+
+  /** For a sync that no answer follows. */
+  async #syncAndMark(file: JournalFile): Promise<void> {
+    await this.#sync(file)
     await this.#options.mark.write(this.#durable)
   }
 
@@ -408,7 +441,7 @@ export class Journal implements JournalPort {
       this.#syncTimer = null
       const file = this.#file
       if (file?.isDirty !== true || this.#state !== 'open') return
-      this.#backgroundSync = this.#sync(file).catch((error: unknown) => this.fail(error))
+      this.#backgroundSync = this.#syncAndMark(file).catch((error: unknown) => this.fail(error))
     })
   }
 
@@ -436,7 +469,8 @@ export class Journal implements JournalPort {
   #rejectAll(error: ShoalError): void {
     this.#retry?.cancel()
     this.#syncTimer?.cancel()
-    const rounds = [this.#current, ...this.#sealed.splice(0), this.#pending]
+    const rounds = [this.#finished, this.#current, ...this.#sealed.splice(0), this.#pending]
+    this.#finished = null
     this.#current = null
     this.#pending = new JournalRound()
     for (const round of rounds) round?.reject(error)
