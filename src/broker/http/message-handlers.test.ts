@@ -214,6 +214,26 @@ describe('publishing over HTTP', () => {
     assert.deepEqual([status, body.code], [404, 'UNKNOWN_TOPIC'])
     assert.deepEqual((await http.get('/topics')).body.topics, [])
   })
+
+  test('a topic that is deleted while its logs are opened is told, whenever that happens', async () => {
+    await using http = await HttpFixture.open()
+    const { topics } = http.broker.parts.context
+    const seen = new Set<string>()
+    for (let turns = 0; turns < 40; turns++) {
+      topics.createOnDemand('orders')
+      const publishing = http.post('/topics/orders/messages', { value: 'v' })
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      topics.decide({ kind: 'delete', topicId: topics.table.byName('orders')?.topicId ?? '' })
+      const { status, body } = await publishing
+      seen.add(`${status} ${body.detail ?? ''}`)
+      // Who asks after the deletion has it made anew.
+      if (topics.table.byName('orders') !== undefined) await http.delete('/topics/orders')
+    }
+    assert.deepEqual([...seen].sort(), [
+      '200 ',
+      '404 nothing was appended to orders: the topic was deleted meanwhile',
+    ])
+  })
 })
 
 describe('reading a partition over HTTP', () => {

@@ -9,7 +9,7 @@
 
 import type { AppendResult, PartitionLog } from '../../log/index.ts'
 import { encodeRecordBatch, partitionForKey, type RecordInput } from '../../protocol/index.ts'
-import { type FieldProblem, Problem, problem } from '../../http/index.ts'
+import { type FieldProblem, Problem, problem, type ProblemCode } from '../../http/index.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Topic } from '../topics/topic-table.ts'
 import { type Due, dueOf } from './delay.ts'
@@ -74,14 +74,16 @@ export async function publishMessages(
   if (placed.delayed.length > 0) flushes.push(keepForLater(context, topic, placed.delayed, results))
   for (const [partition, batches] of placed.batches) {
     const append = (log: PartitionLog | null) =>
-      log === null ? [] : batches.map((batch) => appendBatch(log, batch, results))
+      log === null
+        ? refuseDeleted(partition, batches, results)
+        : batches.map((batch) => appendBatch(log, batch, results))
     // In the turn of the request where the log is open: requests that follow each other keep their order.
     const appended = context.topics.withLog(topic, partition, append)
     if (appended instanceof Promise) flushes.push(appended.then((all) => Promise.all(all)))
     else flushes.push(...appended)
   }
   await Promise.all(flushes)
-  return answered(results, messages.length, topic)
+  return answered(results, topic)
 }
 
 /** Delayed messages, in their order, into the log that keeps them until they are due. */
@@ -127,6 +129,17 @@ function appendBatch(
   return outcome.kind === 'appended' ? outcome.flushed : Promise.resolve()
 }
 
+/** The topic went while its log was opened. */
+function refuseDeleted(
+  partition: number,
+  batches: readonly Placed[][],
+  results: PublishResult[],
+): readonly Promise<void>[] {
+  const refusal = { partition, code: 'UNKNOWN_TOPIC', error: 'the topic was deleted meanwhile' }
+  for (const { index } of batches.flat()) results[index] = refusal
+  return []
+}
+
 function refusalOf(
   { error, message, recordErrors }: Extract<AppendResult, { readonly kind: 'refused' }>,
   at: number,
@@ -138,18 +151,23 @@ function refusalOf(
 /** What was refused whole is a refusal; a part of it is told in the results. */
 function answered(
   results: readonly PublishResult[],
-  count: number,
   { name }: Topic,
 ): readonly PublishResult[] | Problem {
   const refused = results.filter(({ offset, id }) => offset === undefined && id === undefined)
   const [first] = refused
-  if (first === undefined || refused.length < count) return results
-  if (first.code === undefined)
-    return problem('UNKNOWN_TOPIC', `the topic ${name} was deleted meanwhile`)
-  const code = first.code === 'KAFKA_STORAGE_ERROR' ? 'STORAGE_DAMAGED' : 'INVALID_REQUEST'
-  return problem(code, `nothing was appended to ${name}: ${first.error ?? first.code}`, {
-    extras: { results },
-  })
+  if (first === undefined || refused.length < results.length) return results
+  return problem(
+    problemCodeOf(first),
+    `nothing was appended to ${name}: ${first.error ?? first.code}`,
+    {
+      extras: { results },
+    },
+  )
+}
+
+function problemCodeOf({ code }: PublishResult): ProblemCode {
+  if (code === 'UNKNOWN_TOPIC') return code
+  return code === 'KAFKA_STORAGE_ERROR' ? 'STORAGE_DAMAGED' : 'INVALID_REQUEST'
 }
 
 /** The batches of each partition, or all that is wrong with the messages. */
