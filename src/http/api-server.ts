@@ -155,11 +155,13 @@ export class ApiServer {
     try {
       const bytes = request.method === 'GET' ? NO_BODY : await request.body(take)
       if (bytes instanceof Problem) return refused(bytes)
-      const work = () => this.#work(operation, { ...parts, request, bytes })
+      const given = { request, params: parts.params, query: parts.query, bytes }
       const key = request.method === 'GET' ? undefined : request.header('idempotency-key')
-      if (key === undefined) return await work()
+      if (key === undefined) return await this.#work(operation, given)
       const target = `${request.method} ${request.target}`
-      const answer = await this.#keys.once({ key, target, body: bytes }, work)
+      const answer = await this.#keys.once({ key, target, body: bytes }, () =>
+        this.#work(operation, given),
+      )
       return answer instanceof Problem ? refused(answer) : answer
     } finally {
       this.#bodyBytes -= taken

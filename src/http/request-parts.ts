@@ -29,7 +29,7 @@ export function requestReader(route: Route): RequestReader {
       query: check('query', query, query && queryValues(raw.query, kinds, errors), errors),
       body: check('body', body, raw.body, errors),
     }
-    if (query === undefined) noQuery(raw.query, errors)
+    if (query === undefined && raw.query !== '') noQuery(raw.query, errors)
     return errors.length === 0 ? (checked as RequestOf<Route>) : invalid(errors)
   }
 }

@@ -15,8 +15,11 @@ interface Pattern {
   readonly parts: readonly Part[]
 }
 
-/** A fixed part, or the name of a parameter. */
-type Part = { readonly text: string } | { readonly name: string }
+/** A fixed part, or the name of a parameter; the other one is null. */
+interface Part {
+  readonly text: string | null
+  readonly name: string | null
+}
 
 export type Match =
   | {
@@ -49,9 +52,9 @@ export class Router {
     const given = split(path)
     const methods: Method[] = []
     for (const pattern of this.#patterns.get(given.length) ?? []) {
-      const params = paramsOf(pattern, given)
-      if (params === null) continue
-      if (pattern.method === asked) return { kind: 'found', id: pattern.id, params }
+      if (!fits(pattern, given)) continue
+      if (pattern.method === asked)
+        return { kind: 'found', id: pattern.id, params: paramsOf(pattern, given) }
       methods.push(pattern.method)
     }
     if (methods.length > 0) return { kind: 'other-method', methods }
@@ -61,8 +64,7 @@ export class Router {
   /** The path whose fixed parts are nearest, with what was asked for in place of its parameters. */
   #nearest(given: readonly string[]): string | undefined {
     const candidates = (this.#patterns.get(given.length) ?? []).map(
-      ({ parts }) =>
-        `/${parts.map((part, index) => ('text' in part ? part.text : given[index])).join('/')}`,
+      ({ parts }) => `/${parts.map((part, index) => part.text ?? given[index]).join('/')}`,
     )
     return nearest(`/${given.join('/')}`, new Set(candidates))
   }
@@ -78,27 +80,24 @@ function split(path: string): readonly string[] {
 function partsOf({ path }: Route): readonly Part[] {
   return split(path).map((text) => {
     const [, name] = /^\{(\w+)\}$/.exec(text) ?? []
-    return name === undefined ? { text } : { name }
+    return name === undefined ? { text, name: null } : { text: null, name }
   })
 }
 
 function fixedCount({ parts }: Pattern): number {
-  return parts.filter((part) => 'text' in part).length
+  return parts.filter(({ text }) => text !== null).length
 }
 
-/** Null when the path is another. */
-function paramsOf(
-  { parts }: Pattern,
-  given: readonly string[],
-): Readonly<Record<string, string>> | null {
+function fits({ parts }: Pattern, given: readonly string[]): boolean {
+  return parts.every(({ text }, index) =>
+    text === null ? given[index] !== '' : given[index] === text,
+  )
+}
+
+function paramsOf({ parts }: Pattern, given: readonly string[]): Readonly<Record<string, string>> {
   const params: Record<string, string> = {}
-  for (const [index, part] of parts.entries()) {
-    const text = given[index] ?? ''
-    if ('text' in part) {
-      if (part.text !== text) return null
-    } else if (text === '') return null
-    else params[part.name] = decoded(text)
-  }
+  for (const [index, { name }] of parts.entries())
+    if (name !== null) params[name] = decoded(given[index] ?? '')
   return params
 }
 

@@ -107,16 +107,12 @@ function headerFault(batch: RecordBatch): Refusal | null {
       'INVALID_RECORD',
       `${recordCount} records do not fit a last offset delta of ${lastOffsetDelta}`,
     )
-  if (isIdempotent(batch) && (batch.baseSequence < 0 || batch.producerEpoch < 0))
+  if (batch.hasProducerId && (batch.baseSequence < 0 || batch.producerEpoch < 0))
     return refuse(
       'INVALID_RECORD',
       `producer ${batch.producerId} came with epoch ${batch.producerEpoch} and sequence ${batch.baseSequence}`,
     )
   return null
-}
-
-export function isIdempotent(batch: RecordBatch): boolean {
-  return batch.producerId >= 0n
 }
 
 function contentFault(batch: RecordBatch, context: ValidationContext): Refusal | null {

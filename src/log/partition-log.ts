@@ -15,7 +15,7 @@
 
 import { assertInvariant, messageOf, ShoalError } from '../core/index.ts'
 import { RecordBatch } from '../protocol/index.ts'
-import { isIdempotent, refuse, type Refusal, validateBatch } from './batch-validation.ts'
+import { refuse, type Refusal, validateBatch } from './batch-validation.ts'
 import { FlushRounds } from './flush-rounds.ts'
 import type { PartitionEvent, RecoverablePartition } from './journal-port.ts'
 import { LeaderEpochs } from './leader-epochs.ts'
@@ -161,7 +161,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     if (!(batch instanceof RecordBatch)) return batch
 
     const isStamped = this.#config.timestampType === 'LogAppendTime'
-    if (isIdempotent(batch)) {
+    if (batch.hasProducerId) {
       const check = this.#producers.check(producerBatch(batch))
       if (check.kind === 'refused') return refuse(check.error, check.message)
       if (check.kind === 'duplicate')
@@ -381,7 +381,7 @@ export class SegmentedPartitionLog implements PartitionLog, RecoverablePartition
     this.#logEndOffset = facts.lastOffset + 1
     if (batch.timestampType === 'LogAppendTime')
       this.#lastAppendTimeMs = Math.max(this.#lastAppendTimeMs, facts.maxTimestampMs)
-    if (isIdempotent(batch)) this.#producers.record(producerBatch(batch), batch.baseOffset, nowMs)
+    if (batch.hasProducerId) this.#producers.record(producerBatch(batch), batch.baseOffset, nowMs)
   }
 
   /** Keeps its bytes in memory. */

@@ -163,6 +163,11 @@ export class RecordBatch {
     return readBigInt64(this.bytes, this.position + BatchPosition.producerId)
   }
 
+  /** Whether an idempotent producer made it: an id that is not negative. */
+  get hasProducerId(): boolean {
+    return readInt32(this.bytes, this.position + BatchPosition.producerId) >= 0
+  }
+
   get producerEpoch(): number {
     return readInt16(this.bytes, this.position + BatchPosition.producerEpoch)
   }

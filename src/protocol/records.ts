@@ -9,7 +9,7 @@
  * decompression has a budget. The CRC is not checked here: ask `RecordBatch.isCrcValid` where bytes come in.
  */
 
-import { EMPTY_BYTES, ShoalError } from '../core/index.ts'
+import { ShoalError } from '../core/index.ts'
 import { writeBigInt64, writeInt16, writeInt32, writeInt64 } from './big-endian.ts'
 import { CodecFailure } from './codec-failure.ts'
 import type { CompressionType } from './compression/compression.ts'
@@ -33,6 +33,8 @@ import {
   writeVarint,
   writeVarlong,
 } from './varint.ts'
+
+const NO_HEADERS: readonly RecordHeader[] = []
 
 export interface KafkaRecord {
   readonly offset: number
@@ -132,7 +134,7 @@ export function encodeRecordBatch(
   const batch = compression === 'none' ? plain : new Uint8Array(BATCH_HEADER_BYTES + stored.length)
   if (compression !== 'none') batch.set(stored, BATCH_HEADER_BYTES)
   let maxTimestamp = baseTimestamp
-  for (const { timestampMs } of records) maxTimestamp = Math.max(maxTimestamp, timestampMs)
+  for (const { timestampMs } of records) if (timestampMs > maxTimestamp) maxTimestamp = timestampMs
   writeHeader(batch, options, {
     baseTimestamp,
     maxTimestamp,
@@ -144,8 +146,13 @@ export function encodeRecordBatch(
 
 /** The records, uncompressed, after room for the header. */
 function writeRecords(records: readonly RecordInput[], baseTimestamp: number): Uint8Array {
-  const sizes = records.map((record, index) => recordSize(record, index, baseTimestamp))
-  const total = sizes.reduce((sum, size) => sum + varintSize(size) + size, BATCH_HEADER_BYTES)
+  const sizes: number[] = []
+  let total = BATCH_HEADER_BYTES
+  for (const record of records) {
+    const size = recordSize(record, sizes.length, baseTimestamp)
+    sizes.push(size)
+    total += varintSize(size) + size
+  }
   if (total > 0x7fff_ffff)
     throw new ShoalError('SHOAL_PROTOCOL_ENCODE', `a batch of ${total} bytes is too large`)
   const target = new Uint8Array(total)
@@ -158,8 +165,9 @@ function writeRecords(records: readonly RecordInput[], baseTimestamp: number): U
     position = writeVarint(target, position, record.offsetDelta ?? index)
     position = writeBytes(target, position, record.key ?? null)
     position = writeBytes(target, position, record.value ?? null)
-    position = writeVarint(target, position, record.headers?.length ?? 0)
-    for (const { key, value } of record.headers ?? []) {
+    const { headers = NO_HEADERS } = record
+    position = writeVarint(target, position, headers.length)
+    for (const { key, value } of headers) {
       position = writeBytes(target, position, Buffer.from(key))
       position = writeBytes(target, position, value)
     }
@@ -176,8 +184,9 @@ function recordSize(record: RecordInput, index: number, baseTimestamp: number): 
   let size = 1 + varlongSize(record.timestampMs - baseTimestamp)
   size += varintSize(record.offsetDelta ?? index)
   size += bytesSize(record.key?.length ?? -1) + bytesSize(record.value?.length ?? -1)
-  size += varintSize(record.headers?.length ?? 0)
-  for (const { key, value } of record.headers ?? [])
+  const { headers = NO_HEADERS } = record
+  size += varintSize(headers.length)
+  for (const { key, value } of headers)
     size += bytesSize(Buffer.byteLength(key)) + bytesSize(value?.length ?? -1)
   return size
 }
@@ -188,8 +197,9 @@ function bytesSize(length: number): number {
 
 function writeBytes(target: Uint8Array, position: number, value: Uint8Array | null): number {
   const start = writeVarint(target, position, value?.length ?? -1)
-  target.set(value ?? EMPTY_BYTES, start)
-  return start + (value?.length ?? 0)
+  if (value === null) return start
+  target.set(value, start)
+  return start + value.length
 }
 
 function writeHeader(
@@ -215,7 +225,8 @@ function writeHeader(
   writeInt32(batch, BatchPosition.lastOffsetDelta, facts.lastOffsetDelta)
   writeInt64(batch, BatchPosition.baseTimestamp, facts.baseTimestamp)
   writeInt64(batch, BatchPosition.maxTimestamp, facts.maxTimestamp)
-  writeBigInt64(batch, BatchPosition.producerId, options.producerId ?? -1n)
+  if (options.producerId === undefined) writeInt64(batch, BatchPosition.producerId, -1)
+  else writeBigInt64(batch, BatchPosition.producerId, options.producerId)
   writeInt16(batch, BatchPosition.producerEpoch, options.producerEpoch ?? -1)
   writeInt32(batch, BatchPosition.baseSequence, options.baseSequence ?? -1)
   writeInt32(batch, BatchPosition.recordCount, facts.recordCount)
