@@ -4,11 +4,16 @@
  *
  * 100-byte values, a topic of one partition, connections kept alive; the load is raw sockets in this process, so that it costs
  * little. On one connection without pipelining each durable answer costs a sync of the disk and a round trip: the first row says
- * how many syncs the disk alone allows, and such rows their share of it (`shareOfDisk`). Rows with `depth` have so many
- * requests under way on each connection. GoQueue's figures to compare with are in the question: it acknowledges
+ * how many syncs the disk alone allows, and such rows their share of it (`shareOfDisk`). What any server on `node:http` could
+ * give at most stands beside it (`load/bare-http.ts`: the same disk, nothing parsed, no log), and `shareOfBare` says how
+ * much of that is left. Rows with `depth` have so many requests under way on each connection. GoQueue's figures to compare with are in the question: it acknowledges
  * before the disk. What it does not show: TLS, large messages, a slow network.
  */
 
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Program } from '../test/real/program.ts'
 import { ShoalProcess } from '../test/real/shoal.ts'
 import { contest, cpuSeconds, publish, type Contender, type Figures } from './contest.ts'
 import { syncsPerSecond } from './load/bare-disk.ts'
@@ -18,6 +23,8 @@ const SCALE = Number(process.env['SHOAL_BENCH_HTTP_SCALE'] ?? 1)
 const VALUE = 'x'.repeat(100)
 const MESSAGES = Math.round(20_000 * SCALE)
 const POLLED = 100
+/** One message each. */
+const SEQUENTIAL_REQUESTS = 10_000
 /** A record of a value, in its batch and in the journal's frame. */
 const JOURNALED_BYTES = 300
 
@@ -72,23 +79,30 @@ const disk: Contender = {
     messagesPerSecond: syncsPerSecond(Math.round(2_000 * SCALE), JOURNALED_BYTES),
   }),
 }
+const bareName = (connections: number) => `bare node:http, ${named(connections)}, depth 1`
+const publishName = (batch: number, connections: number, depth: number) =>
+  `publish ${batch} a request, ${named(connections)}, depth ${depth}`
+const bare: readonly Contender[] = [1, 8].map((connections) => ({
+  name: bareName(connections),
+  turn: () => bareServer(connections),
+}))
 /** What waits for a sync with each message, nothing else under way. */
 const sequential: ReadonlySet<string> = new Set([
-  'publish 1 a request, 1 connection, depth 1',
+  publishName(1, 1, 1),
   'poll 100, commit each message',
   'poll 100, ack each message',
 ])
 
 const publishing: Contender[] = []
 for (const [batch, requests] of [
-  [1, 5_000],
+  [1, SEQUENTIAL_REQUESTS],
   [100, 1_000],
   [1_000, 200],
 ] as const)
   for (const connections of [1, 8])
     for (const depth of batch === 1 ? [1, 32] : [1])
       publishing.push({
-        name: `publish ${batch} a request, ${connections} connection${connections === 1 ? '' : 's'}, depth ${depth}`,
+        name: publishName(batch, connections, depth),
         turn: () =>
           publishMany({ batch, connections, depth, requests: Math.round(requests * SCALE) }),
       })
@@ -108,16 +122,62 @@ const working: readonly Contender[] = [
   { name: 'poll 100, ack once', turn: () => work({ depth: 1, settle: ackOnce }) },
 ]
 
-const figures = await contest([disk, ...publishing, ...working])
+const figures = await contest([disk, ...bare, ...publishing, ...working])
 const diskPerSecond = figures.get(disk.name)?.['messagesPerSecond'] ?? Number.NaN
 await publish('http', {
   question:
     'HTTP API, 100-byte messages, every answer after the disk: messages a second (GoQueue, before the disk: publish 6,500-7,000 on one connection, 10,200-12,000 on eight, 67,000-80,000 with 100 a request on eight; poll and commit 500-700; poll and ack 1,300-3,400)',
-  rows: [...figures].map(([what, row]) => ({ what, ...row, ...shareOfDisk(what, row) })),
+  rows: [...figures].map(([what, row]) => ({
+    what,
+    ...row,
+    ...shareOfDisk(what, row),
+    ...shareOfBare(what, row),
+  })),
 })
 
 function shareOfDisk(what: string, { messagesPerSecond = Number.NaN }: Figures): Figures {
   return sequential.has(what) ? { shareOfDisk: messagesPerSecond / diskPerSecond } : {}
+}
+
+function shareOfBare(what: string, { messagesPerSecond = Number.NaN }: Figures): Figures {
+  const connections = [1, 8].find((count) => what === publishName(1, count, 1))
+  if (connections === undefined) return {}
+  const most = figures.get(bareName(connections))?.['messagesPerSecond'] ?? Number.NaN
+  return { shareOfBare: messagesPerSecond / most }
+}
+
+function named(connections: number): string {
+  return connections === 1 ? '1 connection' : `${connections} connections`
+}
+
+/** A server that does nothing but take, sync and answer, under the same load. */
+async function bareServer(connections: number): Promise<Figures> {
+  const folder = await mkdtemp(join(tmpdir(), 'shoal-bare-'))
+  const server = new Program(process.execPath, [
+    '--disable-warning=ExperimentalWarning',
+    join(import.meta.dirname, 'load/bare-http.ts'),
+    join(folder, 'file'),
+    String(JOURNALED_BYTES),
+  ])
+  try {
+    await server.until(({ stdout }) => stdout.includes('\n'))
+    const barePort = Number(server.stdout)
+    const open = await Promise.all(
+      Array.from({ length: connections }, () => HttpConnection.open(barePort)),
+    )
+    const message = first(open).prepare('POST', '/', { value: VALUE })
+    const requests = Math.round(SEQUENTIAL_REQUESTS * SCALE)
+    const publish = (count: number) =>
+      pressed(open, { count, depth: 1 }, (connection) => connection.send(message))
+    // It is as old as its turn: what the broker has long compiled, it compiles first.
+    await publish(requests)
+    const seconds = await publish(requests)
+    for (const connection of open) connection.close()
+    return { messagesPerSecond: requests / seconds }
+  } finally {
+    await server.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 interface Publishing {
@@ -134,9 +194,10 @@ async function publishMany({ batch, connections, depth, requests }: Publishing):
   const topic = await createTopic(open[0])
   const one = { value: VALUE }
   const body = batch === 1 ? one : { messages: Array.from({ length: batch }, () => one) }
+  const message = first(open).prepare('POST', `/topics/${topic}/messages`, body)
   const started = await cpuSeconds(broker.pid)
   const seconds = await pressed(open, { count: requests, depth }, (connection) =>
-    connection.request('POST', `/topics/${topic}/messages`, body),
+    connection.send(message),
   )
   const cpu = (await cpuSeconds(broker.pid)) - started
   const { body: described } = await first(open).request('GET', `/topics/${topic}`)

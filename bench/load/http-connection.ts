@@ -1,6 +1,7 @@
 /**
  * One keep-alive connection to an HTTP server, for load: requests leave at once, so several may be under way (pipelining),
- * and answers come in their order. Knows answers with a Content-Length alone, which is what the API sends.
+ * and answers come in their order. Knows answers with a Content-Length alone, which is what the API sends. A request that
+ * is sent again and again is prepared once, so that the load costs little beside the server.
  */
 
 import { connect, type Socket } from 'node:net'
@@ -10,12 +11,16 @@ export interface HttpAnswer {
   readonly body: string
 }
 
+interface Waiting extends PromiseWithResolvers<HttpAnswer> {
+  readonly request: Buffer
+}
+
 const HEAD_END = Buffer.from('\r\n\r\n')
 
 export class HttpConnection {
   readonly #socket: Socket
   readonly #host: string
-  readonly #waiting: PromiseWithResolvers<HttpAnswer>[] = []
+  readonly #waiting: Waiting[] = []
   #received: Buffer = Buffer.alloc(0)
 
   private constructor(socket: Socket, host: string) {
@@ -33,16 +38,24 @@ export class HttpConnection {
   }
 
   /** Sends a request; an answer that is no success rejects. */
-  async request(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
-    const answer = Promise.withResolvers<HttpAnswer>()
-    this.#waiting.push(answer)
+  request(method: string, path: string, body?: unknown): Promise<HttpAnswer> {
+    return this.send(this.prepare(method, path, body))
+  }
+
+  /** The bytes of a request, for `send`. */
+  prepare(method: string, path: string, body?: unknown): Buffer {
     const text = body === undefined ? '' : JSON.stringify(body)
     const head = `${method} ${path} HTTP/1.1\r\nhost: ${this.#host}\r\n`
     const length = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n`
-    this.#socket.write(`${head}${body === undefined ? '' : length}\r\n${text}`)
-    const { status, body: answered } = await answer.promise
-    if (status >= 300) throw new Error(`${method} ${path}: ${status} ${answered}`)
-    return { status, body: answered }
+    return Buffer.from(`${head}${body === undefined ? '' : length}\r\n${text}`)
+  }
+
+  /** Sends a prepared request; an answer that is no success rejects. */
+  send(request: Buffer): Promise<HttpAnswer> {
+    const waiting = Promise.withResolvers<HttpAnswer>()
+    this.#waiting.push({ ...waiting, request })
+    this.#socket.write(request)
+    return waiting.promise
   }
 
   close(): void {
@@ -61,8 +74,16 @@ export class HttpConnection {
       if (this.#received.length < start + length) return
       const body = this.#received.toString('utf8', start, start + length)
       this.#received = this.#received.subarray(start + length)
-      this.#waiting.shift()?.resolve({ status: Number(head.slice(9, 12)), body })
+      this.#answer(Number(head.slice(9, 12)), body)
     }
+  }
+
+  #answer(status: number, body: string): void {
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined) throw new Error(`an answer that nobody asked for: ${body}`)
+    if (status < 300) return waiting.resolve({ status, body })
+    const line = waiting.request.toString('latin1', 0, waiting.request.indexOf('\r'))
+    waiting.reject(new Error(`${line}: ${status} ${body}`))
   }
 
   #end(error: Error): void {
