@@ -10,6 +10,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Kafka, logLevel, type Producer } from 'kafkajs'
 import { randomBelow, seededRandom } from '../../src/core/index.ts'
+import { GENEROUS_LIMIT_MS } from '../real/program.ts'
 import { ShoalProcess, shoal } from '../real/shoal.ts'
 
 const KILLS = Number(process.env['SHOAL_KILLS'] ?? 100)
@@ -85,8 +86,18 @@ class History {
       else this.#waiting.push(waiter)
   }
 
+  /** Rejects when that takes longer than any slow machine does. */
   untilAcknowledged(count: number): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push({ count, resolve }))
+    return new Promise((resolve, reject) => {
+      const tooLate = () =>
+        reject(new Error(`${this.acknowledged} of ${count} records acknowledged`))
+      const limit = setTimeout(tooLate, GENEROUS_LIMIT_MS)
+      const inTime = () => {
+        clearTimeout(limit)
+        resolve()
+      }
+      this.#waiting.push({ count, resolve: inTime })
+    })
   }
 
   /**
