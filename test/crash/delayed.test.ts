@@ -7,7 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BrokerFixture } from '../../src/broker/broker-fixture.ts'
+import { BrokerFixture } from '../../src/broker/broker-fixture.test.ts'
 import { DelayedTable } from '../../src/broker/delayed/delayed-table.ts'
 import { randomBelow, seededRandom, VirtualClock, type Random } from '../../src/core/index.ts'
 import { crashModels, SimDisk } from '../../src/log/index.ts'

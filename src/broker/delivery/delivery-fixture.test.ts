@@ -8,7 +8,7 @@ import {
   RecordBatch,
   type RecordInput,
 } from '../../protocol/index.ts'
-import { BrokerFixture, type FixtureOptions } from '../broker-fixture.ts'
+import { BrokerFixture, type FixtureOptions } from '../broker-fixture.test.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Topic } from '../topics/topic-table.ts'
 import type {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { bodyProblems, brokerRoutes, commonProblems, type Route } from '../../http/index.ts'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 const names = fc.oneof(
   fc.constantFrom(

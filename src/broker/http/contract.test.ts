@@ -9,7 +9,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { brokerRoutes, type Example, type Route } from '../../http/index.ts'
 import { VERSION } from '../../core/index.ts'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 /** Operations in the order of the story; where one has several examples, all of them at its place. */
 const STORY: readonly (keyof typeof brokerRoutes)[] = [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { MemoryFileStore } from '../memory-file-store.ts'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 describe('a delayed message', () => {
   test('is seen by nobody before it is due, and then once, in the order of due times', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { encodeRecordBatch, type RecordInput } from '../../protocol/index.ts'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 describe('GET /groups/{id}/rebalances', () => {
   test('tells each rebalance with its cause, its member and what moved, the latest first', async () => {

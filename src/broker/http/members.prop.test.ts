@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { HttpFixture, type Received } from './http-fixture.ts'
+import { HttpFixture, type Received } from './http-fixture.test.ts'
 
 const MEMBERS = ['a', 'b', 'c', 'd'] as const
 const PARTITIONS = 5

@@ -8,7 +8,7 @@ import {
   offsetCommit,
   shareGroupHeartbeat,
 } from '../../protocol/index.ts'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 const GROUP = 'shared'
 

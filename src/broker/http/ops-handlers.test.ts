@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 test('the probes pass without a token, and say no more than that', async () => {
   await using http = await HttpFixture.open({ token: 'a-long-enough-token' })

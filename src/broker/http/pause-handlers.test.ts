@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 describe('a pause over HTTP', () => {
   test('takes the partitions of an HTTP member, which stays, and gives them back', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HttpFixture, type SentRequest } from './http-fixture.ts'
+import { HttpFixture, type SentRequest } from './http-fixture.test.ts'
 
 const GROUP = '/groups/g'
 

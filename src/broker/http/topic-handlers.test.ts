@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { HttpFixture } from './http-fixture.ts'
+import { HttpFixture } from './http-fixture.test.ts'
 
 const orders = {
   name: 'orders',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SimDisk } from '../../log/index.ts'
-import { BrokerFixture } from '../broker-fixture.ts'
+import { BrokerFixture } from '../broker-fixture.test.ts'
 import { encodeTopicRecord } from './topic-records.ts'
 
 describe('topics on a disk', () => {

@@ -17,7 +17,14 @@ const GROUP = 'your-consumer-group'
 const PREFERRED_PORT = 9092
 const SAMPLE =
   '{"scenario": "run-analysis", "parameters": {"analysisType": "quick", "threshold": 10}, "timestamp": 1673456734}'
-const WORKER = resolve(import.meta.dirname, '../../../examples/seed-004/worker.ts')
+/** The example itself in a checkout; in the package what `tsconfig.demo.json` compiles it to. */
+const FROM_SOURCE = import.meta.url.endsWith('.ts')
+const WORKER = resolve(
+  import.meta.dirname,
+  FROM_SOURCE ? '../../../examples/seed-004/worker.ts' : '../demo/worker.js',
+)
+/** `shoal` as it is typed where the demo was started. */
+const SHOAL = FROM_SOURCE ? 'npm run -s shoal --' : 'npx shoal'
 
 interface DemoFlags {
   readonly kafkaPort?: string
@@ -46,7 +53,7 @@ async function demo(io: Io, flags: DemoFlags): Promise<void> {
   const brokers = `${broker.kafkaAddress.host}:${broker.kafkaAddress.port}`
   io.err(
     `Broker on ${brokers} (thrown away at the end). Send tasks from another terminal:\n` +
-      `  echo '${SAMPLE}' | npm run -s shoal -- produce ${TOPIC} -b ${brokers}\n` +
+      `  echo '${SAMPLE}' | ${SHOAL} produce ${TOPIC} -b ${brokers}\n` +
       `Ctrl-C finishes the tasks that run, commits them and leaves.\n`,
   )
   await using producer = await KafkaProducer.open({ brokers })

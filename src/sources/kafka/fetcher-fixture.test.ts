@@ -7,12 +7,12 @@ import type { OwnedPartition, SourceBatch } from '../../consumer/index.ts'
 import { encodeRecordBatch } from '../../protocol/index.ts'
 import type { BatchInput, KafkaErrorCode, RequestOf } from '../../protocol/index.ts'
 import type { fetch } from '../../protocol/index.ts'
-import { clusterScript } from './cluster-script.ts'
+import { clusterScript } from './cluster-script.test.ts'
 import { Fetcher } from './fetcher.ts'
 import { KafkaClient } from './kafka-client.ts'
 import { sourceSettings } from './options.ts'
 import type { FetchOptions } from './options.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { NO_ERROR } from './scripted-transport.test.ts'
 
 export const owned = (partition: number, epoch = 1): OwnedPartition => ({
   topic: 't',

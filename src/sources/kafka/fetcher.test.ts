@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fetch } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
-import type { clusterScript } from './cluster-script.ts'
+import type { clusterScript } from './cluster-script.test.ts'
 import { EpochTrail } from './epoch-trail.ts'
 import { batchAt, fixture, owned, refused } from './fetcher-fixture.test.ts'
 

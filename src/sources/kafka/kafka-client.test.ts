@@ -4,8 +4,8 @@ import { VirtualClock, seededRandom } from '../../core/index.ts'
 import { heartbeat, listGroups } from '../../protocol/index.ts'
 import { KafkaClient } from './kafka-client.ts'
 import type { LinkEvent } from './broker-link.ts'
-import { clusterScript } from './cluster-script.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { clusterScript } from './cluster-script.test.ts'
+import { NO_ERROR } from './scripted-transport.test.ts'
 
 const beat = { groupId: 'g', generationId: 1, memberId: 'm', groupInstanceId: null }
 

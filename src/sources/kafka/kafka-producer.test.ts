@@ -3,11 +3,11 @@ import { describe, test } from 'node:test'
 import { ShoalError, VirtualClock, seededRandom } from '../../core/index.ts'
 import { batchesIn, decodeRecords, initProducerId, produce } from '../../protocol/index.ts'
 import type { KafkaErrorCode, ProduceRequest } from '../../protocol/index.ts'
-import { clusterScript } from './cluster-script.ts'
+import { clusterScript } from './cluster-script.test.ts'
 import { KafkaClient } from './kafka-client.ts'
 import { KafkaProducer } from './kafka-producer.ts'
 import type { KafkaProducerSettings } from './kafka-producer.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { NO_ERROR } from './scripted-transport.test.ts'
 
 describe('sending', () => {
   test('gathers what comes together in one batch, in order, and tells each record its offset', async () => {

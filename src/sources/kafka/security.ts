@@ -2,10 +2,8 @@
  * How a client proves who it is and hides what it says: TLS and SASL, as options.
  */
 
-import type { ConnectionOptions } from '@platformatic/kafka'
-
 /** Node's TLS options: `ca`, `cert`, `key`, `servername`, ...; `{}` for the system's authorities. */
-export type KafkaTls = NonNullable<ConnectionOptions['tls']>
+export type KafkaTls = import('node:tls').ConnectionOptions
 
 export type KafkaSasl =
   | {

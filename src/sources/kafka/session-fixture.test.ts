@@ -18,11 +18,11 @@ import {
   syncGroup,
 } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
-import { clusterScript, topicIdOf } from './cluster-script.ts'
+import { clusterScript, topicIdOf } from './cluster-script.test.ts'
 import { kafka } from './kafka-source.ts'
 import { partitionKey } from './topic-partition.ts'
 import type { KafkaSourceOptions } from './options.ts'
-import { NO_ERROR } from './scripted-transport.ts'
+import { NO_ERROR } from './scripted-transport.test.ts'
 
 /** The coordinator of a group that our member has to itself: it gets what `assignment` says. */
 interface ScriptedGroup {

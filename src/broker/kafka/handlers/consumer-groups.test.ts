@@ -13,7 +13,7 @@ import {
   offsetFetch,
   type ConsumerGroupHeartbeatRequest,
 } from '../../../protocol/index.ts'
-import { BrokerFixture } from '../../broker-fixture.ts'
+import { BrokerFixture } from '../../broker-fixture.test.ts'
 
 const GROUP = 32
 const SET = 0

@@ -16,7 +16,7 @@ import {
   syncGroup,
 } from '../../../protocol/index.ts'
 import { SimDisk } from '../../../log/index.ts'
-import { BrokerFixture } from '../../broker-fixture.ts'
+import { BrokerFixture } from '../../broker-fixture.test.ts'
 
 describe('a classic group', () => {
   test('joins, syncs, beats, commits, is described, and leaves', async () => {

@@ -13,7 +13,7 @@ import {
   produce,
   ZERO_UUID,
 } from '../../../protocol/index.ts'
-import { BrokerFixture, fixtureConnection } from '../../broker-fixture.ts'
+import { BrokerFixture, fixtureConnection } from '../../broker-fixture.test.ts'
 
 describe('producing', () => {
   test('appends to every partition of a request and answers with the offsets', async () => {

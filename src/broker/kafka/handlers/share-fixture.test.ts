@@ -18,7 +18,7 @@ import {
   type FixtureConnection,
   fixtureConnection,
   type FixtureOptions,
-} from '../../broker-fixture.ts'
+} from '../../broker-fixture.test.ts'
 
 export const [GAP, ACCEPT, RELEASE, REJECT, RENEW] = [0, 1, 2, 3, 4] as const
 

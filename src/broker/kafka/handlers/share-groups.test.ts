@@ -12,7 +12,7 @@ import {
   offsetCommit,
   shareGroupDescribe,
 } from '../../../protocol/index.ts'
-import { BrokerFixture } from '../../broker-fixture.ts'
+import { BrokerFixture } from '../../broker-fixture.test.ts'
 import {
   ACCEPT,
   acknowledgeErrorIn,

@@ -18,7 +18,7 @@ import {
   produce,
   ZERO_UUID,
 } from '../../../protocol/index.ts'
-import { BrokerFixture } from '../../broker-fixture.ts'
+import { BrokerFixture } from '../../broker-fixture.test.ts'
 
 describe('metadata', () => {
   test('makes a topic that is asked for, says that it is not there, and has it the next time', async () => {

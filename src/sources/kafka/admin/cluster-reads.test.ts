@@ -3,9 +3,9 @@ import { describe, test } from 'node:test'
 import { VirtualClock, seededRandom } from '../../../core/index.ts'
 import { listGroups, listOffsets } from '../../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../../protocol/index.ts'
-import { clusterScript } from '../cluster-script.ts'
+import { clusterScript } from '../cluster-script.test.ts'
 import { KafkaClient } from '../kafka-client.ts'
-import { NO_ERROR } from '../scripted-transport.ts'
+import { NO_ERROR } from '../scripted-transport.test.ts'
 import { allGroups, partitionOffsets } from './cluster-reads.ts'
 
 describe('the groups of a cluster', () => {

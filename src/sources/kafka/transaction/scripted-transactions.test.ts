@@ -15,7 +15,7 @@ import {
   txnOffsetCommit,
 } from '../../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../../protocol/index.ts'
-import type { ClusterScript, ScriptedCommit } from '../cluster-script.ts'
+import type { ClusterScript, ScriptedCommit } from '../cluster-script.test.ts'
 import { partitionKey } from '../topic-partition.ts'
 
 export type TransactionStep = 'init' | 'partitions' | 'produce' | 'add-offsets' | 'offsets' | 'end'

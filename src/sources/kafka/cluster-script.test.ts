@@ -18,7 +18,7 @@ import {
 } from '../../protocol/index.ts'
 import type { KafkaErrorCode } from '../../protocol/index.ts'
 import { partitionKey } from './topic-partition.ts'
-import { NO_ERROR, ScriptedTransport } from './scripted-transport.ts'
+import { NO_ERROR, ScriptedTransport } from './scripted-transport.test.ts'
 
 export interface ScriptedPartition {
   /** Record batches by the offset at which a fetch finds them. */

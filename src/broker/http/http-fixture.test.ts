@@ -1,14 +1,14 @@
 /**
  * A broker's HTTP API without sockets, for tests of its handlers: requests go in as data, answers come back parsed.
  *
- * Files and time as in `broker-fixture.ts`. Every success is checked against the schema of its route, so no test can pass
+ * Files and time as in `broker-fixture.test.ts`. Every success is checked against the schema of its route, so no test can pass
  * with an answer that the OpenAPI document does not describe.
  */
 
 import assert from 'node:assert/strict'
 import { brokerRoutes } from '../../http/index.ts'
 import type { ApiRequest, ApiServer } from '../../http/index.ts'
-import { BrokerFixture, type FixtureOptions } from '../broker-fixture.ts'
+import { BrokerFixture, type FixtureOptions } from '../broker-fixture.test.ts'
 import { httpApi, type HttpApiOptions } from './http-api.ts'
 
 export interface SentRequest {
