@@ -40,6 +40,9 @@ export const message = z
   })
   .meta({ id: 'Message' })
 
+/** The last moment that RFC 3339 can write: what is published has to be told again. */
+const LAST_TIME_MS = 253_402_300_799_999
+
 /** A time of day. */
 const moment = z.union([timestamp, z.int().min(0)])
 
@@ -64,7 +67,7 @@ const sentFields = {
     .optional()
     .meta({ description: 'instead of the one that the key chooses' }),
   timestamp: z
-    .union([timestamp, z.int().min(0)])
+    .union([timestamp, z.int().min(0).max(LAST_TIME_MS)])
     .optional()
     .meta({ description: 'RFC 3339, or milliseconds since 1970; default now' }),
   delay: z

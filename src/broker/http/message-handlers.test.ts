@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { HttpFixture } from './http-fixture.test.ts'
+import { timestampText } from './message-json.ts'
 
 interface Message {
   readonly key: string | null
@@ -73,6 +74,18 @@ describe('publishing over HTTP', () => {
       },
       { ...plain, value: '3' },
     ])
+  })
+
+  test('a time that RFC 3339 cannot write is refused, and of a Kafka client told as the last one', async () => {
+    await using http = await HttpFixture.open()
+    const { status, body } = await http.post('/topics/orders/messages', {
+      value: 'v',
+      timestamp: 253_402_300_800_000,
+    })
+    assert.deepEqual([status, body.code], [400, 'INVALID_REQUEST'])
+    for (const timestampMs of [253_402_300_800_000, Number.MAX_SAFE_INTEGER])
+      assert.equal(timestampText(timestampMs), '9999-12-31T23:59:59.999Z')
+    assert.equal(timestampText(-1), '1970-01-01T00:00:00.000Z')
   })
 
   test('numbers that no double holds keep their digits', async () => {

@@ -57,10 +57,12 @@ export function recordOf(message: SentMessage, nowMs: number): RecordInput | Fie
   }
 }
 
-/** RFC 3339; a record of a foreign client may have a time that no calendar has. */
+/** The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999Z. */
+export const LAST_TIME_MS = 253_402_300_799_999
+
+/** RFC 3339. A foreign client may give its records any number for a time: what no such text can say is told as the nearest one. */
 export function timestampText(timestampMs: number): string {
-  const date = new Date(Math.max(0, timestampMs))
-  return Number.isNaN(date.getTime()) ? '1970-01-01T00:00:00.000Z' : date.toISOString()
+  return new Date(Math.min(Math.max(0, timestampMs), LAST_TIME_MS)).toISOString()
 }
 
 function timestampMs(given: string | number | undefined): number | undefined {

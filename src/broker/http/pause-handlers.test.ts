@@ -37,6 +37,9 @@ describe('a pause over HTTP', () => {
     assert.equal((await http.get('/groups/nobody/pause')).status, 404)
     const past = await http.post('/groups/g/pause', { until: '2001-01-01T00:00:00Z' })
     assert.deepEqual([past.status, past.body.code], [400, 'INVALID_REQUEST'])
+    // A time that no answer could tell would stay in the journal.
+    const never = await http.post('/groups/g/pause', { until: '9999999999h' })
+    assert.deepEqual([never.status, never.body.code], [400, 'INVALID_REQUEST'])
     assert.equal((await http.get('/groups/g/pause')).body.paused, false)
   })
 })

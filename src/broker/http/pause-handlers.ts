@@ -3,6 +3,7 @@
 import type { brokerRoutes, Handlers } from '../../http/index.ts'
 import { problem } from '../../http/index.ts'
 import type { HttpContext } from './http-context.ts'
+import { LAST_TIME_MS, timestampText } from './message-json.ts'
 
 type PauseHandlers = Pick<Handlers<typeof brokerRoutes>, 'pauseGroup' | 'resumeGroup' | 'getPause'>
 
@@ -34,9 +35,10 @@ export function pauseHandlers({ context }: HttpContext): PauseHandlers {
           : typeof until === 'number'
             ? clock.wallMs() + until
             : Date.parse(until)
-      if (untilMs !== null && untilMs <= clock.wallMs())
-        return problem('INVALID_REQUEST', 'until: expected a time to come', {
-          errors: [{ path: 'body.until', message: 'expected a time to come' }],
+      const wrong = untilMs === null ? null : untilProblem(untilMs, clock.wallMs())
+      if (wrong !== null)
+        return problem('INVALID_REQUEST', `until: ${wrong}`, {
+          errors: [{ path: 'body.until', message: wrong }],
         })
       const answer = await groups.request<'pause'>({ kind: 'pause', groupId, reason, untilMs })
       if (answer.errorCode === 'INCONSISTENT_GROUP_PROTOCOL')
@@ -51,8 +53,13 @@ export function pauseHandlers({ context }: HttpContext): PauseHandlers {
   }
 }
 
+function untilProblem(untilMs: number, nowMs: number): string | null {
+  if (untilMs <= nowMs) return 'expected a time to come'
+  return untilMs > LAST_TIME_MS ? 'expected a time before the year 10000' : null
+}
+
 function timeText(wallMs: number | null | undefined): string | null {
-  return wallMs === null || wallMs === undefined ? null : new Date(wallMs).toISOString()
+  return wallMs === null || wallMs === undefined ? null : timestampText(wallMs)
 }
 
 function unknownGroup(groupId: string) {
