@@ -31,6 +31,8 @@ export interface AcquireLimits {
   readonly maxRecords: number
   readonly maxBytes: number
   readonly lockDurationMs?: number
+  /** The member or its client is gone. */
+  readonly signal: AbortSignal
 }
 
 export interface Acquired {
@@ -46,6 +48,7 @@ export type AcquireProblem = 'NO_OFFSET' | 'STORAGE'
 export interface AcquireWorld extends Pick<SlotWorld, 'record' | 'nowMs'> {
   committedOffset(id: SharePartitionId): number | null
   isOrderedByKey(id: SharePartitionId): boolean
+  hasTopic(id: SharePartitionId): boolean
 }
 
 /** Brings the state to life, and up to date with the log. Null when it may be acquired from. */
@@ -59,8 +62,8 @@ export async function beginDelivery(
     const since = typeof start === 'object' ? await log.offsetForTimestamp(start.sinceMs) : null
     const offset = world.committedOffset(slot.id) ?? startOffset(log, start, since?.offset)
     if (offset === null) return 'NO_OFFSET'
-    // Somebody else may have begun meanwhile.
-    if (slot.state === null) {
+    // Somebody else may have begun meanwhile, or the topic has gone.
+    if (slot.state === null && world.hasTopic(slot.id)) {
       const begin = Math.max(0, log.logStartOffset, offset)
       world.record(slot.id, [startSharePartition(slot.id, null, begin)])
     }
@@ -82,6 +85,8 @@ export async function acquireFrom(
     const found = await reader(limits.maxBytes)
     if (found === null) return NOTHING
     if (found === 'KAFKA_STORAGE_ERROR') return 'STORAGE'
+    // Who left while the log was read would hold what nobody else gets until its lock ends.
+    if (limits.signal.aborted) return NOTHING
     const records = slot.decide((state, nowMs) =>
       acquireRecords(state, { ...limits, read: found.forState(state), nowMs }),
     )

@@ -15,20 +15,20 @@ import type { ReceiptKey } from './receipt-handle.ts'
 export interface DeliveredWorld {
   readonly receipts: ReceiptKey
   readonly wallMs: number
-  topicName(topicId: string): string
+  readonly topic: string
 }
 
 /** A batch whose inside is not what its header says is nobody's: its records are given up here. */
 export function deliveredRecords(
   { topicId, partition, slot, acquired }: PolledPartition,
   { groupId, memberId, lockDurationMs }: DeliveryPoll,
-  { receipts, wallMs, topicName }: DeliveredWorld,
+  { receipts, wallMs, topic }: DeliveredWorld,
 ): readonly DeliveredRecord[] {
   const state = slot?.state ?? null
   if (slot === null || acquired === null || state === null) return []
   const lockedUntilMs = wallMs + (lockDurationMs ?? state.config.recordLockDurationMs)
   const { stateEpoch } = state.partition
-  const where = { topic: topicName(topicId), topicId, partition, lockedUntilMs }
+  const where = { topic, topicId, partition, lockedUntilMs }
   const delivered: DeliveredRecord[] = []
   const unreadable: AcknowledgementBatch[] = []
   for (const batch of acquired.batches) {

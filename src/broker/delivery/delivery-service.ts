@@ -93,6 +93,7 @@ export class DeliveryService implements Deliveries {
       nowMs: () => this.#nowMs(),
       configOf: (id) => this.configs.of(id),
       isOrderedByKey: (id) => this.configs.isOrderedByKey(id),
+      hasTopic: ({ topicId }) => topics.table.byId(topicId) !== undefined,
       committedOffset: ({ groupId, topicId, partition }) => {
         const topic = topics.table.byId(topicId)
         return topic === undefined ? null : groups.committedOffset(groupId, topic.name, partition)
@@ -126,13 +127,17 @@ export class DeliveryService implements Deliveries {
   async poll(poll: DeliveryPoll): Promise<DeliveryPollResult> {
     const { receipts, clock, topics } = this.#options
     const polled = await this.acquire({ ...poll, mode: 'record-limit' })
-    const topicName = (topicId: string) => topics.table.byId(topicId)?.name ?? ''
-    const world = { receipts, wallMs: clock.wallMs(), topicName }
+    const world = { receipts, wallMs: clock.wallMs() }
     const records: DeliveredRecord[] = []
     const problems: DeliveryProblem[] = []
-    for (const { topicId, partition, problem, ...rest } of polled)
-      if (problem !== null) problems.push({ topicId, partition, problem })
-      else records.push(...deliveredRecords({ topicId, partition, problem, ...rest }, poll, world))
+    for (const each of polled) {
+      const { topicId, partition, problem } = each
+      const topic = topics.table.byId(topicId)?.name
+      // Deleted while it was read: what could not be read then is not damaged.
+      if (topic === undefined) problems.push({ topicId, partition, problem: UNKNOWN_TOPIC })
+      else if (problem !== null) problems.push({ topicId, partition, problem })
+      else records.push(...deliveredRecords(each, poll, { ...world, topic }))
+    }
     await this.#options.logs.flushed()
     return { records, problems }
   }
@@ -343,6 +348,8 @@ function refuse(
 ): SettlementResult {
   return { kind: 'refused', refusal, message }
 }
+
+const UNKNOWN_TOPIC = 'UNKNOWN_TOPIC_OR_PARTITION'
 
 const INVALID = refuse('INVALID_HANDLE', 'not a receipt handle of this broker')
 

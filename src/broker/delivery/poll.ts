@@ -114,7 +114,9 @@ async function lookAt(
   const topic = world.topics.table.byId(topicId)
   if (topic === undefined) return UNKNOWN
   const log = world.topics.openLog(topic, partition) ?? (await world.topics.log(topic, partition))
-  if (log === null) return UNKNOWN
+  // It may have gone, with its member or its topic, while the log was opened.
+  if (log === null || world.topics.table.byId(topicId) === undefined) return UNKNOWN
+  if (request.signal.aborted) return null
   const problem = await beginDelivery(slot, log, request.start, world)
   if (problem !== null) return problem
   const { version } = slot

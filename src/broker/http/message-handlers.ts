@@ -1,8 +1,9 @@
 /** Publishing and reading without a group: see `src/http/routes-messages.ts`. */
 
-import type { BrokerRoutes, Handlers } from '../../http/index.ts'
+import type { BrokerRoutes, Handlers, ProblemCode } from '../../http/index.ts'
 import { Problem, problem } from '../../http/index.ts'
 import type { PartitionLog } from '../../log/index.ts'
+import type { Topic } from '../topics/topic-table.ts'
 import type { HttpContext } from './http-context.ts'
 import { messageJson } from './message-json.ts'
 import { publishMessages } from './publish.ts'
@@ -16,6 +17,11 @@ const MOST_TURNS = 10_000
 
 export function messageHandlers({ context }: HttpContext): MessageHandlers {
   const turns = new KeylessTurns()
+  /** A topic that is deleted while it is read takes its logs with it: that is neither damage nor a wrong number. */
+  const unlessGone = ({ topicId, name }: Topic, code: ProblemCode, detail: string) =>
+    context.topics.table.byId(topicId) === undefined
+      ? problem('UNKNOWN_TOPIC', `the topic ${name} was deleted meanwhile`)
+      : problem(code, detail)
   return {
     publish: async ({ params, body }) => {
       const topic = wantedTopic(context, params.topic)
@@ -34,7 +40,8 @@ export function messageHandlers({ context }: HttpContext): MessageHandlers {
       if (topic instanceof Problem) return topic
       const log = await context.topics.log(topic, params.partition)
       if (log === null)
-        return problem(
+        return unlessGone(
+          topic,
           'UNKNOWN_PARTITION',
           `the topic ${topic.name} has the partitions 0 to ${topic.partitionCount - 1}, not ${params.partition}`,
         )
@@ -50,7 +57,8 @@ export function messageHandlers({ context }: HttpContext): MessageHandlers {
           { extras: range },
         )
       if (read === 'KAFKA_STORAGE_ERROR')
-        return problem(
+        return unlessGone(
+          topic,
           'STORAGE_DAMAGED',
           `the bytes of ${topic.name}-${params.partition} at offset ${offset} are damaged: ${log.corrupt ?? 'they cannot be read'}`,
         )

@@ -11,15 +11,19 @@ import type { HttpContext } from './http-context.ts'
 
 type ResetHandlers = Pick<Handlers<typeof brokerRoutes>, 'resetOffsets'>
 
+/** The ids of the topics whose ends a plan rests on, by name. */
+type MeasuredTopics = Map<string, string>
+
 /** A pause that ends by itself when nothing else ends it. */
 const LONGEST_PAUSE_MS = 15 * 60_000
 const LOOK_MS = 50
 
 export function resetHandlers({ context }: HttpContext): ResetHandlers {
   const { groups, clock } = context
-  const port = resetPort(context)
   return {
     resetOffsets: async ({ params: { groupId }, body }, caller) => {
+      const measured: MeasuredTopics = new Map()
+      const port = resetPort(context, measured)
       const plan = () => planOffsetReset(port, { groupId, ...body }, clock.wallMs())
       const proposed = await plan()
       if (proposed instanceof Problem) return proposed
@@ -30,7 +34,7 @@ export function resetHandlers({ context }: HttpContext): ResetHandlers {
         })
       if (body.dry_run) return answer(groupId, proposed, false)
       const isLive = (proposed.group?.members.length ?? 0) > 0
-      if (!isLive) return commit(context, groupId, proposed)
+      if (!isLive) return commit(context, groupId, proposed, measured)
       if (!body.pause_first)
         return problem(
           'GROUP_NOT_EMPTY',
@@ -48,7 +52,7 @@ export function resetHandlers({ context }: HttpContext): ResetHandlers {
           )
         // What members committed on their way out counts.
         const again = await plan()
-        return again instanceof Problem ? again : await commit(context, groupId, again)
+        return again instanceof Problem ? again : await commit(context, groupId, again, measured)
       } finally {
         await groups.request<'resume'>({ kind: 'resume', groupId })
       }
@@ -56,7 +60,14 @@ export function resetHandlers({ context }: HttpContext): ResetHandlers {
   }
 }
 
-async function commit(context: BrokerContext, groupId: string, proposed: ProposedReset) {
+async function commit(
+  context: BrokerContext,
+  groupId: string,
+  proposed: ProposedReset,
+  measured: MeasuredTopics,
+) {
+  const gone = goneMeanwhile(context, groupId, proposed, measured)
+  if (gone !== null) return gone
   const byTopic = Map.groupBy(proposed.plan.resets, ({ topic }) => topic)
   const { topics } = await context.groups.request<'offset-commit'>({
     kind: 'offset-commit',
@@ -83,6 +94,23 @@ async function commit(context: BrokerContext, groupId: string, proposed: Propose
   return refused === undefined
     ? answer(groupId, proposed, true)
     : problem('GROUP_NOT_EMPTY', `group ${groupId} came to life meanwhile; nothing changed`)
+}
+
+/** In the turn of the commit: a topic or a group that was deleted since the plan gets no offsets from it. */
+function goneMeanwhile(
+  { groups, topics }: BrokerContext,
+  groupId: string,
+  { plan }: ProposedReset,
+  measured: MeasuredTopics,
+): Problem | null {
+  if (groups.peek((coordinator) => coordinator.owners(groupId)) === undefined)
+    return problem('UNKNOWN_GROUP', `group ${groupId} was deleted meanwhile; nothing changed`)
+  const gone = plan.resets.find(
+    ({ topic }) => topics.table.byName(topic)?.topicId !== measured.get(topic),
+  )
+  return gone === undefined
+    ? null
+    : problem('UNKNOWN_TOPIC', `the topic ${gone.topic} was deleted meanwhile; nothing changed`)
 }
 
 function answer(groupId: string, { plan }: ProposedReset, executed: boolean) {
@@ -123,7 +151,7 @@ async function generationOf({ groups }: BrokerContext, groupId: string): Promise
 }
 
 /** What a plan asks, answered by this broker. */
-function resetPort({ groups, topics }: BrokerContext): ResetPort {
+function resetPort({ groups, topics }: BrokerContext, measured: MeasuredTopics): ResetPort {
   return {
     describeGroup: async (groupId) => {
       const known = await groups.ask((coordinator) => {
@@ -179,6 +207,8 @@ function resetPort({ groups, topics }: BrokerContext): ResetPort {
       Promise.all(
         partitions.map(async ({ topic: name, partition }) => {
           const topic = topics.table.byName(name)
+          // The first look counts: a topic that is made anew between two of them is another one.
+          if (topic !== undefined && !measured.has(name)) measured.set(name, topic.topicId)
           const log = topic === undefined ? null : await topics.log(topic, partition)
           if (log === null) return { topic: name, partition, offset: null }
           const offset =
