@@ -39,3 +39,4 @@ export type {
 export { route } from './route.ts'
 export { planOffsetReset, type ProposedReset, type ResetPort } from './reset-offsets.ts'
 export { type BrokerRoutes, brokerRoutes } from './routes.ts'
+export { LAST_TIME_MS } from './routes-messages.ts'

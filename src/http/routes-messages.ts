@@ -40,8 +40,8 @@ export const message = z
   })
   .meta({ id: 'Message' })
 
-/** The last moment that RFC 3339 can write: what is published has to be told again. */
-const LAST_TIME_MS = 253_402_300_799_999
+/** The last moment that RFC 3339 can write, 9999-12-31T23:59:59.999Z: what is published has to be told again. */
+export const LAST_TIME_MS = 253_402_300_799_999
 
 /** A time of day. */
 const moment = z.union([timestamp, z.int().min(0)])

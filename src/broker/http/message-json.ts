@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { z } from 'zod'
 import type { KafkaRecord, RecordHeader, RecordInput } from '../../protocol/index.ts'
-import type { BrokerRoutes, FieldProblem } from '../../http/index.ts'
+import { type BrokerRoutes, type FieldProblem, LAST_TIME_MS } from '../../http/index.ts'
 
 /** A message as polls and reads give it. */
 export type JsonMessage = z.output<BrokerRoutes['readPartition']['response']>['messages'][number]
@@ -56,9 +56,6 @@ export function recordOf(message: SentMessage, nowMs: number): RecordInput | Fie
     headers: given,
   }
 }
-
-/** The last moment that RFC 3339 can write: 9999-12-31T23:59:59.999Z. */
-export const LAST_TIME_MS = 253_402_300_799_999
 
 /** RFC 3339. A foreign client may give its records any number for a time: what no such text can say is told as the nearest one. */
 export function timestampText(timestampMs: number): string {

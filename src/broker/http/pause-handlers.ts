@@ -1,9 +1,9 @@
 /** Holding the delivery of a group, and giving it back: see `src/http/routes-pause.ts`. */
 
 import type { brokerRoutes, Handlers } from '../../http/index.ts'
-import { problem } from '../../http/index.ts'
+import { LAST_TIME_MS, problem } from '../../http/index.ts'
 import type { HttpContext } from './http-context.ts'
-import { LAST_TIME_MS, timestampText } from './message-json.ts'
+import { timestampText } from './message-json.ts'
 
 type PauseHandlers = Pick<Handlers<typeof brokerRoutes>, 'pauseGroup' | 'resumeGroup' | 'getPause'>
 

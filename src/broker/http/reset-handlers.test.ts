@@ -64,6 +64,14 @@ describe('a reset over HTTP', () => {
     assert.deepEqual(await committed(http), [4, 3])
   })
 
+  test('of a group that is not there yet makes it, where topics are named', async () => {
+    await using http = await withOffsets()
+    const body = { to: 'latest', topics: ['orders'], dry_run: false }
+    assert.equal((await http.post('/groups/fresh/offsets/reset', body)).body.executed, true)
+    const { body: offsets } = await http.get('/groups/fresh/offsets')
+    assert.deepEqual(offsets.topics, { orders: { 0: 6, 1: 6 } })
+  })
+
   test('of a group with members wants a pause, after which they go on at the new offsets', async () => {
     await using http = await withOffsets()
     await http.post('/groups/g/join', { member_id: 'a', topics: ['orders'] })

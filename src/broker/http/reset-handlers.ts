@@ -100,10 +100,12 @@ async function commit(
 function goneMeanwhile(
   { groups, topics }: BrokerContext,
   groupId: string,
-  { plan }: ProposedReset,
+  { plan, group }: ProposedReset,
   measured: MeasuredTopics,
 ): Problem | null {
-  if (groups.peek((coordinator) => coordinator.owners(groupId)) === undefined)
+  // A group that was not there at the plan begins with it.
+  const isGone = groups.peek((coordinator) => coordinator.owners(groupId)) === undefined
+  if (group !== null && isGone)
     return problem('UNKNOWN_GROUP', `group ${groupId} was deleted meanwhile; nothing changed`)
   const gone = plan.resets.find(
     ({ topic }) => topics.table.byName(topic)?.topicId !== measured.get(topic),
