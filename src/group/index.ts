@@ -15,7 +15,7 @@ export {
   samePartitions,
   setOf as partitionSetOf,
 } from './consumer/partitions.ts'
-export { stateOfConsumer } from './consumer/consumer-group.ts'
+export { LEFT_FOR_A_WHILE, stateOfConsumer } from './consumer/consumer-group.ts'
 export { GroupCoordinator, type GroupDecision } from './coordinator.ts'
 export type { ShareGroupConfig } from './share-group/turn.ts'
 export type { GroupCoordinatorOptions } from './limits.ts'

@@ -143,6 +143,41 @@ describe('joining over HTTP', () => {
     assert.deepEqual((await http.get('/groups')).body.groups, [])
   })
 
+  test('a refused join makes no topic and commits no start', async () => {
+    await using http = await withOrders(1, { 'group.consumer.max.size': 2 })
+    await join(http, 'a', { instance_id: 'i' })
+    await join(http, 'b')
+    const { body: before } = await http.get(GROUP)
+    const topics = ['orders', 'fresh']
+    const refused = [
+      [{ member_id: 'b', topics, instance_id: 'i' }, 'MEMBER_FENCED'],
+      [{ member_id: 'c', topics, instance_id: 'i' }, 'MEMBER_FENCED'],
+      [{ member_id: 'c', topics }, 'GROUP_FULL'],
+      [{ member_id: 'b', topics, instance_id: 'j' }, 'GROUP_FULL'],
+    ] as const
+    for (const [sent, code] of refused) {
+      const { status, body } = await http.post(`${GROUP}/join`, sent)
+      assert.deepEqual([status, body.code], [409, code], JSON.stringify(sent))
+    }
+    assert.equal((await http.get('/topics/fresh')).status, 404)
+    const { body: offsets } = await http.get(`${GROUP}/offsets`)
+    assert.deepEqual(Object.keys(offsets.topics), ['orders'])
+    assert.deepEqual((await http.get(GROUP)).body, before)
+  })
+
+  test('of two joins with one instance id that meet, the refused one commits no start', async () => {
+    await using http = await withOrders(1)
+    await http.post('/topics', { name: 'fresh', num_partitions: 1 })
+    await join(http, 'b')
+    const taking = join(http, 'a', { instance_id: 'i' })
+    const both = { member_id: 'b', topics: ['orders', 'fresh'], instance_id: 'i' }
+    const { status, body } = await http.post(`${GROUP}/join`, both)
+    await taking
+    assert.deepEqual([status, body.code], [409, 'MEMBER_FENCED'])
+    const { body: offsets } = await http.get(`${GROUP}/offsets`)
+    assert.deepEqual(Object.keys(offsets.topics), ['orders'])
+  })
+
   test('a static member keeps its place until it leaves', async () => {
     await using http = await withOrders(2)
     await join(http, 'a', { instance_id: 'one' })

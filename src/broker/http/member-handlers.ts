@@ -3,6 +3,7 @@
 import { uuidText } from '../../core/index.ts'
 import {
   type ConsumerMember,
+  LEFT_FOR_A_WHILE,
   ownedAtJoin,
   type StartPolicy,
   stateOfConsumer,
@@ -61,14 +62,18 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
   const { groups, topics } = context
   const wanted = wish(context, body)
   const { memberId, names, start } = wanted
-  const refusal = joinProblem(context, groupId, wanted)
+  const instanceId = body.instance_id ?? null
+  const refusal =
+    joinProblem(context, groupId, wanted) ?? placeProblem(context, groupId, memberId, instanceId)
   if (refusal !== null) return afterFlush(context, refusal)
   for (const name of names) {
     const topic = wantedTopic(context, name)
     if (topic instanceof Problem) return afterFlush(context, topic)
   }
   await openForStart(context, groupId, memberId, names)
-  // From here to the commit nothing comes between.
+  // From here to the commit nothing comes between: what is refused has no start committed.
+  const taken = placeProblem(context, groupId, memberId, instanceId)
+  if (taken !== null) return afterFlush(context, taken)
   const starts = startOffsets(context, groupId, memberId, names, start)
   const before = memberOf(context, groupId, memberId)
   const joined = groups.request<'consumer-heartbeat'>({
@@ -76,7 +81,7 @@ async function join(context: BrokerContext, groupId: string, body: JoinBody, cal
     clientId: body.client_id ?? memberId,
     clientHost: `/${caller.host}`,
     memberEpoch: 0,
-    instanceId: body.instance_id ?? null,
+    instanceId,
     rebalanceTimeoutMs: wanted.rebalanceTimeoutMs,
     subscribedTopicNames: names,
     serverAssignor: body.assignor ?? 'cooperative-sticky',
@@ -147,6 +152,36 @@ function joinProblem(context: BrokerContext, groupId: string, wanted: Wish): Pro
       `the member id ${wanted.memberId} of group ${groupId} is that of a Kafka client; choose another`,
     )
   return wanted.start === 'none' ? noOffsetProblem(context, groupId, wanted.names) : null
+}
+
+/** Why the group has no place for the member: asked before topics are made for it, and again in the turn of the join. */
+function placeProblem(
+  { groups, settings }: BrokerContext,
+  groupId: string,
+  memberId: string,
+  instanceId: string | null,
+): Problem | null {
+  if (groups.isShareGroup(groupId))
+    return problem('GROUP_TYPE', `the group ${groupId} is a share group of Kafka clients`)
+  const group = groups.peek((coordinator) => coordinator.consumerGroup(groupId))
+  if (group === undefined) return null
+  const holderId = instanceId === null ? undefined : group.memberIdByInstance.get(instanceId)
+  const holder = holderId === undefined ? undefined : group.members.get(holderId)
+  if (holder !== undefined && holderId !== memberId) {
+    // A Kafka client's place may be taken over, and one that was left for a while.
+    const isReleased = holder.memberEpoch === LEFT_FOR_A_WHILE || holder.profile.classic !== null
+    return isReleased && !group.members.has(memberId)
+      ? null
+      : problem(
+          'MEMBER_FENCED',
+          `the member ${holderId} of group ${groupId} holds the instance id ${instanceId}; it has to leave first`,
+        )
+  }
+  const most = settings.groupConsumerMaxSize
+  const isIn = instanceId === null ? group.members.has(memberId) : holder !== undefined
+  return isIn || group.members.size < most
+    ? null
+    : problem('GROUP_FULL', `the group ${groupId} has its most members, ${most}`)
 }
 
 function sessionWarnings(wanted: Wish): readonly string[] {
