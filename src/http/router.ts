@@ -58,7 +58,9 @@ export class Router {
       methods.push(pattern.method)
     }
     if (methods.length > 0) return { kind: 'other-method', methods }
-    return { kind: 'unknown', nearest: this.#nearest(given) }
+    const near = this.#nearest(given)
+    // A part that is empty is missing: the same path again is no advice.
+    return { kind: 'unknown', nearest: near === `/${given.join('/')}` ? undefined : near }
   }
 
   /** The path whose fixed parts are nearest, with what was asked for in place of its parameters. */

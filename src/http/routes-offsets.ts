@@ -8,7 +8,10 @@ import { partitionLag } from './routes-history.ts'
 const params = z.strictObject({ groupId })
 
 /** Topic to partition to the offset of the first message that is not done. */
-const topicOffsets = z.record(z.string(), z.record(z.string().regex(/^\d{1,9}$/), offset))
+const topicOffsets = z.record(
+  z.string(),
+  z.record(z.string().regex(/^(?:0|[1-9]\d{0,8})$/), offset),
+)
 
 /** A partition that is read to its end. */
 function shownLag(partition: number, end: number) {

@@ -275,6 +275,14 @@ describe('a group of HTTP members', () => {
     assert.deepEqual((await beat(http, 'b')).assigned_partitions, { orders: [1] })
   })
 
+  test('a commit that writes one partition in two ways is refused: one of them would be lost', async () => {
+    await using http = await withOrders(1)
+    const sent = { offsets: { orders: { '00': 1, '0': 2 } } }
+    const { status, body } = await http.post('/groups/tool/offsets', sent)
+    assert.deepEqual([status, body.code], [400, 'INVALID_REQUEST'])
+    assert.equal((await http.get('/groups/tool/offsets')).status, 404)
+  })
+
   test('who says what it still owns keeps it until it says otherwise', async () => {
     await using http = await withOrders(2)
     await join(http, 'a', { assignor: 'range' })

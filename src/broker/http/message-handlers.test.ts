@@ -268,6 +268,13 @@ describe('reading a partition over HTTP', () => {
     assert.deepEqual([end.body.messages, end.body.next_offset], [[], 3])
   })
 
+  test('of a topic without a name is not told to try the same again', async () => {
+    await using http = await HttpFixture.open()
+    const { status, body } = await http.get('/topics//partitions/0/messages')
+    assert.equal(status, 404)
+    assert.match(body.detail, /\/openapi\.json lists what there is$/)
+  })
+
   test('64-bit integers are text where that is asked for', async () => {
     await using http = await HttpFixture.open()
     await http.post('/topics/orders/messages?int64=string', { value: 'x' })
