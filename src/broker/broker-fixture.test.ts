@@ -141,3 +141,23 @@ export function fixtureConnection(id = 1): FixtureConnection {
     disconnect: () => gone.abort(),
   }
 }
+
+/** A member's last heartbeat, as the group service takes it. */
+export function leaveRequest(groupId: string, memberId: string) {
+  return {
+    kind: 'consumer-heartbeat',
+    apiVersion: 1,
+    clientId: memberId,
+    clientHost: '/127.0.0.1',
+    groupId,
+    memberId,
+    memberEpoch: -1,
+    instanceId: null,
+    rackId: null,
+    rebalanceTimeoutMs: -1,
+    subscribedTopicNames: null,
+    subscribedTopicRegex: null,
+    serverAssignor: null,
+    topicPartitions: null,
+  } as const
+}

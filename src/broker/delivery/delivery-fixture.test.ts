@@ -8,7 +8,7 @@ import {
   RecordBatch,
   type RecordInput,
 } from '../../protocol/index.ts'
-import { BrokerFixture, type FixtureOptions } from '../broker-fixture.test.ts'
+import { BrokerFixture, type FixtureOptions, leaveRequest } from '../broker-fixture.test.ts'
 import type { BrokerContext } from '../context.ts'
 import type { Topic } from '../topics/topic-table.ts'
 import type {
@@ -105,22 +105,9 @@ export class DeliveryFixture {
   }
 
   async leave(memberId: string): Promise<void> {
-    const response = await this.context.groups.request<'consumer-heartbeat'>({
-      kind: 'consumer-heartbeat',
-      apiVersion: 1,
-      clientId: memberId,
-      clientHost: '/127.0.0.1',
-      groupId: 'g',
-      memberId,
-      memberEpoch: -1,
-      instanceId: null,
-      rackId: null,
-      rebalanceTimeoutMs: -1,
-      subscribedTopicNames: null,
-      subscribedTopicRegex: null,
-      serverAssignor: null,
-      topicPartitions: null,
-    })
+    const response = await this.context.groups.request<'consumer-heartbeat'>(
+      leaveRequest('g', memberId),
+    )
     assert.equal(response.errorCode, 'NONE')
   }
 

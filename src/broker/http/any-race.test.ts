@@ -8,6 +8,7 @@ import { describe, test } from 'node:test'
 import { systemTimers } from '../../core/index.ts'
 import { bodyProblems, brokerRoutes, commonProblems } from '../../http/index.ts'
 import type { Route } from '../../http/index.ts'
+import { leaveRequest } from '../broker-fixture.test.ts'
 import { MemoryFileStore } from '../memory-file-store.ts'
 import { HttpFixture, type Received } from './http-fixture.test.ts'
 
@@ -120,22 +121,7 @@ const events: Readonly<Record<string, Event>> = {
   },
   'its member leaves and its group is deleted': ({ broker }) => {
     const { groups } = broker.parts.context
-    void groups.request<'consumer-heartbeat'>({
-      kind: 'consumer-heartbeat',
-      apiVersion: 1,
-      clientId: 'a',
-      clientHost: '/127.0.0.1',
-      groupId: 'g',
-      memberId: 'a',
-      memberEpoch: -1,
-      instanceId: null,
-      rackId: null,
-      rebalanceTimeoutMs: -1,
-      subscribedTopicNames: null,
-      subscribedTopicRegex: null,
-      serverAssignor: null,
-      topicPartitions: null,
-    })
+    void groups.request<'consumer-heartbeat'>(leaveRequest('g', 'a'))
     const groupsNames = ['g', 'done', 'h']
     void groups.request<'delete'>({ kind: 'delete', groupsNames })
   },
