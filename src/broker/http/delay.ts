@@ -15,8 +15,6 @@ export function dueOf(
   nowMs: number,
   maxDelayMs: number,
 ): Due | null | FieldProblem {
-  const { delay, deliver_at: deliverAt, deliverAt: alias } = message
-  if (delay === undefined && deliverAt === undefined && alias === undefined) return null
   const given = (['delay', 'deliver_at', 'deliverAt'] as const).filter(
     (name) => message[name] !== undefined,
   )

@@ -156,13 +156,8 @@ function answered(
   const refused = results.filter(({ offset, id }) => offset === undefined && id === undefined)
   const [first] = refused
   if (first === undefined || refused.length < results.length) return results
-  return problem(
-    problemCodeOf(first),
-    `nothing was appended to ${name}: ${first.error ?? first.code}`,
-    {
-      extras: { results },
-    },
-  )
+  const detail = `nothing was appended to ${name}: ${first.error ?? first.code}`
+  return problem(problemCodeOf(first), detail, { extras: { results } })
 }
 
 function problemCodeOf({ code }: PublishResult): ProblemCode {
